@@ -1,0 +1,74 @@
+// The one header through which operators write kernel text, and through which the driver gets a program.
+//
+// An operator's <op>_emit says *what one element is*; a skeleton (compiler/emit/c/*.c) says how elements are visited.
+// The text an operator writes is the same for every target: it uses `real`, `vec` (a vector of reals, possibly of one
+// lane) and the mla_* functions that every target's prelude defines for both:
+//   mla_max mla_min mla_exp mla_log mla_sqrt mla_rsqrt mla_sigmoid mla_abs mla_gate(y, g) [g where y > 0, else 0]
+// Numbers are written with emit_number, so that they have the right type.
+#pragma once
+#include "compiler/ir/kernel.h"
+#include "compiler/ir/model.h"
+#include "compiler/ir/op.h"
+
+// ---- for every operator ---------------------------------------------------------------------------------------
+Arena *emit_arena(Emit *emit);
+const char *emit_number(Emit *emit, double value); // "((real)1e-05)"
+
+// ---- POINT and REDUCE: expressions ----------------------------------------------------------------------------
+// Input `i` at the element being computed: a variable of type vec. A [channels] or scalar input of a wider group is
+// already spread. Inputs computed in the same group are variables too; the operator cannot tell.
+const char *emit_in(Emit *emit, int i);
+// A value that depends only on the channel: computed once before the rows are visited. The expression may use only
+// inputs that are [channels] or scalar, numbers, emit_rows and earlier emit_channel values. Returns its variable.
+const char *emit_channel(Emit *emit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Number of rows (batch x positions) / elements of the iteration space, as a real expression known at run time.
+const char *emit_rows(Emit *emit);
+const char *emit_elems(Emit *emit);
+// POINT: the element's value.
+void emit_result(Emit *emit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// REDUCE: the k-th sum (k = 0, 1, ...) of an expression over rows (result [k][channels]), or over all elements if the
+// node is a scalar. Order of summation is fixed by the plan, whatever the number of threads.
+void emit_sum(Emit *emit, int k, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// REDUCE: input `i` at row 0, per channel: a pivot near the values, so that sums of squares do not cancel.
+// Usable in emit_sum and emit_reduced expressions.
+const char *emit_pivot(Emit *emit, int i);
+// REDUCE: row k of the result, from "sum0", "sum1", the pivot and emit_rows; without a call it is sum k.
+void emit_reduced(Emit *emit, int k, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+// ---- SINGLE: a kernel of its own ------------------------------------------------------------------------------
+// One line of the body; indentation is the skeleton's affair.
+void emit_line(Emit *emit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Gather kernels: every output element from input elements. Opens loops over `n` (image), `y`, `x` (long) and channel
+// vectors from channel `c`; the body ends with emit_result. A vector's lanes divide every channel count concerned and
+// `lanes_divide` (1: scalars; 0: no further limit).
+void emit_gather(Emit *emit, const Node *node, int lanes_divide);
+// The vector of input `i` at a position, channels from `c` (emit_load) or from another channel expression.
+const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x);
+const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x, const char *channel);
+// Serial kernels: one part, plain scalar code. In the body: `batch` (long), `in0`, `in1`, ... (const real * or, for
+// an index tensor, const int *), `out` (real *).
+void emit_serial(Emit *emit, const Node *node);
+// The matrix families and the updates have skeletons of their own, chosen by the operator:
+void emit_conv_forward(Emit *emit, const Node *node);
+void emit_conv_grad_input(Emit *emit, const Node *node);
+void emit_conv_grad_weight(Emit *emit, const Node *node);
+void emit_conv_transpose_weight(Emit *emit, const Node *node);
+void emit_linear_forward(Emit *emit, const Node *node);
+void emit_linear_grad_input(Emit *emit, const Node *node);
+void emit_linear_grad_weight(Emit *emit, const Node *node);
+void emit_sgd(Emit *emit, const Node *node);
+void emit_ema(Emit *emit, const Node *node);
+void emit_running(Emit *emit, const Node *node);
+
+// ---- for the driver -------------------------------------------------------------------------------------------
+typedef enum EmitTarget { EMIT_C, EMIT_REFERENCE /* host functions in double, no text */ } EmitTarget;
+
+typedef struct EmitOptions {
+  EmitTarget target;
+  MlaElem elem;         // MLA_F32 or MLA_F64 (REFERENCE: always MLA_F64)
+  int vector_bytes;     // of the target machine: 64, 32, 16; 0: ask the host
+  const SourceMap *map; // for the DSL lines that open each kernel
+} EmitOptions;
+
+// Builds the program of a planned model (train and eval graphs both planned). Everything lives in `arena`.
+MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options);

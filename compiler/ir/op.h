@@ -1,0 +1,94 @@
+// What the compiler knows of an operator: the row of ops.def and the five definitions of compiler/ops/<name>.c.
+// Passes ask these facts; none names an operator where a fact will do.
+#pragma once
+#include "compiler/ir/graph.h"
+#include "compiler/support/diag.h"
+
+typedef enum AttrKind { ATTR_INT, ATTR_REAL, ATTR_BOOL } AttrKind;
+
+typedef struct AttrDef {
+  const char *name; // NULL ends the list
+  AttrKind kind;
+  bool is_required;  // in a call of the language; positional in this order after the inputs
+  double fallback;   // value where the call leaves it out
+  const char *doc;
+} AttrDef;
+
+typedef enum FuseKind { FUSE_LEAF, FUSE_VIEW, FUSE_POINT, FUSE_REDUCE, FUSE_SINGLE, FUSE_MARK } FuseKind;
+typedef enum Effect { EFFECT_PURE, EFFECT_WRITES_STATE } Effect;
+
+// What a shape rule sees. It fills `out` and returns true, or describes the mistake with shape_fail.
+typedef struct ShapeQuery {
+  const Shape *in;
+  int n_in;
+  const Attr *attr;
+  Shape out;
+  Arena *arena;
+  const char *error; // set by shape_fail
+  int culprit;       // the input at fault, -1: none in particular
+} ShapeQuery;
+
+// Always returns false. The text states both sides: "conv2d expects 64 input channels, x has 32".
+bool shape_fail(ShapeQuery *query, int culprit, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+// What a gradient rule sees: it adds the cotangent of each input that needs one.
+typedef struct Grad Grad;
+bool grad_needed(const Grad *grad, int input);
+void grad_add(Grad *grad, int input, NodeId cotangent); // adds up if called twice
+// Builds a node of the backward pass, in the name of the forward node; the shape follows from the operator's rule.
+NodeId grad_build(Grad *grad, OpKind op, const NodeId *in, int n_in, const Attr *attr);
+Graph *grad_graph(Grad *grad);
+
+// One call of a host reference: plain loops in double, batch extents filled in. An index tensor is in `index`.
+typedef struct HostTensor {
+  double *data;
+  const int32_t *index;
+  Shape shape;
+} HostTensor;
+typedef struct HostCall {
+  const HostTensor *in;
+  int n_in;
+  HostTensor out;
+  const Attr *attr;
+  // Update operators: the states written, in order, and for sgd_step the momenta of the same states.
+  HostTensor *states, *momenta;
+  int n_states;
+} HostCall;
+
+typedef struct Emit Emit; // compiler/emit/emit.h
+
+typedef struct OpInfo {
+  const char *name;
+  int min_in, max_in;
+  FuseKind fuse;
+  Effect effect;
+  bool is_shown;
+  const char *doc;
+  const AttrDef *attrs;
+  bool (*shape)(ShapeQuery *query);
+  void (*grad)(Grad *grad, const Node *node, NodeId cotangent);
+  void (*host)(const HostCall *call);
+  void (*emit)(Emit *emit, const Node *node);
+} OpInfo;
+
+#define ANY 64000
+extern const OpInfo op_table[N_OPS];
+
+const OpInfo *op_info(OpKind op);
+OpKind op_find(const char *name); // OP_none if there is none
+int op_n_attrs(OpKind op);
+// Index of an attribute by name; the name must exist.
+int op_attr_index(OpKind op, const char *name);
+
+// Adds a node after applying the shape rule; module, phase, name and span are taken from `like`. The caller has made
+// sure that the shapes fit: a failing rule here is a fault of the compiler and ends it with a message.
+NodeId op_build(Graph *graph, const Node *like, OpKind op, const NodeId *in, int n_in, const Attr *attr);
+
+#define OP(name, ...)                                                                                        \
+  extern const AttrDef name##_attrs[];                                                                       \
+  bool name##_shape(ShapeQuery *query);                                                                      \
+  void name##_grad(Grad *grad, const Node *node, NodeId cotangent);                                          \
+  void name##_host(const HostCall *call);                                                                    \
+  void name##_emit(Emit *emit, const Node *node);
+#include "compiler/ir/ops.def"
+#undef OP

@@ -1,0 +1,61 @@
+// A device: where a program's bytes live and its launches run. A backend is one file (or folder) and a row in
+// devices.def; the train loop sees only this header.
+#pragma once
+#include "runtime/error.h"
+#include "runtime/program.h"
+
+// Memory of the device. A type of its own, so that it cannot be mixed up with a host pointer.
+typedef struct DevPtr {
+  unsigned char *address;
+} DevPtr;
+
+typedef struct MlaDevice MlaDevice;
+typedef struct MlaLoaded MlaLoaded; // a program made ready on a device: memory allocated, kernels compiled and bound
+
+typedef struct MlaDeviceOptions {
+  int threads;            // 0: as many as the machine has
+  const char *cache_dir;  // compiled kernels; NULL: $MLAANC_CACHE, else $XDG_CACHE_HOME/mlaanc, else ~/.cache/mlaanc
+  bool verbose;
+} MlaDeviceOptions;
+
+typedef struct MlaDeviceOps {
+  const char *name, *doc;
+  bool (*open)(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error);
+  // One allocation of all regions (zeroed), kernels compiled or found in the cache, pointers bound.
+  MlaLoaded *(*load)(MlaDevice *device, const MlaProgram *program, MlaError *error);
+  // Runs the launches of a step over a batch of `batch` images (at most the plan's).
+  bool (*run)(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);
+  bool (*upload)(MlaLoaded *loaded, DevPtr to, const void *from, int64_t n_bytes, MlaError *error);
+  bool (*download)(MlaLoaded *loaded, void *to, DevPtr from, int64_t n_bytes, MlaError *error);
+  void (*unload)(MlaLoaded *loaded);
+  void (*close)(MlaDevice *device);
+} MlaDeviceOps;
+
+struct MlaDevice {
+  const MlaDeviceOps *ops;
+  void *self; // the backend's own
+};
+
+// Every loaded program begins with this; backends put their own fields behind it.
+struct MlaLoaded {
+  MlaDevice *device;
+  const MlaProgram *program;
+  DevPtr base;                           // the one allocation
+  int64_t region_start[MLA_N_REGIONS];   // bytes from base
+  int64_t n_bytes;                       // of the allocation
+  int64_t scratch_bytes;                 // workers' scratch, apart from the allocation
+  double compile_seconds;
+  int n_compiled, n_cached;              // kernels
+  int64_t n_launches;                    // run so far
+  const double *launch_seconds;          // per launch of the train step, if profiling; else NULL
+};
+
+bool mla_device_open(MlaDevice *device, const char *name, const MlaDeviceOptions *options, MlaError *error);
+void mla_device_close(MlaDevice *device);
+// Names and one-line descriptions, for --help; NULL ends.
+const MlaDeviceOps *const *mla_device_list(void);
+DevPtr mla_buffer(const MlaLoaded *loaded, int buffer);
+DevPtr mla_state(const MlaLoaded *loaded, int state);
+int64_t mla_state_bytes(const MlaProgram *program, int state);
+// Sets region_start and n_bytes from program->region_bytes (each region begins at a multiple of 64).
+int64_t mla_layout_regions(const MlaProgram *program, int64_t region_start[MLA_N_REGIONS]);

@@ -1,0 +1,138 @@
+// The compiled program as plain data: all that crosses from the compiler to the runtime. It can be written as JSON
+// with the kernel texts beside it, and loaded again without the compiler. The structures own nothing: whoever built
+// the program (the compiler's arena, or mla_program_load) keeps the memory.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { MLA_MAX_RANK = 4, MLA_MAX_CHANNELS = 16, MLA_MAX_MILESTONES = 16 };
+
+typedef enum MlaElem { MLA_F32, MLA_F64, MLA_I32 } MlaElem;
+
+// One allocation holds all regions, in this order, each starting at a multiple of 64 bytes.
+typedef enum MlaRegion { MLA_WORK, MLA_PARAM, MLA_MOMENTUM, MLA_EMA, MLA_RUNNING, MLA_CONST, MLA_N_REGIONS } MlaRegion;
+
+typedef struct MlaBuffer {
+  const char *name; // "stage1.2/conv1"
+  MlaRegion region;
+  MlaElem elem;
+  int64_t offset, n_bytes; // in the region; n_bytes for the full batch
+} MlaBuffer;
+
+// A kernel of the CPU: C text of one function
+//   void SYMBOL(void *const *buf, long batch, void *scratch, int part, int parts)
+// `buf` are the launch's buffers; `scratch` is private to the worker. Parts may run in any order, on any thread.
+typedef struct MlaKernel {
+  const char *symbol;
+  const char *text;       // with its opening comment; the program's prelude stands before it
+  int64_t scratch_bytes;  // needed by one worker
+} MlaKernel;
+
+// A plain function in place of a kernel: the reference device's. `call` is the compiler's; `buf` as above, all float64.
+typedef void (*MlaHostFn)(const void *call, void *const *buf, int64_t batch);
+
+typedef struct MlaLaunch {
+  const char *name; // "stage1.2/conv1 backward"
+  int kernel;       // -1: a host function
+  MlaHostFn host;
+  const void *host_call;
+  const int32_t *buffers;
+  int n_buffers;
+  int parts;        // fixed by the plan, so that results do not depend on the number of threads
+  int module;
+  int64_t flops, n_bytes; // for the full batch; bytes read and written
+} MlaLaunch;
+
+// A sequence of launches with its own batch data. Buffers index MlaProgram.buffers; -1: absent.
+typedef struct MlaStep {
+  const MlaLaunch *launches;
+  int n_launches;
+  int image, label, learning_rate, output;
+  int64_t work_bytes; // what this step needs of MLA_WORK
+} MlaStep;
+
+typedef enum MlaInitKind { MLA_INIT_ZERO, MLA_INIT_ONE, MLA_INIT_NORMAL, MLA_INIT_UNIFORM, MLA_INIT_VALUES, MLA_INIT_COPY } MlaInitKind;
+typedef enum MlaLayout { MLA_LAYOUT_PLAIN, MLA_LAYOUT_CONV, MLA_LAYOUT_LINEAR } MlaLayout;
+
+typedef struct MlaState {
+  const char *name;
+  MlaRegion region;
+  int64_t offset; // bytes
+  int rank;
+  int64_t dim[MLA_MAX_RANK]; // as laid out here
+  MlaLayout layout;          // how files lay it out: conv OIHW, linear [out, in]
+  MlaInitKind init;
+  double init_arg;
+  const double *init_values;
+  int source; // state, for MLA_INIT_COPY; always an earlier one or one that is not itself a copy
+  int module;
+  bool is_aux;
+} MlaState;
+
+typedef struct MlaLoss {
+  const char *name;
+  int module;
+  int term, value; // buffers of one element: the plain and the weighted loss
+} MlaLoss;
+
+typedef struct MlaModule {
+  const char *name;
+  int64_t n_params, n_aux_params, n_ema; // elements
+  int64_t forward_macs, step_flops;      // per image; per image
+  int64_t activation_bytes;              // largest live bytes while this module's launches run
+} MlaModule;
+
+typedef enum MlaPadMode { MLA_PAD_ZERO, MLA_PAD_REFLECT } MlaPadMode;
+
+typedef struct MlaData {
+  const char *name;
+  const char *format; // "idx", "cifar10", "cifar100"
+  const char *root;
+  int classes;
+  int height, width, channels; // of the images as the model takes them
+  int pad;
+  MlaPadMode pad_mode;
+  int crop; // 0: none
+  bool flip;
+  int n_mean; // 0: no normalisation, else == channels
+  double mean[MLA_MAX_CHANNELS], std[MLA_MAX_CHANNELS];
+} MlaData;
+
+typedef enum MlaScheduleKind { MLA_SCHEDULE_CONSTANT, MLA_SCHEDULE_COSINE, MLA_SCHEDULE_STEP } MlaScheduleKind;
+
+// methods.md 2.4: lr of epoch e = 1..epochs. Cosine: lr/2 (1 + cos(pi e / epochs)); during the first `warmup` epochs
+// multiplied by (e-1)/warmup, plus warmup_start (warmup + 1 - e). Step: lr times factor at each milestone passed.
+typedef struct MlaRecipe {
+  double lr, momentum, weight_decay;
+  bool nesterov;
+  MlaScheduleKind schedule;
+  int warmup;
+  double warmup_start; // added per epoch missing of the warm-up: 0.001
+  int n_milestones;
+  int milestones[MLA_MAX_MILESTONES];
+  double factor;
+  int epochs;
+  int64_t batch;
+  uint64_t seed;
+} MlaRecipe;
+
+typedef struct MlaProgram {
+  const char *model;
+  MlaElem elem; // of all real buffers: MLA_F32 or MLA_F64
+  const char *prelude; // text before every kernel
+  const char *compile_flags; // for the host compiler
+  const MlaBuffer *buffers;
+  int n_buffers;
+  const MlaKernel *kernels;
+  int n_kernels;
+  MlaStep train, eval; // for batches of up to recipe.batch images
+  int64_t region_bytes[MLA_N_REGIONS];
+  const MlaState *states;
+  int n_states;
+  const MlaLoss *losses;
+  int n_losses;
+  const MlaModule *modules;
+  int n_modules;
+  MlaData data;
+  MlaRecipe recipe;
+} MlaProgram;

@@ -1,0 +1,11 @@
+// A program as files: DIR/plan.json and DIR/kernels/<symbol>.c (plus DIR/prelude.h).
+#pragma once
+#include "runtime/error.h"
+#include "runtime/program.h"
+
+// Writes the directory (made if missing). Deterministic: the same program gives the same bytes.
+bool mla_program_save(const MlaProgram *program, const char *dir, MlaError *error);
+// Loads and checks everything (ranges, indices, missing keys): a corrupt file is an error that names the key.
+// The result is one block: release it with mla_program_free.
+MlaProgram *mla_program_load(const char *dir, MlaError *error);
+void mla_program_free(MlaProgram *program);

@@ -1,0 +1,49 @@
+// Training and evaluation of a loaded program: initial values, the step loop, metrics, checkpoints, resuming.
+#pragma once
+#include "runtime/data/data.h"
+#include "runtime/device/device.h"
+#include <signal.h>
+
+typedef struct MlaRunOptions {
+  const char *run_dir;         // made if missing; NULL: nothing is written
+  const char *data_root;       // NULL: the model's
+  bool resume;                 // continue from run_dir's newest checkpoint
+  bool quiet, json;            // no human text; metrics lines on stdout
+  int64_t max_steps;           // 0: no limit; stops (with a checkpoint) after this many steps in all
+  int64_t checkpoint_steps;    // 0: only at the end of epochs
+  int checkpoint_keep;         // how many to keep (at least 1)
+  const char *model_text;      // the resolved model, written to run_dir/model.mlaan
+  const volatile sig_atomic_t *interrupted; // set by Ctrl-C: write a checkpoint and stop
+} MlaRunOptions;
+
+typedef struct MlaRunResult {
+  int epochs_done;
+  int64_t steps_done;
+  double test_accuracy, test_loss, best_accuracy; // in [0, 1]
+  double seconds, images_per_second;
+  bool was_interrupted;
+} MlaRunResult;
+
+// Sets every state to its initial value. Each tensor's numbers depend on (seed, its name) alone.
+bool mla_init_states(MlaLoaded *loaded, uint64_t seed, MlaError *error);
+// Trains to the recipe's last epoch. A loss that is not finite stops the run with the module's name; the last good
+// checkpoint stays.
+bool mla_train(MlaLoaded *loaded, const MlaRunOptions *options, MlaRunResult *result, MlaError *error);
+// Loss (mean cross entropy) and accuracy of the backbone on the test split.
+bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, double *accuracy, MlaError *error);
+
+// lr of an epoch counted from 1 (methods.md 2.4).
+double mla_learning_rate(const MlaRecipe *recipe, int epoch);
+
+// Checkpoints: safetensors with PyTorch's names and layouts, written to a temporary file, synced and renamed.
+typedef struct MlaProgress {
+  int epoch;          // being trained, from 1
+  int64_t batch;      // batches of it already done
+  int64_t step;       // steps done in all
+  uint64_t seed;
+  double best_accuracy;
+} MlaProgress;
+bool mla_checkpoint_save(MlaLoaded *loaded, const char *path, const MlaProgress *progress, MlaError *error);
+// Every tensor of the program must be there with its shape; unknown ones are an error too.
+// weights_only: parameters and running statistics are enough (for eval).
+bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only, MlaProgress *progress, MlaError *error);
