@@ -110,6 +110,7 @@ typedef struct Module {
 typedef struct Loss {
   NodeId value;   // scalar, already multiplied by its weight; the seed of the backward pass is 1
   NodeId term;    // the unweighted scalar, for reports
+  NodeId seed;    // the `fill` its backward pass starts from; set by pass_differentiate, NO_NODE before
   int module;
   const char *name; // "cross_entropy", made unique inside a module: "cross_entropy.2"
   Span span;
@@ -128,6 +129,7 @@ typedef struct Graph {
   int n_losses;
   NodeId image, label; // OP_input nodes
   NodeId output;       // logits
+  NodeId learning_rate; // OP_input scalar; set by pass_update, NO_NODE before and in evaluation graphs
   NodeId *grads;       // [states->n] total gradient of each state, set by pass_differentiate; NULL before
   // Planning:
   int64_t batch;       // extent put in for DIM_BATCH
@@ -142,9 +144,11 @@ Graph *graph_new(Arena *arena, StateTable *states);
 Node *graph_node(const Graph *graph, NodeId id);
 // Adds a node without checking shapes (see op_build in ir/op.h, which applies the operator's shape rule).
 NodeId graph_add(Graph *graph, Node node, const NodeId *in, int n_in, const Attr *attr, int n_attr);
-// Drops the nodes with keep[id] false, renumbers the rest in order, rewrites every id in the graph.
+// Drops the nodes with keep[id] false, renumbers the rest in order, rewrites every id in the graph (an id of a dropped
+// node becomes NO_NODE). Before pass_fuse only.
 void graph_compact(Graph *graph, const bool *keep);
-// Reorders nodes so that inputs precede users again after a pass broke that; keeps the order otherwise.
+// Reorders nodes so that inputs precede users again after a pass broke that; keeps the order otherwise. Before
+// pass_fuse only.
 void graph_sort(Graph *graph);
 
 StateTable *state_table_new(Arena *arena);

@@ -1,0 +1,201 @@
+// Construction, renumbering and small queries of the graph. Nothing here knows what an operator computes; the
+// only facts asked of the operator table are "is this a view" and "does this write state".
+#include "compiler/ir/graph.h"
+#include "compiler/ir/op.h"
+
+#include <assert.h>
+#include <string.h>
+
+Graph *graph_new(Arena *arena, StateTable *states) {
+  Graph *graph = ARENA_NEW(arena, Graph);
+  graph->arena = arena;
+  graph->states = states;
+  graph->capacity = 64;
+  graph->n_nodes = 1;
+  graph->nodes = ARENA_ARRAY(arena, Node, graph->capacity);
+  return graph;
+}
+
+Node *graph_node(const Graph *graph, NodeId id) {
+  assert(id > 0 && id < graph->n_nodes);
+  return &graph->nodes[id];
+}
+
+NodeId graph_add(Graph *graph, Node node, const NodeId *in, int n_in, const Attr *attr, int n_attr) {
+  if (graph->n_nodes == graph->capacity) {
+    Node *nodes = ARENA_ARRAY(graph->arena, Node, graph->capacity * 2);
+    memcpy(nodes, graph->nodes, sizeof(Node) * graph->n_nodes);
+    graph->nodes = nodes;
+    graph->capacity *= 2;
+  }
+  node.n_in = n_in;
+  node.in = arena_copy(graph->arena, in, sizeof(NodeId) * (size_t)n_in);
+  node.attr = arena_copy(graph->arena, attr, sizeof(Attr) * (size_t)n_attr);
+  node.group = -1;
+  node.offset = -1;
+  graph->nodes[graph->n_nodes] = node;
+  return graph->n_nodes++;
+}
+
+// ---- renumbering ----
+
+// Makes order[0..n-1] (old ids) the nodes 1..n and rewrites every id; ids that are not in `order` become
+// NO_NODE.
+static void renumber(Graph *graph, const NodeId *order, NodeId n) {
+  assert(!graph->groups);
+  NodeId *map = ARENA_ARRAY(graph->arena, NodeId, graph->n_nodes);
+  for (NodeId i = 0; i < n; i++) map[order[i]] = i + 1;
+  Node *nodes = ARENA_ARRAY(graph->arena, Node, n + 1);
+  for (NodeId i = 0; i < n; i++) {
+    nodes[i + 1] = graph->nodes[order[i]];
+    for (int k = 0; k < nodes[i + 1].n_in; k++) nodes[i + 1].in[k] = map[nodes[i + 1].in[k]];
+  }
+  for (int m = 0; m < graph->n_modules; m++) {
+    Module *module = &graph->modules[m];
+    module->input = map[module->input];
+    module->output = map[module->output];
+  }
+  for (int l = 0; l < graph->n_losses; l++) {
+    Loss *loss = &graph->losses[l];
+    loss->value = map[loss->value];
+    loss->term = map[loss->term];
+    loss->seed = map[loss->seed];
+  }
+  graph->image = map[graph->image];
+  graph->label = map[graph->label];
+  graph->output = map[graph->output];
+  graph->learning_rate = map[graph->learning_rate];
+  for (int s = 0; graph->grads && s < graph->states->n; s++) graph->grads[s] = map[graph->grads[s]];
+  graph->nodes = nodes;
+  graph->n_nodes = n + 1;
+  graph->capacity = n + 1;
+}
+
+void graph_compact(Graph *graph, const bool *keep) {
+  NodeId *order = ARENA_ARRAY(graph->arena, NodeId, graph->n_nodes), n = 0;
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    if (keep[id]) order[n++] = id;
+  renumber(graph, order, n);
+}
+
+typedef struct Sort {
+  const Graph *graph;
+  bool *is_placed;
+  NodeId *order, n;
+} Sort;
+
+// Depth first over inputs. The depth is bounded by the length of the chain that is out of order, which is
+// short.
+static void place(Sort *sort, NodeId id) {
+  if (sort->is_placed[id]) return;
+  sort->is_placed[id] = true;
+  const Node *node = graph_node(sort->graph, id);
+  for (int i = 0; i < node->n_in; i++) place(sort, node->in[i]);
+  sort->order[sort->n++] = id;
+}
+
+void graph_sort(Graph *graph) {
+  Sort sort = {graph, ARENA_ARRAY(graph->arena, bool, graph->n_nodes),
+               ARENA_ARRAY(graph->arena, NodeId, graph->n_nodes), 0};
+  for (NodeId id = 1; id < graph->n_nodes; id++) place(&sort, id);
+  renumber(graph, sort.order, sort.n);
+}
+
+// ---- states ----
+
+StateTable *state_table_new(Arena *arena) {
+  StateTable *table = ARENA_NEW(arena, StateTable);
+  table->arena = arena;
+  table->capacity = 64;
+  table->items = ARENA_ARRAY(arena, State, table->capacity);
+  return table;
+}
+
+StateId state_add(StateTable *table, State state) {
+  if (table->n == table->capacity) {
+    State *items = ARENA_ARRAY(table->arena, State, table->capacity * 2);
+    memcpy(items, table->items, sizeof(State) * (size_t)table->n);
+    table->items = items;
+    table->capacity *= 2;
+  }
+  state.name = arena_strdup(table->arena, state.name);
+  table->items[table->n] = state;
+  return table->n++;
+}
+
+StateId state_find(const StateTable *table, const char *name) {
+  for (StateId id = 0; id < table->n; id++)
+    if (!strcmp(table->items[id].name, name)) return id;
+  return NO_STATE;
+}
+
+State *state_get(const StateTable *table, StateId id) {
+  assert(id >= 0 && id < table->n);
+  return &table->items[id];
+}
+
+// ---- shapes ----
+
+Shape shape_of(int rank, const int64_t *dim) {
+  Shape shape = {.rank = rank};
+  for (int i = 0; i < rank; i++) shape.dim[i] = dim[i];
+  return shape;
+}
+
+bool shape_equal(Shape a, Shape b) {
+  if (a.rank != b.rank) return false;
+  for (int i = 0; i < a.rank; i++)
+    if (a.dim[i] != b.dim[i]) return false;
+  return true;
+}
+
+int64_t shape_elems(Shape shape, int64_t batch) {
+  int64_t n = 1;
+  for (int i = 0; i < shape.rank; i++) n *= shape.dim[i] == DIM_BATCH ? batch : shape.dim[i];
+  return n;
+}
+
+int64_t shape_channels(Shape shape) {
+  if (shape.rank == 0 || shape.dim[shape.rank - 1] == DIM_BATCH) return 1;
+  return shape.dim[shape.rank - 1];
+}
+
+int64_t shape_rows(Shape shape, int64_t batch) {
+  int64_t channels = shape_channels(shape);
+  return channels ? shape_elems(shape, batch) / channels : 0;
+}
+
+const char *shape_text(Arena *arena, Shape shape) {
+  if (shape.rank == 0) return "scalar";
+  const char *text = "[";
+  for (int i = 0; i < shape.rank; i++) {
+    const char *comma = i ? ", " : "";
+    if (shape.dim[i] == DIM_BATCH)
+      text = arena_printf(arena, "%s%sbatch", text, comma);
+    else
+      text = arena_printf(arena, "%s%s%lld", text, comma, (long long)shape.dim[i]);
+  }
+  return arena_printf(arena, "%s]", text);
+}
+
+// ---- bytes ----
+
+int64_t node_bytes(const Graph *graph, const Node *node) {
+  if (op_info(node->op)->effect == EFFECT_WRITES_STATE) return 0;
+  int64_t elem_bytes = node->dtype == DT_INDEX ? (int64_t)sizeof(int32_t) : graph->elem_bytes;
+  return shape_elems(node->shape, graph->batch) * elem_bytes;
+}
+
+NodeId node_storage(const Graph *graph, NodeId id, int64_t *byte_offset) {
+  int64_t offset = 0;
+  const Node *node = graph_node(graph, id);
+  while (op_info(node->op)->fuse == FUSE_VIEW) {
+    // A view starts where its input does, or at the row it names.
+    if (node->op == OP_part)
+      offset += node->attr[op_attr_index(OP_part, "index")].i * node_bytes(graph, node);
+    id = node->in[0];
+    node = graph_node(graph, id);
+  }
+  if (byte_offset) *byte_offset = offset;
+  return id;
+}
