@@ -23,4 +23,5 @@ foreach(lexer ${grammar_lexers})
     DEPENDS ${lexer} COMMENT "flex ${stem}.l" VERBATIM)
   list(APPEND GRAMMAR_SOURCES ${base}.c)
 endforeach()
+add_custom_target(mla_grammar DEPENDS ${GRAMMAR_SOURCES}) # so that all generated headers exist before any use
 set_source_files_properties(${GRAMMAR_SOURCES} PROPERTIES COMPILE_OPTIONS -w)
