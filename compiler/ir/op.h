@@ -38,6 +38,8 @@ void grad_add(Grad *grad, int input, NodeId cotangent); // adds up if called twi
 // Builds a node of the backward pass, in the name of the forward node; the shape follows from the operator's rule.
 NodeId grad_build(Grad *grad, OpKind op, const NodeId *in, int n_in, const Attr *attr);
 Graph *grad_graph(Grad *grad);
+// The forward node whose rule runs, as an input of the gradient (relu and max_pool use their output).
+NodeId grad_output(const Grad *grad);
 
 // One call of a host reference: plain loops in double, batch extents filled in. An index tensor is in `index`.
 typedef struct HostTensor {
@@ -53,6 +55,7 @@ typedef struct HostCall {
   // Update operators: the states written, in order, and for sgd_step the momenta of the same states.
   HostTensor *states, *momenta;
   int n_states;
+  int64_t batch; // images in this step
 } HostCall;
 
 typedef struct Emit Emit; // compiler/emit/emit.h
