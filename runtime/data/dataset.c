@@ -1,0 +1,57 @@
+// Opens a split: finds the format in the table, lets it read, and checks what it read against the model.
+#include "runtime/data/augment.h"
+#include "runtime/data/format.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  MlaFormatRead *read;
+} formats[] = {
+#define FORMAT(name, doc) {#name, mla_format_##name},
+#include "runtime/data/formats.def"
+#undef FORMAT
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+static bool fail_unknown(const MlaData *data, MlaError *error) {
+  char known[256] = "";
+  for (int i = 0; i < N_FORMATS; i++) {
+    size_t used = strlen(known);
+    snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", formats[i].name);
+  }
+  return mla_fail(error, MLA_ERROR_INPUT, "data set %s: unknown format `%s`; there are %s", data->name,
+                  data->format, known);
+}
+
+static bool read_format(MlaDataset *set, const MlaData *data, const char *root, bool train, MlaError *error) {
+  for (int i = 0; i < N_FORMATS; i++)
+    if (strcmp(formats[i].name, data->format) == 0) return formats[i].read(set, data, root, train, error);
+  return fail_unknown(data, error);
+}
+
+static bool check_set(const MlaDataset *set, const MlaData *data, const char *root, bool train,
+                      MlaError *error) {
+  const char *split = train ? "training" : "test";
+  if (set->n == 0) return mla_fail(error, MLA_ERROR_INPUT, "%s: no %s images", root, split);
+  char what[512];
+  snprintf(what, sizeof what, "the %s images in %.400s", split, root);
+  return mla_augment_check(set, data, what, error);
+}
+
+bool mla_dataset_open(MlaDataset *set, const MlaData *data, const char *root, bool train, MlaError *error) {
+  *set = (MlaDataset){0};
+  if (!root) root = data->root;
+  if (!root) return mla_fail(error, MLA_ERROR_INPUT, "data set %s has no root", data->name);
+  if (read_format(set, data, root, train, error) && check_set(set, data, root, train, error)) return true;
+  mla_dataset_close(set);
+  return false;
+}
+
+void mla_dataset_close(MlaDataset *set) {
+  free(set->images);
+  free(set->labels);
+  *set = (MlaDataset){0};
+}
