@@ -54,6 +54,7 @@ typedef struct Node {
   Attr *attr;      // as many as the operator's AttrDefs
   StateId state;   // OP_state: the state read. Update nodes: the first state written
   int n_states;    // update nodes: how many consecutive states are written
+  int seed_of;     // a `fill` that starts the backward pass of a loss (or is folded from such): its index + 1, else 0
   const char *name; // the user's layer, "stage1.2/conv1"
   Span span;
   // Set by the planning passes; see ir/kernel.h.
@@ -111,6 +112,7 @@ typedef struct Loss {
   NodeId value;   // scalar, already multiplied by its weight; the seed of the backward pass is 1
   NodeId term;    // the unweighted scalar, for reports
   NodeId seed;    // the `fill` its backward pass starts from; set by pass_differentiate, NO_NODE before
+  int reach;      // how many modules its gradient runs through: the longest of its taps; set by pass_differentiate
   int module;
   const char *name; // "cross_entropy", made unique inside a module: "cross_entropy.2"
   Span span;

@@ -10,14 +10,33 @@ typedef enum GroupKind {
   GROUP_SINGLE, // one node with a kernel of its own (convolution, pooling, loss rows, update)
 } GroupKind;
 
+// An output of a GROUP_POINT may lie in the very bytes of an input of equal size that nobody reads later: every
+// element must be read before it is written, and buffers must not be declared `restrict` against each other.
 struct Group {
   GroupKind kind;
   NodeId *nodes; // topological; computed here (cheap ones may be computed by several groups)
   int n_nodes;
-  NodeId *inputs; // materialised values read, views resolved to the node that is written down as input
+  NodeId *inputs; // values read from memory, as they are written in Node.in (leaves and views too), each once
   int n_inputs;
-  NodeId *outputs; // values that are materialised by this group
+  NodeId *outputs; // values that are materialised by this group; updates have none
   int n_outputs;
   int module;
   Phase phase;
+  int parts;              // see group_parts
+  int64_t partial_bytes;  // of the partial sums, 0: none
+  int64_t partial_offset; // in the work arena; set by pass_plan_memory
 };
+
+// Sums are cut into a number of parts that the shapes alone fix; part p writes its sums to row p of the partial buffer
+// and the finish adds the rows in order. So results do not depend on the number of threads.
+enum { PART_ELEMS = 16384, MAX_PARTS = 32, MAX_WEIGHT_PARTS = 8, MAX_WEIGHT_PARTIAL_BYTES = 8 << 20 };
+
+// POINT and REDUCE: parts of the rows. Gradients of weights: grad_weight_parts. Any other single kernel: 1 here, its
+// emitter is free to choose since no sums cross parts.
+int group_parts(const Graph *graph, const Group *group);
+// Parts of the batch in conv2d_grad_weight and linear_grad_weight: fewer for a large weight; never more than images.
+int grad_weight_parts(int64_t batch, int64_t weight_bytes);
+// [parts][elements of all outputs] of DT_REAL for REDUCE and for gradients of weights; 0 for the others.
+int64_t kernel_partial_bytes(const Graph *graph, const Group *group);
+// The shape whose rows x channels the kernel of a POINT or REDUCE group visits.
+Shape group_space(const Graph *graph, const Group *group);

@@ -1,0 +1,49 @@
+// Sizes of kernel groups that the plan and the emitters must agree on.
+#include "compiler/ir/kernel.h"
+#include "compiler/ir/op.h"
+
+static bool is_grad_weight(OpKind op) {
+  return op == OP_conv2d_grad_weight || op == OP_linear_grad_weight;
+}
+
+// The widest value read or written: operands of lower rank are spread over it.
+static Shape widest(Shape a, Shape b) {
+  int64_t n_a = shape_elems(a, 2), n_b = shape_elems(b, 2); // any batch above 1 tells batches from constants
+  return n_b > n_a || (n_b == n_a && b.rank > a.rank) ? b : a;
+}
+
+Shape group_space(const Graph *graph, const Group *group) {
+  const Node *root = graph_node(graph, group->nodes[group->n_nodes - 1]);
+  if (op_info(root->op)->fuse == FUSE_POINT) return root->shape;
+  Shape space = graph_node(graph, root->in[0])->shape;
+  for (int i = 1; i < root->n_in; i++) space = widest(space, graph_node(graph, root->in[i])->shape);
+  return space;
+}
+
+int grad_weight_parts(int64_t batch, int64_t weight_bytes) {
+  int64_t parts = weight_bytes > 0 ? MAX_WEIGHT_PARTIAL_BYTES / weight_bytes : 1;
+  if (parts > MAX_WEIGHT_PARTS) parts = MAX_WEIGHT_PARTS;
+  if (parts > batch) parts = batch;
+  return parts < 1 ? 1 : (int)parts;
+}
+
+static int row_parts(Shape space, int64_t batch) {
+  int64_t rows = shape_rows(space, batch), parts = shape_elems(space, batch) / PART_ELEMS;
+  if (parts > MAX_PARTS) parts = MAX_PARTS;
+  if (parts > rows) parts = rows;
+  return parts < 1 ? 1 : (int)parts;
+}
+
+int group_parts(const Graph *graph, const Group *group) {
+  if (group->kind != GROUP_SINGLE) return row_parts(group_space(graph, group), graph->batch);
+  const Node *node = graph_node(graph, group->nodes[0]);
+  return is_grad_weight(node->op) ? grad_weight_parts(graph->batch, node_bytes(graph, node)) : 1;
+}
+
+int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
+  bool has_partials = group->kind == GROUP_REDUCE || is_grad_weight(graph_node(graph, group->nodes[0])->op);
+  if (!has_partials) return 0;
+  int64_t bytes = 0;
+  for (int i = 0; i < group->n_outputs; i++) bytes += node_bytes(graph, graph_node(graph, group->outputs[i]));
+  return bytes * group_parts(graph, group);
+}
