@@ -1,0 +1,9 @@
+// The two layouts of a tensor: as the program holds it and as files hold it (PyTorch's: convolutions OIHW,
+// linear layers [out, in]). Private to this folder.
+#pragma once
+#include "runtime/program.h"
+
+int64_t mla_state_elems(const MlaState *state);
+void mla_file_dims(const MlaState *state, int64_t dim[MLA_MAX_RANK]); // as many as state->rank
+void mla_to_file_layout(const MlaState *state, int elem_bytes, const void *here, void *in_file);
+void mla_from_file_layout(const MlaState *state, int elem_bytes, const void *in_file, void *here);
