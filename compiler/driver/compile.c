@@ -1,0 +1,225 @@
+// sema_load -> pipeline_run -> emit_program, or mla_program_load; and how mistakes of either are said.
+#include "compiler/driver/compile.h"
+#include "compiler/driver/locate.h"
+#include "runtime/program_json.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *plan_dir(Arena *arena, const char *input) {
+  static const char *const places[] = {"", "/plan"};
+  struct stat info;
+  if (stat(input, &info) != 0 || !S_ISDIR(info.st_mode)) return NULL;
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    char *dir = arena_printf(arena, "%s%s", input, places[i]);
+    if (access(arena_printf(arena, "%s/plan.json", dir), F_OK) == 0) return dir;
+  }
+  return NULL;
+}
+
+const char *compile_device(const Options *options) {
+  const char *known[32];
+  int n = 0;
+  const char *name = options->device ? options->device : "cpu";
+  for (const MlaDeviceOps *const *device = mla_device_list(); *device && n < 32; device++) {
+    if (strcmp((*device)->name, name) == 0) return (*device)->name;
+    known[n++] = (*device)->name;
+  }
+  unknown_name("device", name, known, n);
+  return NULL;
+}
+
+bool compile_is_reference(const Options *options) {
+  return options->device && strcmp(options->device, "reference") == 0;
+}
+
+int report_error(const Options *options, const MlaError *error) {
+  bool is_input = error->kind == MLA_ERROR_INPUT;
+  fprintf(stderr, "mlaanc: %s\n", error->text);
+  if (options->json) {
+    json_t *json = json_pack("{s:{s:s,s:s}}", "error", "kind", is_input ? "input" : "system", "message", error->text);
+    if (json) json_dumpf(json, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(json);
+  }
+  return is_input ? STATUS_MODEL : STATUS_SYSTEM;
+}
+
+// ---- options that the compiler's parts read -----------------------------------------------------------------------
+
+static int add_number(Arena *arena, Override *overrides, int n, const char *name, int64_t value) {
+  if (value < 0) return n;
+  overrides[n] = (Override){name, arena_printf(arena, "%lld", (long long)value)};
+  return n + 1;
+}
+
+// The --set list, then the options that are short for one. False: a value is not NAME=VALUE.
+static bool collect_overrides(Arena *arena, const Options *options, SemaOptions *sema) {
+  Override *overrides = ARENA_ARRAY(arena, Override, options->sets.n + 3);
+  int n = 0;
+  for (; n < options->sets.n; n++) {
+    const char *text = options->sets.items[n];
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text) {
+      usage_error("--set takes NAME=VALUE, not `%s`", text);
+      return false;
+    }
+    overrides[n] = (Override){arena_strndup(arena, text, (size_t)(equals - text)), equals + 1};
+  }
+  n = add_number(arena, overrides, n, "train.batch", options->batch);
+  n = add_number(arena, overrides, n, "train.epochs", options->epochs);
+  n = add_number(arena, overrides, n, "train.seed", options->seed);
+  sema->overrides = overrides;
+  sema->n_overrides = n;
+  return true;
+}
+
+static bool parse_precision(const Options *options, MlaElem *elem) {
+  *elem = compile_is_reference(options) ? MLA_F64 : MLA_F32;
+  if (!options->precision) return true;
+  if (strcmp(options->precision, "f64") == 0) {
+    *elem = MLA_F64;
+    return true;
+  }
+  if (strcmp(options->precision, "f32") == 0 && *elem == MLA_F32) return true;
+  usage_error(compile_is_reference(options) ? "the reference device computes in f64, not `%s`"
+                                            : "--precision is f32 or f64, not `%s`",
+              options->precision);
+  return false;
+}
+
+static bool check_pass(const char *option, const char *name, bool allow_all) {
+  const char *known[64];
+  int n = 0;
+  if (!name) return true;
+  for (int i = 0; i < pipeline_n_passes() && n < 63; i++) {
+    if (strcmp(pipeline_pass_name(i), name) == 0) return true;
+    known[n++] = pipeline_pass_name(i);
+  }
+  if (allow_all && strcmp(name, "all") == 0) return true;
+  unknown_name(option, name, known, n);
+  return false;
+}
+
+static bool check_disabled(const Options *options) {
+  for (int i = 0; i < options->disabled.n; i++) {
+    const char *name = options->disabled.items[i];
+    if (!check_pass("pass to --disable", name, false)) return false;
+    for (int k = 0; k < pipeline_n_passes(); k++) {
+      if (strcmp(pipeline_pass_name(k), name) != 0 || pipeline_pass_is_optional(k)) continue;
+      usage_error("the pass `%s` cannot be left out", name);
+      return false;
+    }
+  }
+  return true;
+}
+
+// Everything about the options that can be wrong before a file is opened.
+static bool check_options(const Options *options) {
+  MlaElem elem;
+  return compile_device(options) && parse_precision(options, &elem) &&
+         check_pass("pass to --dump-before", options->dump_before, true) &&
+         check_pass("pass to --dump-after", options->dump_after, true) &&
+         check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
+}
+
+// ---- the road -----------------------------------------------------------------------------------------------------
+
+static void print_diagnostics(const Compilation *c, const Options *options) {
+  diag_print(c->diag, stderr, isatty(STDERR_FILENO));
+  if (options->json && diag_error_count(c->diag) > 0) diag_print_json(c->diag, stdout);
+}
+
+int compile_load(Compilation *c, const Options *options) {
+  *c = (Compilation){.arena = arena_new()};
+  c->map = source_map_new(c->arena);
+  c->diag = diag_new(c->arena, c->map);
+  SemaOptions sema = {.library_dir = locate_library(c->arena)};
+  if (!check_options(options) || !collect_overrides(c->arena, options, &sema)) return STATUS_USAGE;
+  c->model = sema_load(c->arena, c->map, c->diag, options->input, &sema);
+  print_diagnostics(c, options);
+  return c->model ? STATUS_OK : STATUS_MODEL;
+}
+
+static void print_times(const PassTime *times, int n_times) {
+  for (int i = 0; i < n_times; i++) {
+    fprintf(stderr, "%-16s %8.1f ms  %6u -> %6u nodes\n", times[i].name, 1e3 * times[i].seconds, times[i].nodes_before,
+            times[i].nodes_after);
+  }
+}
+
+int compile_passes(Compilation *c, const Options *options, const char *stop_after) {
+  MlaElem elem;
+  if (!parse_precision(options, &elem)) return STATUS_USAGE;
+  PipelineOptions pipeline = {
+      .batch = c->model->recipe.batch,
+      .elem_bytes = elem == MLA_F64 ? 8 : 4,
+      .unfused = compile_is_reference(options),
+      .dump_before = options->dump_before,
+      .dump_after = options->dump_after,
+      .stop_after = stop_after,
+      .disabled = options->disabled.items,
+      .n_disabled = options->disabled.n,
+      .dump = stderr,
+  };
+  PassTime *times = ARENA_ARRAY(c->arena, PassTime, pipeline_n_passes());
+  int n_times = 0;
+  pipeline_run(c->model, c->arena, &pipeline, times, &n_times);
+  if (options->timing) print_times(times, n_times);
+  return STATUS_OK;
+}
+
+static int compile_model(Compilation *c, const Options *options) {
+  int status = compile_load(c, options);
+  if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
+  if (status != STATUS_OK || options->stop_after) return status;
+  EmitOptions emit = {.target = compile_is_reference(options) ? EMIT_REFERENCE : EMIT_C, .map = c->map};
+  parse_precision(options, &emit.elem);
+  c->program = emit_program(c->arena, c->model, &emit);
+  return STATUS_OK;
+}
+
+// What a compiled program can still be told: how long to train and from which seed.
+static int load_plan(Compilation *c, const Options *options, const char *dir) {
+  if (options->sets.n > 0 || options->batch >= 0 || options->precision) {
+    return usage_error("`%s` is compiled already: --set, --batch and --precision need the model's file", options->input);
+  }
+  MlaError error = {0};
+  c->program = c->loaded = mla_program_load(dir, &error);
+  if (!c->program) return report_error(options, &error);
+  if (options->epochs >= 0) c->program->recipe.epochs = (int)options->epochs;
+  if (options->seed >= 0) c->program->recipe.seed = (uint64_t)options->seed;
+  return STATUS_OK;
+}
+
+int compile_begin(Compilation *c, const Options *options) {
+  double start = now();
+  *c = (Compilation){.arena = arena_new()};
+  const char *dir = plan_dir(c->arena, options->input);
+  int status;
+  if (dir) {
+    status = check_options(options) ? load_plan(c, options, dir) : STATUS_USAGE;
+  } else {
+    arena_free(c->arena);
+    status = compile_model(c, options);
+  }
+  c->seconds = now() - start;
+  return status;
+}
+
+void compile_end(Compilation *c) {
+  if (c->loaded) mla_program_free(c->loaded);
+  if (c->arena) arena_free(c->arena);
+  *c = (Compilation){0};
+}

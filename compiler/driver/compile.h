@@ -1,0 +1,36 @@
+// From the user's input to a program: either a model through the whole compiler, or a directory that `emit` or `run`
+// wrote. Every verb stands on this.
+#pragma once
+#include "compiler/driver/options.h"
+#include "compiler/emit/emit.h"
+#include "compiler/passes/pass.h"
+#include "compiler/sema/sema.h"
+#include "runtime/device/device.h"
+
+typedef struct Compilation {
+  Arena *arena;
+  SourceMap *map;
+  Diag *diag;
+  Model *model;        // NULL if the program was loaded
+  MlaProgram *program; // NULL if --stop-after left the road early
+  MlaProgram *loaded;  // owned: the program read from a directory
+  double seconds;      // from opening the file to the program
+} Compilation;
+
+// Fills `c`; in every case compile_end releases it. Returns a STATUS_; mistakes have been said.
+int compile_begin(Compilation *c, const Options *options);
+// The parts of compile_begin, for the verbs that look at what lies between: the checked model, the pipeline over it.
+int compile_load(Compilation *c, const Options *options);
+int compile_passes(Compilation *c, const Options *options, const char *stop_after);
+void compile_end(Compilation *c);
+
+// `--device`, checked: a name of runtime/device/devices.def; "cpu" if not given. NULL: unknown, and has been said.
+const char *compile_device(const Options *options);
+bool compile_is_reference(const Options *options);
+
+// Says a runtime error (as JSON too with --json) and returns the status that belongs to it.
+int report_error(const Options *options, const MlaError *error);
+
+// Path of DIR/plan.json's folder if `input` is such a directory or a run directory that holds one; else NULL.
+// The result lives in the arena.
+const char *plan_dir(Arena *arena, const char *input);

@@ -1,0 +1,59 @@
+// The lists of operators, passes and devices. The output of --list-ops is what docs/language.md's table is made of.
+#include "compiler/driver/lists.h"
+#include "compiler/driver/options.h"
+#include "compiler/ir/op.h"
+#include "compiler/passes/pass.h"
+#include "runtime/device/device.h"
+
+#include <stdio.h>
+
+static void print_attributes(const AttrDef *attrs) {
+  for (const AttrDef *def = attrs; def->name; def++) {
+    printf("    %-14s %s", def->name, def->doc ? def->doc : "");
+    if (def->is_required) {
+      printf(" (required)\n");
+    } else {
+      printf(" (default %g)\n", def->fallback);
+    }
+  }
+}
+
+static void print_operator(const OpInfo *op) {
+  char inputs[32];
+  if (op->min_in == op->max_in) {
+    snprintf(inputs, sizeof inputs, "%d", op->min_in);
+  } else if (op->max_in == ANY) {
+    snprintf(inputs, sizeof inputs, "%d or more", op->min_in);
+  } else {
+    snprintf(inputs, sizeof inputs, "%d to %d", op->min_in, op->max_in);
+  }
+  printf("%-24s inputs: %-10s %s\n", op->name, inputs, op->doc);
+  print_attributes(op->attrs);
+}
+
+int list_operators(void) {
+  puts("# operators of the language");
+  for (int op = 1; op < N_OPS; op++) {
+    if (op_info((OpKind)op)->is_shown) print_operator(op_info((OpKind)op));
+  }
+  puts("\n# made by layers, gradients and passes");
+  for (int op = 1; op < N_OPS; op++) {
+    if (!op_info((OpKind)op)->is_shown) print_operator(op_info((OpKind)op));
+  }
+  return STATUS_OK;
+}
+
+int list_passes(void) {
+  for (int i = 0; i < pipeline_n_passes(); i++) {
+    printf("%-16s %-9s %s\n", pipeline_pass_name(i), pipeline_pass_is_optional(i) ? "optional" : "",
+           pipeline_pass_doc(i));
+  }
+  return STATUS_OK;
+}
+
+int list_devices(void) {
+  for (const MlaDeviceOps *const *device = mla_device_list(); *device; device++) {
+    printf("%-12s %s\n", (*device)->name, (*device)->doc);
+  }
+  return STATUS_OK;
+}

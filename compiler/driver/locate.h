@@ -1,0 +1,7 @@
+// Where the program's own files are.
+#pragma once
+#include "compiler/support/arena.h"
+
+// The folder of the shipped models: ../share/mlaanc/models from the running program, in the build tree as after
+// installation.
+const char *locate_library(Arena *arena);

@@ -1,0 +1,34 @@
+// Compile, open the device, load.
+#include "compiler/driver/session.h"
+
+#include <stdio.h>
+
+int session_begin(Session *session, const Options *options) {
+  *session = (Session){0};
+  int status = compile_begin(&session->compilation, options);
+  if (status != STATUS_OK || !session->compilation.program) return status;
+  MlaError error = {0};
+  MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0};
+  if (!mla_device_open(&session->device, compile_device(options), &device, &error)) {
+    session->device = (MlaDevice){0};
+    return report_error(options, &error);
+  }
+  session->loaded = session->device.ops->load(&session->device, session->compilation.program, &error);
+  return session->loaded ? STATUS_OK : report_error(options, &error);
+}
+
+void session_end(Session *session) {
+  if (session->loaded) session->device.ops->unload(session->loaded);
+  if (session->device.ops) mla_device_close(&session->device);
+  compile_end(&session->compilation);
+}
+
+void session_print_kernels(const Session *session) {
+  const MlaLoaded *loaded = session->loaded;
+  if (loaded->n_compiled > 0) {
+    fprintf(stderr, "%d kernels compiled in %.1f s, %d from the cache\n", loaded->n_compiled, loaded->compile_seconds,
+            loaded->n_cached);
+  } else if (loaded->n_cached > 0) {
+    fprintf(stderr, "%d kernels from the cache\n", loaded->n_cached);
+  }
+}

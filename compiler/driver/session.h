@@ -1,0 +1,15 @@
+// A compiled program made ready on a device: what run, eval and bench begin with.
+#pragma once
+#include "compiler/driver/compile.h"
+
+typedef struct Session {
+  Compilation compilation;
+  MlaDevice device;
+  MlaLoaded *loaded; // NULL after --stop-after
+} Session;
+
+// In every case session_end releases it. Returns a STATUS_; mistakes have been said.
+int session_begin(Session *session, const Options *options);
+void session_end(Session *session);
+// "7 kernels compiled in 1.2 s, 3 from the cache", on stderr.
+void session_print_kernels(const Session *session);

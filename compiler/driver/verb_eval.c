@@ -1,0 +1,48 @@
+// mlaanc eval: loss and accuracy of a checkpoint on the test split.
+#include "compiler/driver/rundir.h"
+#include "compiler/driver/session.h"
+#include "runtime/train/train.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+static void print_result(const Options *options, const char *checkpoint, int64_t n, double loss, double accuracy) {
+  if (!options->json) {
+    printf("test accuracy %.2f%%, loss %.4f on %" PRId64 " images; %s\n", 100 * accuracy, loss, n, checkpoint);
+    return;
+  }
+  json_t *json = json_pack("{s:s,s:I,s:f,s:f}", "checkpoint", checkpoint, "images", (json_int_t)n, "test_accuracy",
+                           accuracy, "test_loss", loss);
+  json_dumpf(json, stdout, JSON_COMPACT);
+  putchar('\n');
+  json_decref(json);
+}
+
+static bool test(Session *session, const Options *options, const char *checkpoint, MlaError *error) {
+  MlaLoaded *loaded = session->loaded;
+  MlaProgress progress = {0};
+  MlaDataset set = {0};
+  double loss = 0, accuracy = 0;
+  if (!mla_init_states(loaded, loaded->program->recipe.seed, error)) return false; // constants, for instance
+  if (!mla_checkpoint_load(loaded, checkpoint, true, &progress, error)) return false;
+  if (!mla_dataset_open(&set, &loaded->program->data, options->data_root, false, error)) return false;
+  bool ok = mla_evaluate(loaded, &set, &loss, &accuracy, error);
+  if (ok) print_result(options, checkpoint, set.n, loss, accuracy);
+  mla_dataset_close(&set);
+  return ok;
+}
+
+int verb_eval(const Options *options) {
+  Session session;
+  int status = session_begin(&session, options);
+  if (status == STATUS_OK && session.loaded) {
+    Arena *arena = session.compilation.arena;
+    MlaError error = {0};
+    const char *checkpoint = options->checkpoint ? options->checkpoint
+                                                 : mla_checkpoint_newest(rundir_path(arena, options));
+    if (!test(&session, options, checkpoint, &error)) status = report_error(options, &error);
+  }
+  session_end(&session);
+  return status;
+}

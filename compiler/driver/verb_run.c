@@ -1,0 +1,80 @@
+// mlaanc run: compile, show the memory plan, train.
+#include "compiler/driver/interrupt.h"
+#include "compiler/driver/plan.h"
+#include "compiler/driver/rundir.h"
+#include "compiler/driver/session.h"
+#include "runtime/program_json.h"
+#include "runtime/train/train.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+enum { STATUS_INTERRUPTED = 130 };
+
+static void print_result(const Options *options, const Session *session, const MlaRunResult *result, const char *dir) {
+  if (options->json) {
+    json_t *json = json_pack("{s:{s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:f,s:I,s:b}}", "result", "run_dir", dir, "epochs",
+                             result->epochs_done, "steps", (json_int_t)result->steps_done, "test_accuracy",
+                             result->test_accuracy, "test_loss", result->test_loss, "best_accuracy",
+                             result->best_accuracy, "seconds", result->seconds, "images_per_second",
+                             result->images_per_second, "allocated_bytes", (json_int_t)session->loaded->n_bytes,
+                             "interrupted", result->was_interrupted);
+    json_dumpf(json, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(json);
+    return;
+  }
+  if (result->was_interrupted) {
+    printf("stopped after %" PRId64 " steps; go on with --resume\n", result->steps_done);
+    return;
+  }
+  printf("test accuracy %.2f%% (best %.2f%%), %d epochs in %.1f s, %.0f images/s; %s\n", 100 * result->test_accuracy,
+         100 * result->best_accuracy, result->epochs_done, result->seconds, result->images_per_second, dir);
+}
+
+// The plan is kept beside the weights, so that `eval DIR` and `run DIR --resume` need neither the model's file nor the
+// compiler. The reference device's program has no text and cannot be kept.
+static bool save_plan(const Session *session, const Options *options, const char *dir, MlaError *error) {
+  const Compilation *c = &session->compilation;
+  if (c->loaded || compile_is_reference(options)) return true;
+  return mla_program_save(c->program, arena_printf(c->arena, "%s/plan", dir), error);
+}
+
+static int train(Session *session, const Options *options) {
+  Compilation *c = &session->compilation;
+  MlaError error = {0};
+  MlaRunResult result = {0};
+  const char *dir = rundir_path(c->arena, options);
+  MlaRunOptions run = {
+      .run_dir = dir,
+      .data_root = options->data_root,
+      .resume = options->resume,
+      .json = options->json,
+      .max_steps = options->max_steps > 0 ? options->max_steps : 0,
+      .checkpoint_steps = options->checkpoint_every > 0 ? options->checkpoint_every : 0,
+      .checkpoint_keep = 2,
+      .model_text = rundir_model_text(c, options),
+      .interrupted = interrupt_catch(),
+  };
+  if (!save_plan(session, options, dir, &error)) return report_error(options, &error);
+  if (!mla_train(session->loaded, &run, &result, &error)) return report_error(options, &error);
+  print_result(options, session, &result, dir);
+  return result.was_interrupted ? STATUS_INTERRUPTED : STATUS_OK;
+}
+
+int verb_run(const Options *options) {
+  Session session;
+  int status = session_begin(&session, options);
+  if (status == STATUS_OK && session.loaded) {
+    PlanFacts facts = plan_facts(&session.compilation);
+    if (!options->json) {
+      plan_print_summary(&facts, stdout);
+      fflush(stdout);
+      session_print_kernels(&session);
+    }
+    status = train(&session, options);
+  }
+  session_end(&session);
+  return status;
+}
