@@ -65,7 +65,7 @@ static void renumber(Graph *graph, const NodeId *order, NodeId n) {
   graph->label = map[graph->label];
   graph->output = map[graph->output];
   graph->learning_rate = map[graph->learning_rate];
-  for (int s = 0; graph->grads && s < graph->states->n; s++) graph->grads[s] = map[graph->grads[s]];
+  for (int s = 0; s < graph->n_grads; s++) graph->grads[s] = map[graph->grads[s]];
   graph->nodes = nodes;
   graph->n_nodes = n + 1;
   graph->capacity = n + 1;

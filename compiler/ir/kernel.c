@@ -41,9 +41,12 @@ int group_parts(const Graph *graph, const Group *group) {
 }
 
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
-  bool has_partials = group->kind == GROUP_REDUCE || is_grad_weight(graph_node(graph, group->nodes[0])->op);
-  if (!has_partials) return 0;
+  bool is_sum = group->kind == GROUP_REDUCE;
+  bool is_weight = is_grad_weight(graph_node(graph, group->nodes[0])->op);
+  int parts = group_parts(graph, group);
+  if (!is_sum && !(is_weight && parts > 1)) return 0;
   int64_t bytes = 0;
-  for (int i = 0; i < group->n_outputs; i++) bytes += node_bytes(graph, graph_node(graph, group->outputs[i]));
-  return bytes * group_parts(graph, group);
+  for (int i = 0; i < group->n_outputs; i++)
+    bytes += node_bytes(graph, graph_node(graph, group->outputs[i]));
+  return bytes * parts;
 }

@@ -36,7 +36,8 @@ enum { PART_ELEMS = 16384, MAX_PARTS = 32, MAX_WEIGHT_PARTS = 8, MAX_WEIGHT_PART
 int group_parts(const Graph *graph, const Group *group);
 // Parts of the batch in conv2d_grad_weight and linear_grad_weight: fewer for a large weight; never more than images.
 int grad_weight_parts(int64_t batch, int64_t weight_bytes);
-// [parts][elements of all outputs] of DT_REAL for REDUCE and for gradients of weights; 0 for the others.
+// [parts][elements of all outputs] of DT_REAL for REDUCE, and for gradients of weights of more than one part (a single
+// part writes the result itself); 0 for the others.
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group);
 // The shape whose rows x channels the kernel of a POINT or REDUCE group visits.
 Shape group_space(const Graph *graph, const Group *group);

@@ -3,6 +3,9 @@
 #pragma once
 #include "compiler/ir/graph.h"
 
+// The longest reach among the taps that a loss sees, at least 1. Taps are gone after pass_simplify; Loss.reach keeps it.
+int loss_reach(const Graph *graph, const Loss *loss);
+
 // Structure: inputs precede users, shapes equal what the shape rules give, every state has at most one writer and no
 // node reads a state after its writer (by group order once scheduled). Returns NULL or what is wrong.
 const char *verify_structure(const Graph *graph, Arena *arena);

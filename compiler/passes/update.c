@@ -1,0 +1,173 @@
+// The end of a step: optimiser, EMA copies, running statistics.
+//
+// needs: Graph.grads
+// gives: a momentum for each trained parameter; sgd_step, ema_step and running_step nodes;
+// Graph.learning_rate breaks: nothing
+//
+// Neighbouring states of one module are updated by one node: a run. The schedule puts every update behind the
+// readers of the old value, so an ema_step (which reads the parameter) sees the weights from before the
+// sgd_step.
+#include "compiler/ir/op.h"
+#include "compiler/passes/pass.h"
+
+typedef struct Updates {
+  Graph *graph;
+  Arena *scratch;
+  const MlaRecipe *recipe;
+  StateId n_states; // before momenta were added
+  NodeId *reads;    // [n_states] the node that reads a state, NO_NODE: none yet
+  StateId *momenta; // [n_states] of trained parameters
+} Updates;
+
+static Attr *attr_of(Attr *attrs, OpKind op, const char *name) {
+  return &attrs[op_attr_index(op, name)];
+}
+
+static Attr *new_attrs(Updates *updates, OpKind op) {
+  return ARENA_ARRAY(updates->scratch, Attr, op_n_attrs(op));
+}
+
+static NodeId read_state(Updates *updates, StateId id) {
+  if (updates->reads[id] != NO_NODE) return updates->reads[id];
+  const State *state = state_get(updates->graph->states, id);
+  Node read = {.op = OP_state,
+               .phase = PHASE_UPDATE,
+               .dtype = DT_REAL,
+               .shape = state->shape,
+               .module = state->module,
+               .is_aux = state->is_aux,
+               .state = id,
+               .name = state->name,
+               .span = state->span};
+  return updates->reads[id] = graph_add(updates->graph, read, NULL, 0, NULL, 0);
+}
+
+static NodeId learning_rate(Updates *updates) {
+  Graph *graph = updates->graph;
+  if (graph->learning_rate != NO_NODE) return graph->learning_rate;
+  Node input = {
+      .op = OP_input, .phase = PHASE_UPDATE, .dtype = DT_REAL, .state = NO_STATE, .name = "learning rate"};
+  Attr *attrs = new_attrs(updates, OP_input);
+  attr_of(attrs, OP_input, "kind")->i = 2;
+  return graph->learning_rate = graph_add(graph, input, NULL, 0, attrs, op_n_attrs(OP_input));
+}
+
+static void add_update(Updates *updates, OpKind op, StateId first, int n, const NodeId *in, int n_in,
+                       const Attr *attrs) {
+  const State *state = state_get(updates->graph->states, first);
+  Node like = {.phase = PHASE_UPDATE,
+               .module = state->module,
+               .is_aux = state->is_aux,
+               .name = state->name,
+               .span = state->span};
+  Node *node = graph_node(updates->graph, op_build(updates->graph, &like, op, in, n_in, attrs));
+  node->state = first;
+  node->n_states = n;
+}
+
+static bool are_neighbours(const State *a, const State *b) {
+  return a->module == b->module && a->is_aux == b->is_aux;
+}
+
+// ---- optimiser ----
+
+static bool is_trained(const Updates *updates, StateId id) {
+  const Graph *graph = updates->graph;
+  return state_get(graph->states, id)->kind == STATE_PARAM && graph->grads[id] != NO_NODE;
+}
+
+static void add_momentum(Updates *updates, StateId id) {
+  StateTable *table = updates->graph->states;
+  State momentum = *state_get(table, id);
+  momentum.name = arena_printf(updates->scratch, "%s.momentum", momentum.name);
+  momentum.kind = STATE_MOMENTUM;
+  momentum.init = INIT_ZERO;
+  momentum.init_values = NULL;
+  momentum.source = id;
+  momentum.is_used = false;
+  updates->momenta[id] = state_add(table, momentum);
+}
+
+static void add_sgd(Updates *updates, StateId first, int n) {
+  const MlaRecipe *recipe = updates->recipe;
+  NodeId *in = ARENA_ARRAY(updates->scratch, NodeId, n + 1);
+  in[0] = learning_rate(updates);
+  for (int i = 0; i < n; i++) in[i + 1] = updates->graph->grads[first + i];
+  Attr *attrs = new_attrs(updates, OP_sgd_step);
+  attr_of(attrs, OP_sgd_step, "momentum")->r = recipe->momentum;
+  attr_of(attrs, OP_sgd_step, "nesterov")->i = recipe->nesterov;
+  attr_of(attrs, OP_sgd_step, "weight_decay")->r = recipe->weight_decay;
+  attr_of(attrs, OP_sgd_step, "momentum_state")->i = updates->momenta[first];
+  add_update(updates, OP_sgd_step, first, n, in, n + 1, attrs);
+}
+
+static void add_optimiser(Updates *updates) {
+  const StateTable *table = updates->graph->states;
+  for (StateId id = 0; id < updates->n_states; id++)
+    if (is_trained(updates, id)) add_momentum(updates, id);
+  for (StateId first = 0, end; first < updates->n_states; first = end) {
+    end = first + 1;
+    if (!is_trained(updates, first)) continue;
+    while (end < updates->n_states && is_trained(updates, end) &&
+           are_neighbours(state_get(table, first), state_get(table, end)))
+      end++;
+    add_sgd(updates, first, end - first);
+  }
+}
+
+// ---- EMA copies ----
+
+static bool continues_run(const StateTable *table, StateId first, StateId id) {
+  const State *start = state_get(table, first), *state = state_get(table, id);
+  return state->kind == STATE_EMA && state->source == start->source + (id - first) &&
+         state->ema_momentum == start->ema_momentum && are_neighbours(start, state);
+}
+
+static void add_ema(Updates *updates, StateId first, int n) {
+  const State *start = state_get(updates->graph->states, first);
+  NodeId *in = ARENA_ARRAY(updates->scratch, NodeId, n);
+  for (int i = 0; i < n; i++) in[i] = read_state(updates, start->source + i);
+  Attr *attrs = new_attrs(updates, OP_ema_step);
+  attr_of(attrs, OP_ema_step, "momentum")->r = start->ema_momentum;
+  add_update(updates, OP_ema_step, first, n, in, n, attrs);
+}
+
+static void add_ema_copies(Updates *updates) {
+  const StateTable *table = updates->graph->states;
+  for (StateId first = 0, end; first < updates->n_states; first = end) {
+    end = first + 1;
+    if (state_get(table, first)->kind != STATE_EMA) continue;
+    while (end < updates->n_states && continues_run(table, first, end)) end++;
+    add_ema(updates, first, end - first);
+  }
+}
+
+// ---- running statistics ----
+
+static void add_running(Updates *updates, NodeId stats) {
+  const Node node = *graph_node(updates->graph, stats);
+  Attr *attrs = new_attrs(updates, OP_running_step);
+  *attr_of(attrs, OP_running_step, "momentum") = node.attr[op_attr_index(OP_bn_stats, "momentum")];
+  attr_of(attrs, OP_running_step, "rows_per_image")->i =
+      shape_rows(graph_node(updates->graph, node.in[0])->shape, 1);
+  add_update(updates, OP_running_step, node.state, node.n_states, &stats, 1, attrs);
+}
+
+void pass_update(Graph *graph, PassCtx *ctx) {
+  StateId n_states = graph->states->n;
+  Updates updates = {.graph = graph,
+                     .scratch = ctx->scratch,
+                     .recipe = &ctx->model->recipe,
+                     .n_states = n_states,
+                     .reads = ARENA_ARRAY(ctx->scratch, NodeId, n_states),
+                     .momenta = ARENA_ARRAY(ctx->scratch, StateId, n_states)};
+  NodeId n_nodes = graph->n_nodes;
+  for (NodeId id = n_nodes - 1; id > 0; id--)
+    if (graph_node(graph, id)->op == OP_state) updates.reads[graph_node(graph, id)->state] = id;
+  add_ema_copies(&updates);
+  add_optimiser(&updates);
+  for (NodeId id = 1; id < n_nodes; id++) {
+    const Node *node = graph_node(graph, id);
+    if (node->op == OP_bn_stats && node->state != NO_STATE) add_running(&updates, id);
+  }
+}
