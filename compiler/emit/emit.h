@@ -13,6 +13,7 @@
 // ---- for every operator ---------------------------------------------------------------------------------------
 Arena *emit_arena(Emit *emit);
 const char *emit_number(Emit *emit, double value); // "((real)1e-05)"
+Shape emit_input_shape(Emit *emit, int i); // of the node's input; the batch extent stays DIM_BATCH
 
 // ---- POINT and REDUCE: expressions ----------------------------------------------------------------------------
 // Input `i` at the element being computed: a variable of type vec. A [channels] or scalar input of a wider group is
