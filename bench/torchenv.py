@@ -1,0 +1,43 @@
+"""Finds or makes a Python environment with PyTorch (CPU) and starts the calling script again inside it."""
+
+import os
+import subprocess
+import sys
+import venv
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def has_torch(python):
+    return subprocess.run([python, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def environment(folder):
+    """The Python of a virtual environment in `folder` with torch and numpy, made if it is not there."""
+    python = os.path.join(folder, "bin", "python")
+    if not os.path.exists(python):
+        venv.create(folder, with_pip=True)
+    if not has_torch(python):
+        index = ["--index-url", "https://download.pytorch.org/whl/cpu"]
+        quiet = [python, "-m", "pip", "install", "-q"]
+        if subprocess.run(quiet + index + ["torch", "numpy"]).returncode != 0:
+            subprocess.run(quiet + ["torch", "numpy"], check=True)
+    return python
+
+
+def reenter(folder):
+    """Returns if torch can be imported; else runs this script again where it can, and does not return."""
+    try:
+        import torch  # noqa: F401
+        return
+    except ImportError:
+        python = environment(folder or os.path.join(os.path.dirname(HERE), "build-torchenv"))
+        os.execv(python, [python] + sys.argv)
+
+
+def mlaanc_path():
+    """The program of the default build, or $MLAANC."""
+    path = os.environ.get("MLAANC") or os.path.join(os.path.dirname(HERE), "build", "bin", "mlaanc")
+    if not os.path.exists(path):
+        sys.exit(f"{path} is not there: cmake -B build && cmake --build build, or set MLAANC")
+    return path
