@@ -1,0 +1,26 @@
+// add: a + b, one of them possibly spread.
+#include "compiler/ops/broadcast.h"
+
+const AttrDef add_attrs[] = {END_ATTRS};
+
+bool add_shape(ShapeQuery *query) {
+  return operands_shape(query, "add");
+}
+
+void add_grad(Grad *grad, const Node *node, NodeId cotangent) {
+  for (int i = 0; i < 2; i++) {
+    if (!grad_needed(grad, i)) continue;
+    Shape operand = graph_node(grad_graph(grad), node->in[i])->shape;
+    grad_add(grad, i, operand_gradient(grad, operand, cotangent));
+  }
+}
+
+void add_host(const HostCall *call) {
+  for (int64_t i = 0, n = host_elems(&call->out); i < n; i++)
+    call->out.data[i] = host_spread(&call->in[0], i) + host_spread(&call->in[1], i);
+}
+
+void add_emit(Emit *emit, const Node *node) {
+  (void)node;
+  emit_result(emit, "%s + %s", emit_in(emit, 0), emit_in(emit, 1));
+}

@@ -1,0 +1,37 @@
+// cross_entropy_grad(g, x, label): g * (softmax(x) - onehot(label)) / batch.
+#include "compiler/ops/cross_entropy.h"
+
+enum { G, X, LABEL };
+const AttrDef cross_entropy_grad_attrs[] = {END_ATTRS};
+
+bool cross_entropy_grad_shape(ShapeQuery *query) {
+  return logits_and_labels(query, X, LABEL) && shape_is_input(query, X);
+}
+
+void cross_entropy_grad_grad(Grad *grad, const Node *node, NodeId cotangent) {
+  no_second_derivative(grad, node, cotangent);
+}
+
+void cross_entropy_grad_host(const HostCall *call) {
+  int64_t batch = host_rows(&call->in[X]), classes = host_channels(&call->in[X]);
+  double scale = call->in[G].data[0] / (double)batch;
+  for (int64_t n = 0; n < batch; n++) {
+    const double *row = call->in[X].data + n * classes;
+    double log_sum = host_log_sum(row, classes);
+    for (int64_t k = 0; k < classes; k++)
+      call->out.data[n * classes + k] = scale * (exp(row[k] - log_sum) - (k == call->in[LABEL].index[n]));
+  }
+}
+
+void cross_entropy_grad_emit(Emit *emit, const Node *node) {
+  long classes = (long)shape_channels(node->shape);
+  emit_serial(emit, node);
+  emit_line(emit, "real scale = in%d[0] / (real)batch;", G);
+  emit_line(emit, "for (long n = 0; n < batch; n++) {");
+  emit_log_sum(emit, X, classes);
+  emit_line(emit, "for (long k = 0; k < %ld; k++) {", classes);
+  emit_line(emit, "real hot = k == in%d[n] ? 1 : 0;", LABEL);
+  emit_line(emit, "out[n * %ld + k] = scale * (mla_exp(row[k] - log_sum) - hot);", classes);
+  emit_line(emit, "}");
+  emit_line(emit, "}");
+}
