@@ -19,15 +19,17 @@ typedef struct MlaRunOptions {
 typedef struct MlaRunResult {
   int epochs_done;
   int64_t steps_done;
+  bool was_evaluated; // test_accuracy and test_loss are set: always, when the last epoch is done
   double test_accuracy, test_loss, best_accuracy; // in [0, 1]
-  double seconds, images_per_second;
+  double seconds, images_per_second; // of the whole call; while training (evaluations left out)
   bool was_interrupted;
 } MlaRunResult;
 
-// Sets every state to its initial value. Each tensor's numbers depend on (seed, its name) alone.
+// Sets every state to its initial value. Each tensor's numbers depend on (seed, its name) alone. Values that the
+// program spells out (MLA_INIT_VALUES) are in the program's layout.
 bool mla_init_states(MlaLoaded *loaded, uint64_t seed, MlaError *error);
-// Trains to the recipe's last epoch. A loss that is not finite stops the run with the module's name; the last good
-// checkpoint stays.
+// Initialises (or resumes) and trains to the recipe's last epoch. A loss that is not finite stops the run with the
+// module's name; the last good checkpoint stays and the message names it.
 bool mla_train(MlaLoaded *loaded, const MlaRunOptions *options, MlaRunResult *result, MlaError *error);
 // Loss (mean cross entropy) and accuracy of the backbone on the test split.
 bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, double *accuracy, MlaError *error);
@@ -44,6 +46,9 @@ typedef struct MlaProgress {
   double best_accuracy;
 } MlaProgress;
 bool mla_checkpoint_save(MlaLoaded *loaded, const char *path, const MlaProgress *progress, MlaError *error);
-// Every tensor of the program must be there with its shape; unknown ones are an error too.
-// weights_only: parameters and running statistics are enough (for eval).
+// Every tensor of the program must be there with its shape and type; unknown ones are an error too. Constants that the
+// program gives itself are in no file: call mla_init_states before. A failing load may have changed nothing or, if the
+// device failed, some states.
+// weights_only (for eval): the backbone's parameters and running statistics are enough, the rest of the file is not
+// looked at, F32 and F64 are converted, and `progress` is zeros. `progress` may be NULL.
 bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only, MlaProgress *progress, MlaError *error);

@@ -1,0 +1,71 @@
+// The backbone over the test split. Logits come back to the host, where loss and accuracy are summed in
+// double precision and in the order of the images.
+#include "runtime/train/step.h"
+#include "runtime/train/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct Score {
+  double loss;
+  int64_t n_right;
+} Score;
+
+static double logit_at(const void *logits, bool is_double, int64_t i) {
+  return is_double ? ((const double *)logits)[i] : ((const float *)logits)[i];
+}
+
+// Cross entropy of one image: log(sum exp) - logit of the label, shifted by the largest logit. Of equal
+// largest logits the first counts as the answer.
+static void score_image(Score *score, const void *logits, bool is_double, int64_t first, int classes,
+                        int label) {
+  int answer = 0;
+  for (int c = 1; c < classes; c++)
+    if (logit_at(logits, is_double, first + c) > logit_at(logits, is_double, first + answer)) answer = c;
+  double largest = logit_at(logits, is_double, first + answer), sum = 0;
+  for (int c = 0; c < classes; c++) sum += exp(logit_at(logits, is_double, first + c) - largest);
+  score->loss += log(sum) + largest - logit_at(logits, is_double, first + label);
+  score->n_right += answer == label;
+}
+
+static bool score_batch(MlaLoaded *loaded, const MlaBatch *batch, void *logits, Score *score,
+                        MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  bool is_double = program->elem == MLA_F64;
+  int classes = program->data.classes;
+  DevPtr output = mla_buffer(loaded, program->eval.output);
+  if (!mla_step_run(loaded, &program->eval, batch, 0, error) ||
+      !loaded->device->ops->download(loaded, logits, output, batch->n * classes * (is_double ? 8 : 4), error))
+    return false;
+  for (int64_t i = 0; i < batch->n; i++)
+    score_image(score, logits, is_double, i * classes, classes, batch->labels[i]);
+  return true;
+}
+
+static bool score_split(MlaLoaded *loaded, const MlaDataset *test, void *logits, Score *score,
+                        MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  MlaLoader *loader =
+      mla_loader_start(test, &program->data, program->elem, program->recipe.batch, false, 0, 0, 0, error);
+  if (!loader) return false;
+  bool good = true;
+  const MlaBatch *batch;
+  while (good && (batch = mla_loader_next(loader))) good = score_batch(loaded, batch, logits, score, error);
+  mla_loader_stop(loader);
+  return good;
+}
+
+bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, double *accuracy,
+                  MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  if (program->eval.output < 0) return mla_fail(error, MLA_ERROR_INPUT, "the plan has no output to evaluate");
+  if (!mla_step_check(program, &program->eval, error)) return false;
+  void *logits = malloc((size_t)program->recipe.batch * (size_t)program->data.classes * sizeof(double));
+  if (!logits) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  Score score = {0};
+  bool good = score_split(loaded, test, logits, &score, error);
+  free(logits);
+  *loss = score.loss / (double)test->n;
+  *accuracy = (double)score.n_right / (double)test->n;
+  return good;
+}

@@ -1,0 +1,55 @@
+// See step.h.
+#include "runtime/train/step.h"
+
+#include <inttypes.h>
+
+static int64_t elem_bytes_of(const MlaProgram *program) {
+  return program->elem == MLA_F64 ? 8 : 4;
+}
+
+static bool check_buffer(const MlaProgram *program, int buffer, int64_t n_bytes, const char *what,
+                         MlaError *error) {
+  if (buffer < 0 || (buffer < program->n_buffers && program->buffers[buffer].n_bytes == n_bytes)) return true;
+  return mla_fail(error, MLA_ERROR_INPUT,
+                  "the plan's %s buffer does not have the %" PRId64 " bytes of a batch", what, n_bytes);
+}
+
+static int64_t image_bytes(const MlaProgram *program) {
+  return (int64_t)program->data.height * program->data.width * program->data.channels *
+         elem_bytes_of(program);
+}
+
+bool mla_step_check(const MlaProgram *program, const MlaStep *step, MlaError *error) {
+  int64_t batch = program->recipe.batch, elem_bytes = elem_bytes_of(program);
+  if (batch < 1) return mla_fail(error, MLA_ERROR_INPUT, "the plan's batch is %" PRId64, batch);
+  return check_buffer(program, step->image, batch * image_bytes(program), "image", error) &&
+         check_buffer(program, step->label, batch * (int64_t)sizeof(int32_t), "label", error) &&
+         check_buffer(program, step->learning_rate, elem_bytes, "learning rate", error) &&
+         check_buffer(program, step->output, batch * program->data.classes * elem_bytes, "output", error);
+}
+
+static bool upload(MlaLoaded *loaded, int buffer, const void *from, int64_t n_bytes, MlaError *error) {
+  return buffer < 0 || loaded->device->ops->upload(loaded, mla_buffer(loaded, buffer), from, n_bytes, error);
+}
+
+bool mla_step_run(MlaLoaded *loaded, const MlaStep *step, const MlaBatch *batch, double learning_rate,
+                  MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  float rate_f32 = (float)learning_rate;
+  const void *rate = program->elem == MLA_F64 ? (const void *)&learning_rate : &rate_f32;
+  return upload(loaded, step->image, batch->images, batch->n * image_bytes(program), error) &&
+         upload(loaded, step->label, batch->labels, batch->n * (int64_t)sizeof(int32_t), error) &&
+         upload(loaded, step->learning_rate, rate, elem_bytes_of(program), error) &&
+         loaded->device->ops->run(loaded, step, batch->n, error);
+}
+
+bool mla_read_number(MlaLoaded *loaded, int buffer, double *value, MlaError *error) {
+  float single = 0;
+  bool is_double = loaded->program->elem == MLA_F64;
+  void *to = is_double ? (void *)value : &single;
+  if (!loaded->device->ops->download(loaded, to, mla_buffer(loaded, buffer), elem_bytes_of(loaded->program),
+                                     error))
+    return false;
+  if (!is_double) *value = single;
+  return true;
+}

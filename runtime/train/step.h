@@ -1,0 +1,12 @@
+// Feeding a step of the program: batch in, launches run, single numbers out. Private to this folder.
+#pragma once
+#include "runtime/data/data.h"
+#include "runtime/device/device.h"
+
+// Whether the step's buffers have the sizes that its data, batch and classes ask for.
+bool mla_step_check(const MlaProgram *program, const MlaStep *step, MlaError *error);
+// Uploads what the step takes of images, labels and learning rate, and runs it.
+bool mla_step_run(MlaLoaded *loaded, const MlaStep *step, const MlaBatch *batch, double learning_rate,
+                  MlaError *error);
+// The number in a buffer of one element.
+bool mla_read_number(MlaLoaded *loaded, int buffer, double *value, MlaError *error);

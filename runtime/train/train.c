@@ -1,0 +1,266 @@
+// The step loop. A run is a place (epoch, batch, step) that moves on; everything random is a function of the
+// seed and the place, so that a run continued from a checkpoint computes what the unbroken one would have.
+#include "runtime/train/train.h"
+#include "runtime/train/metrics.h"
+#include "runtime/train/progress.h"
+#include "runtime/train/run_dir.h"
+#include "runtime/train/step.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Run {
+  MlaLoaded *loaded;
+  const MlaProgram *program;
+  const MlaRunOptions *options;
+  MlaRunResult *result;
+  MlaDataset train, test;
+  int64_t n_batches; // of an epoch
+  MlaProgress progress;
+  MlaMetrics metrics;
+  MlaDisplay display;
+  double *terms, *values; // [n_losses] of the last step
+  double *modules;        // [n_modules] weighted sums of the last step
+  char *last_checkpoint;  // path of the newest good one, NULL: none yet
+  double epoch_seconds;   // in steps of this epoch, by this process
+  int64_t epoch_images;
+  int64_t images; // trained by this process
+} Run;
+
+static bool is_interrupted(const Run *run) {
+  return run->options->interrupted && *run->options->interrupted;
+}
+
+static bool should_stop(const Run *run) {
+  return is_interrupted(run) ||
+         (run->options->max_steps > 0 && run->progress.step >= run->options->max_steps);
+}
+
+static bool fail_memory(MlaError *error) {
+  return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+}
+
+// The metrics are synced first: a checkpoint never stands behind them.
+static bool save(Run *run, MlaError *error) {
+  const char *dir = run->options->run_dir;
+  if (!dir) return true;
+  if (!mla_metrics_sync(&run->metrics, error)) return false;
+  if (!mla_run_dir_save(dir, run->loaded, &run->progress, run->options->checkpoint_keep, error)) return false;
+  free(run->last_checkpoint);
+  run->last_checkpoint = mla_run_dir_checkpoint(dir, &run->progress);
+  return true;
+}
+
+// A loss names its module; the arithmetic of the step is done, but nothing of it is kept.
+static bool check_finite(const Run *run, MlaError *error) {
+  for (int i = 0; i < run->program->n_losses; i++) {
+    double bad = isfinite(run->terms[i]) ? run->values[i] : run->terms[i];
+    if (isfinite(bad)) continue;
+    const MlaLoss *loss = &run->program->losses[i];
+    return mla_fail(error, MLA_ERROR_INPUT,
+                    "epoch %d, batch %" PRId64 " (step %" PRId64 "): loss %s of %s is %f; training stopped",
+                    run->progress.epoch, run->progress.batch, run->progress.step, loss->name,
+                    run->program->modules[loss->module].name, bad);
+  }
+  return true;
+}
+
+static bool read_losses(Run *run, MlaError *error) {
+  memset(run->modules, 0, (size_t)run->program->n_modules * sizeof *run->modules);
+  for (int i = 0; i < run->program->n_losses; i++) {
+    const MlaLoss *loss = &run->program->losses[i];
+    if (!mla_read_number(run->loaded, loss->term, &run->terms[i], error) ||
+        !mla_read_number(run->loaded, loss->value, &run->values[i], error))
+      return false;
+    run->modules[loss->module] += run->values[i];
+  }
+  return true;
+}
+
+// `started`: when the wait for the batch began; a loader that is too slow shows in the speed.
+static bool train_step(Run *run, const MlaBatch *batch, double lr, double started, MlaError *error) {
+  if (!mla_step_run(run->loaded, &run->program->train, batch, lr, error) || !read_losses(run, error))
+    return false;
+  run->progress.batch++;
+  run->progress.step++;
+  if (!check_finite(run, error)) return false;
+  double seconds = mla_seconds() - started;
+  run->epoch_seconds += seconds;
+  run->epoch_images += batch->n;
+  run->all_seconds += seconds;
+  run->all_images += batch->n;
+  MlaStepRecord record = {.progress = run->progress,
+                          .lr = lr,
+                          .n_images = batch->n,
+                          .n_bytes = run->loaded->n_bytes,
+                          .terms = run->terms,
+                          .modules = run->modules,
+                          .seconds = seconds};
+  mla_display_step(&run->display, &record);
+  return mla_metrics_step(&run->metrics, &record, error);
+}
+
+static bool is_checkpoint_due(const Run *run) {
+  int64_t every = run->options->checkpoint_steps;
+  // At the end of an epoch the one after the evaluation serves.
+  return every > 0 && run->progress.step % every == 0 && run->progress.batch < run->n_batches;
+}
+
+static bool train_batches(Run *run, MlaLoader *loader, double lr, MlaError *error) {
+  while (!should_stop(run)) {
+    double started = mla_seconds();
+    const MlaBatch *batch = mla_loader_next(loader);
+    if (!batch) break;
+    if (!train_step(run, batch, lr, started, error)) return false;
+    if (is_checkpoint_due(run) && !save(run, error)) return false;
+  }
+  return true;
+}
+
+static bool evaluate(Run *run, MlaError *error) {
+  MlaRunResult *result = run->result;
+  if (!mla_evaluate(run->loaded, &run->test, &result->test_loss, &result->test_accuracy, error)) return false;
+  if (!isfinite(result->test_loss))
+    return mla_fail(error, MLA_ERROR_INPUT, "epoch %d: the test loss is %f; training stopped",
+                    run->progress.epoch, result->test_loss);
+  result->was_evaluated = true;
+  return true;
+}
+
+static bool end_epoch(Run *run, double lr, MlaError *error) {
+  if (!evaluate(run, error)) return false;
+  const MlaRunResult *result = run->result;
+  if (result->test_accuracy > run->progress.best_accuracy)
+    run->progress.best_accuracy = result->test_accuracy;
+  MlaEpochRecord record = {.epoch = run->progress.epoch,
+                           .step = run->progress.step,
+                           .n_bytes = run->loaded->n_bytes,
+                           .lr = lr,
+                           .test_loss = result->test_loss,
+                           .test_accuracy = result->test_accuracy,
+                           .best_accuracy = run->progress.best_accuracy,
+                           .seconds = run->epoch_seconds,
+                           .n_timed_images = run->epoch_images};
+  for (int i = 0; i < run->program->n_modules; i++)
+    run->modules[i] =
+        run->metrics.module_sums[i] / (double)(run->metrics.n_images > 0 ? run->metrics.n_images : 1);
+  mla_display_epoch(&run->display, &record, run->modules);
+  if (!mla_metrics_epoch(&run->metrics, &record, error)) return false;
+  run->progress.epoch++;
+  run->progress.batch = 0;
+  run->epoch_seconds = 0;
+  run->epoch_images = 0;
+  return save(run, error);
+}
+
+static bool train_epoch(Run *run, MlaError *error) {
+  const MlaRecipe *recipe = &run->program->recipe;
+  double lr = mla_learning_rate(recipe, run->progress.epoch);
+  MlaLoader *loader = mla_loader_start(&run->train, &run->program->data, run->program->elem, recipe->batch,
+                                       true, recipe->seed, run->progress.epoch, run->progress.batch, error);
+  if (!loader) return false;
+  bool good = train_batches(run, loader, lr, error);
+  mla_loader_stop(loader);
+  if (!good) return false;
+  return run->progress.batch < run->n_batches ? save(run, error) : end_epoch(run, lr, error);
+}
+
+static bool resume(Run *run, MlaError *error) {
+  char *path = mla_run_dir_latest(run->options->run_dir, error);
+  if (!path || !mla_checkpoint_load(run->loaded, path, false, &run->progress, error)) {
+    free(path);
+    return false;
+  }
+  run->last_checkpoint = path;
+  if (run->progress.seed != run->program->recipe.seed)
+    return mla_fail(error, MLA_ERROR_INPUT,
+                    "%s was trained with seed %" PRIu64 ", this run asks for seed %" PRIu64, path,
+                    run->progress.seed, run->program->recipe.seed);
+  if (run->progress.batch > run->n_batches)
+    return mla_fail(error, MLA_ERROR_INPUT,
+                    "%s has done %" PRId64 " batches of an epoch, the data make %" PRId64, path,
+                    run->progress.batch, run->n_batches);
+  char note[256];
+  snprintf(note, sizeof note, "resumed at epoch %d, batch %" PRId64 " (step %" PRId64 ")",
+           run->progress.epoch, run->progress.batch, run->progress.step);
+  mla_display_note(&run->display, note);
+  return true;
+}
+
+// The first checkpoint of a new run is its start, so that there always is one to go back to.
+static bool begin(Run *run, MlaError *error) {
+  const MlaRunOptions *options = run->options;
+  bool resuming = options->resume && options->run_dir;
+  run->progress = (MlaProgress){.epoch = 1, .seed = run->program->recipe.seed};
+  if (options->run_dir && !resuming && !mla_run_dir_create(options->run_dir, error)) return false;
+  mla_display_open(&run->display, run->program, options, &run->progress, run->n_batches);
+  if (!mla_init_states(run->loaded, run->program->recipe.seed, error) || (resuming && !resume(run, error)))
+    return false;
+  if (options->run_dir && !mla_run_dir_describe(options->run_dir, run->program, options->model_text, error))
+    return false;
+  run->display.first_step = run->progress.step;
+  if (!mla_metrics_open(&run->metrics, run->program, options->run_dir, options->json,
+                        resuming ? &run->progress : NULL, error))
+    return false;
+  return resuming || save(run, error);
+}
+
+static bool open_run(Run *run, MlaError *error) {
+  const MlaProgram *program = run->program;
+  const char *root = run->options->data_root;
+  if (!mla_step_check(program, &program->train, error)) return false;
+  if (!mla_dataset_open(&run->train, &program->data, root, true, error) ||
+      !mla_dataset_open(&run->test, &program->data, root, false, error))
+    return false;
+  run->n_batches = mla_n_batches(run->train.n, program->recipe.batch);
+  run->terms = calloc((size_t)program->n_losses + 1, sizeof *run->terms);
+  run->values = calloc((size_t)program->n_losses + 1, sizeof *run->values);
+  run->modules = calloc((size_t)program->n_modules + 1, sizeof *run->modules);
+  return (run->terms && run->values && run->modules) || fail_memory(error);
+}
+
+static void close_run(Run *run) {
+  mla_display_close(&run->display);
+  mla_metrics_close(&run->metrics);
+  mla_dataset_close(&run->train);
+  mla_dataset_close(&run->test);
+  free(run->terms);
+  free(run->values);
+  free(run->modules);
+  free(run->last_checkpoint);
+}
+
+static bool train_epochs(Run *run, MlaError *error) {
+  while (run->progress.epoch <= run->program->recipe.epochs && !should_stop(run))
+    if (!train_epoch(run, error)) return false;
+  bool is_done = run->progress.epoch > run->program->recipe.epochs;
+  run->result->was_interrupted = is_interrupted(run) && !is_done;
+  return !is_done || run->result->was_evaluated || evaluate(run, error);
+}
+
+static void name_checkpoint(const Run *run, MlaError *error) {
+  size_t used = strlen(error->text);
+  if (run->last_checkpoint)
+    snprintf(error->text + used, sizeof error->text - used, "\nthe last good checkpoint is %s",
+             run->last_checkpoint);
+}
+
+bool mla_train(MlaLoaded *loaded, const MlaRunOptions *options, MlaRunResult *result, MlaError *error) {
+  Run run = {.loaded = loaded, .program = loaded->program, .options = options, .result = result};
+  *result = (MlaRunResult){0};
+  bool good = open_run(&run, error) && begin(&run, error);
+  if (good) {
+    double started = mla_seconds();
+    good = train_epochs(&run, error);
+    result->seconds = mla_seconds() - started;
+    if (!good) name_checkpoint(&run, error);
+  }
+  result->images_per_second = run.all_seconds > 0 ? (double)run.all_images / run.all_seconds : 0;
+  result->epochs_done = run.progress.epoch - 1;
+  result->steps_done = run.progress.step;
+  result->best_accuracy = run.progress.best_accuracy;
+  close_run(&run);
+  return good;
+}
