@@ -68,7 +68,7 @@ static const void *fetch_state(MlaLoaded *loaded, int index, char *memory, const
                                MlaError *error) {
   const MlaProgram *program = loaded->program;
   const MlaState *state = &program->states[index];
-  int64_t n = mla_state_elems(state), n_bytes = n * elem_bytes_of(program);
+  int64_t n = mla_n_elems(state), n_bytes = n * elem_bytes_of(program);
   if (!loaded->device->ops->download(loaded, memory, mla_state(loaded, index), n_bytes, error)) return NULL;
   if (!all_finite(program, memory, n)) {
     mla_fail(error, MLA_ERROR_INPUT, "%s holds numbers that are not finite: %s was not written", state->name,
@@ -82,7 +82,7 @@ static const void *fetch_state(MlaLoaded *loaded, int index, char *memory, const
 static int64_t largest_state(const MlaProgram *program) {
   int64_t largest = 0;
   for (int i = 0; i < program->n_states; i++) {
-    int64_t n = mla_state_elems(&program->states[i]);
+    int64_t n = mla_n_elems(&program->states[i]);
     if (n > largest) largest = n;
   }
   return largest * elem_bytes_of(program);
@@ -96,7 +96,7 @@ static bool append_states(MlaAtomicFile *file, MlaLoaded *loaded, const char *pa
   for (int i = 0; good && i < program->n_states; i++) {
     if (!is_saved(&program->states[i])) continue;
     const void *bytes = fetch_state(loaded, i, memory, path, error);
-    size_t n_bytes = (size_t)mla_state_elems(&program->states[i]) * (size_t)elem_bytes_of(program);
+    size_t n_bytes = (size_t)mla_n_elems(&program->states[i]) * (size_t)elem_bytes_of(program);
     good = bytes && mla_atomic_write(file, bytes, n_bytes, error);
   }
   free(memory);
@@ -216,7 +216,7 @@ static bool load_state(MlaLoaded *loaded, int index, const MlaTensorFile *file, 
                        char *memory, MlaError *error) {
   const MlaProgram *program = loaded->program;
   const MlaState *state = &program->states[index];
-  int64_t n = mla_state_elems(state);
+  int64_t n = mla_n_elems(state);
   char *aligned = memory, *converted = memory + 8 * n, *here = memory + 16 * n;
   memcpy(aligned, file->data + tensor->begin, (size_t)(tensor->end - tensor->begin));
   convert(converted, program->elem == MLA_F64, aligned, strcmp(tensor->dtype, "F64") == 0, n);

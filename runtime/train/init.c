@@ -35,7 +35,7 @@ static const MlaState *find_original(const MlaProgram *program, const MlaState *
       return NULL;
     original = &program->states[original->source];
   }
-  return mla_state_elems(original) == mla_state_elems(state) ? original : NULL;
+  return mla_n_elems(original) == mla_n_elems(state) ? original : NULL;
 }
 
 static bool init_state(MlaLoaded *loaded, int index, uint64_t seed, MlaError *error) {
@@ -43,7 +43,7 @@ static bool init_state(MlaLoaded *loaded, int index, uint64_t seed, MlaError *er
   const MlaState *state = &program->states[index], *original = find_original(program, state);
   if (!original)
     return mla_fail(error, MLA_ERROR_INPUT, "%s: is a copy of nothing that fits it", state->name);
-  int64_t n = mla_state_elems(state);
+  int64_t n = mla_n_elems(state);
   int elem_bytes = program->elem == MLA_F64 ? 8 : 4;
   char *memory = malloc(2 * (size_t)n * (size_t)elem_bytes + 1), *here = memory + n * elem_bytes;
   if (!memory)

@@ -11,7 +11,7 @@ static const int *dimension_order(const MlaState *state) {
   return plain;
 }
 
-int64_t mla_state_elems(const MlaState *state) {
+int64_t mla_n_elems(const MlaState *state) {
   int64_t n = 1;
   for (int d = 0; d < state->rank; d++) n *= state->dim[d];
   return n;

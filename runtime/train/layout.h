@@ -3,7 +3,7 @@
 #pragma once
 #include "runtime/program.h"
 
-int64_t mla_state_elems(const MlaState *state);
+int64_t mla_n_elems(const MlaState *state);
 void mla_file_dims(const MlaState *state, int64_t dim[MLA_MAX_RANK]); // as many as state->rank
 void mla_to_file_layout(const MlaState *state, int elem_bytes, const void *here, void *in_file);
 void mla_from_file_layout(const MlaState *state, int elem_bytes, const void *in_file, void *here);

@@ -26,7 +26,8 @@ typedef struct Run {
   char *last_checkpoint;  // path of the newest good one, NULL: none yet
   double epoch_seconds;   // in steps of this epoch, by this process
   int64_t epoch_images;
-  int64_t images; // trained by this process
+  double all_seconds; // the same, of all its epochs
+  int64_t all_images;
 } Run;
 
 static bool is_interrupted(const Run *run) {
