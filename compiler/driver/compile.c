@@ -48,7 +48,8 @@ int report_error(const Options *options, const MlaError *error) {
   bool is_input = error->kind == MLA_ERROR_INPUT;
   fprintf(stderr, "mlaanc: %s\n", error->text);
   if (options->json) {
-    json_t *json = json_pack("{s:{s:s,s:s}}", "error", "kind", is_input ? "input" : "system", "message", error->text);
+    json_t *json =
+        json_pack("{s:{s:s,s:s}}", "error", "kind", is_input ? "input" : "system", "message", error->text);
     if (json) json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
@@ -56,7 +57,8 @@ int report_error(const Options *options, const MlaError *error) {
   return is_input ? STATUS_MODEL : STATUS_SYSTEM;
 }
 
-// ---- options that the compiler's parts read -----------------------------------------------------------------------
+// ---- options that the compiler's parts read
+// -----------------------------------------------------------------------
 
 static int add_number(Arena *arena, Override *overrides, int n, const char *name, int64_t value) {
   if (value < 0) return n;
@@ -134,7 +136,8 @@ static bool check_options(const Options *options) {
          check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
 }
 
-// ---- the road -----------------------------------------------------------------------------------------------------
+// ---- the road
+// -----------------------------------------------------------------------------------------------------
 
 static void print_diagnostics(const Compilation *c, const Options *options) {
   diag_print(c->diag, stderr, isatty(STDERR_FILENO));
@@ -154,8 +157,8 @@ int compile_load(Compilation *c, const Options *options) {
 
 static void print_times(const PassTime *times, int n_times) {
   for (int i = 0; i < n_times; i++) {
-    fprintf(stderr, "%-16s %8.1f ms  %6u -> %6u nodes\n", times[i].name, 1e3 * times[i].seconds, times[i].nodes_before,
-            times[i].nodes_after);
+    fprintf(stderr, "%-16s %8.1f ms  %6u -> %6u nodes\n", times[i].name, 1e3 * times[i].seconds,
+            times[i].nodes_before, times[i].nodes_after);
   }
 }
 
@@ -193,7 +196,8 @@ static int compile_model(Compilation *c, const Options *options) {
 // What a compiled program can still be told: how long to train and from which seed.
 static int load_plan(Compilation *c, const Options *options, const char *dir) {
   if (options->sets.n > 0 || options->batch >= 0 || options->precision) {
-    return usage_error("`%s` is compiled already: --set, --batch and --precision need the model's file", options->input);
+    return usage_error("`%s` is compiled already: --set, --batch and --precision need the model's file",
+                       options->input);
   }
   MlaError error = {0};
   c->program = c->loaded = mla_program_load(dir, &error);

@@ -1,5 +1,5 @@
-// From the user's input to a program: either a model through the whole compiler, or a directory that `emit` or `run`
-// wrote. Every verb stands on this.
+// From the user's input to a program: either a model through the whole compiler, or a directory that `emit`
+// or `run` wrote. Every verb stands on this.
 #pragma once
 #include "compiler/driver/options.h"
 #include "compiler/emit/emit.h"
@@ -19,12 +19,14 @@ typedef struct Compilation {
 
 // Fills `c`; in every case compile_end releases it. Returns a STATUS_; mistakes have been said.
 int compile_begin(Compilation *c, const Options *options);
-// The parts of compile_begin, for the verbs that look at what lies between: the checked model, the pipeline over it.
+// The parts of compile_begin, for the verbs that look at what lies between: the checked model, the pipeline
+// over it.
 int compile_load(Compilation *c, const Options *options);
 int compile_passes(Compilation *c, const Options *options, const char *stop_after);
 void compile_end(Compilation *c);
 
-// `--device`, checked: a name of runtime/device/devices.def; "cpu" if not given. NULL: unknown, and has been said.
+// `--device`, checked: a name of runtime/device/devices.def; "cpu" if not given. NULL: unknown, and has been
+// said.
 const char *compile_device(const Options *options);
 bool compile_is_reference(const Options *options);
 

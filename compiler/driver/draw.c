@@ -1,4 +1,5 @@
-// Writes DOT. Colours say the phase: forward, backward, update. Names are quoted by the one function that escapes.
+// Writes DOT. Colours say the phase: forward, backward, update. Names are quoted by the one function that
+// escapes.
 #include "compiler/driver/draw.h"
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/op.h"
@@ -15,9 +16,10 @@ static void put_escaped(FILE *out, const char *text) {
 }
 
 static void open_drawing(FILE *out) {
-  fputs("digraph training {\n  rankdir=TB; node [shape=box style=filled fontname=\"sans-serif\" fontsize=10];\n"
-        "  edge [color=\"#777777\" arrowsize=0.6];\n",
-        out);
+  fputs(
+      "digraph training {\n  rankdir=TB; node [shape=box style=filled fontname=\"sans-serif\" fontsize=10];\n"
+      "  edge [color=\"#777777\" arrowsize=0.6];\n",
+      out);
 }
 
 static void open_module(const Graph *graph, int module, FILE *out) {

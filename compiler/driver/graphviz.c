@@ -9,7 +9,8 @@
 enum { NOT_FOUND = 127 };
 
 static void exec_dot(int in, int out) {
-  if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) execlp("dot", "dot", "-Tsvg", (char *)NULL);
+  if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+    execlp("dot", "dot", "-Tsvg", (char *)NULL);
   _exit(NOT_FOUND);
 }
 
@@ -25,7 +26,8 @@ bool graphviz_svg(FILE *dot, FILE *out, MlaError *error) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
   if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND) {
-    return mla_fail(error, MLA_ERROR_SYSTEM, "SVG needs graphviz' `dot`, which is not installed; try --format dot");
+    return mla_fail(error, MLA_ERROR_SYSTEM,
+                    "SVG needs graphviz' `dot`, which is not installed; try --format dot");
   }
   return mla_fail(error, MLA_ERROR_SYSTEM, "dot failed");
 }

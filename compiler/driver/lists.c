@@ -1,4 +1,5 @@
-// The lists of operators, passes and devices. The output of --list-ops is what docs/language.md's table is made of.
+// The lists of operators, passes and devices. The output of --list-ops is what docs/language.md's table is
+// made of.
 #include "compiler/driver/lists.h"
 #include "compiler/driver/options.h"
 #include "compiler/ir/op.h"

@@ -2,6 +2,6 @@
 #pragma once
 #include "compiler/support/arena.h"
 
-// The folder of the shipped models: ../share/mlaanc/models from the running program, in the build tree as after
-// installation.
+// The folder of the shipped models: ../share/mlaanc/models from the running program, in the build tree as
+// after installation.
 const char *locate_library(Arena *arena);

@@ -1,5 +1,5 @@
-// mlaanc VERB MODEL.mlaan [options]: finds the verb and hands over. Exit status: 0 success, 1 the model or the input is
-// wrong, 2 usage, 3 a device or system failure, 130 interrupted.
+// mlaanc VERB MODEL.mlaan [options]: finds the verb and hands over. Exit status: 0 success, 1 the model or
+// the input is wrong, 2 usage, 3 a device or system failure, 130 interrupted.
 #include "compiler/driver/lists.h"
 #include "compiler/driver/options.h"
 
@@ -27,11 +27,13 @@ typedef struct Question {
   int (*answer)(void);
 } Question;
 
-static const Question questions[] = {
-    {"--help", print_help},          {"-h", print_help},
-    {"help", print_help},            {"--version", print_version},
-    {"--list-ops", list_operators},  {"--list-passes", list_passes},
-    {"--list-devices", list_devices}};
+static const Question questions[] = {{"--help", print_help},
+                                     {"-h", print_help},
+                                     {"help", print_help},
+                                     {"--version", print_version},
+                                     {"--list-ops", list_operators},
+                                     {"--list-passes", list_passes},
+                                     {"--list-devices", list_devices}};
 enum { N_QUESTIONS = sizeof questions / sizeof *questions };
 
 static int unknown_verb(const char *name) {

@@ -1,4 +1,5 @@
-// Table-driven options: a row says the name, its argument, which verbs take it and which field of Options it fills.
+// Table-driven options: a row says the name, its argument, which verbs take it and which field of Options it
+// fills.
 #include "compiler/driver/options.h"
 #include "compiler/support/diag.h"
 
@@ -27,30 +28,37 @@ enum {
   COMPILES = ALL & ~BIT(graph),
   PLANNED = ALL & ~BIT(check),
 };
-#define FLAG(name, verbs, field, doc) {name, NULL, verbs, OPTION_FLAG, offsetof(Options, field), 0, doc}
-#define TEXT(name, arg, verbs, field, doc) {name, arg, verbs, OPTION_TEXT, offsetof(Options, field), 0, doc}
-#define LIST(name, arg, verbs, field, doc) {name, arg, verbs, OPTION_LIST, offsetof(Options, field), 0, doc}
+#define FLAG(name, verbs, field, doc)                                                                        \
+  { name, NULL, verbs, OPTION_FLAG, offsetof(Options, field), 0, doc }
+#define TEXT(name, arg, verbs, field, doc)                                                                   \
+  { name, arg, verbs, OPTION_TEXT, offsetof(Options, field), 0, doc }
+#define LIST(name, arg, verbs, field, doc)                                                                   \
+  { name, arg, verbs, OPTION_LIST, offsetof(Options, field), 0, doc }
 #define NUMBER(name, verbs, field, least, doc)                                                               \
-  {name, "N", verbs, OPTION_NUMBER, offsetof(Options, field), least, doc}
+  { name, "N", verbs, OPTION_NUMBER, offsetof(Options, field), least, doc }
 
 static const OptionDef option_table[] = {
-    LIST("--set", "NAME=VALUE", ALL, sets, "replace a parameter of the model (repeatable): K=4, train.lr=0.1"),
+    LIST("--set", "NAME=VALUE", ALL, sets,
+         "replace a parameter of the model (repeatable): K=4, train.lr=0.1"),
     NUMBER("--batch", ALL, batch, 1, "images in a step; the same as --set train.batch=N"),
     NUMBER("--epochs", ALL, epochs, 0, "the same as --set train.epochs=N"),
     NUMBER("--seed", ALL, seed, 0, "of initial values, shuffling and augmentation"),
     TEXT("--precision", "f32|f64", PLANNED, precision, "element type (default f32; reference: always f64)"),
     TEXT("--device", "NAME", DEVICE | BIT(plan), device, "cpu (default), reference or null"),
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
-    TEXT("-o", "PATH", BIT(emit) | BIT(graph), out, "directory (emit) or file (graph; default: standard output)"),
+    TEXT("-o", "PATH", BIT(emit) | BIT(graph), out,
+         "directory (emit) or file (graph; default: standard output)"),
     TEXT("--name", "NAME", BIT(run), name, "the run directory is runs/NAME (default: the model file's name)"),
     TEXT("--run-dir", "DIR", BIT(run), run_dir, "the run directory, wherever it is"),
     FLAG("--resume", BIT(run), resume, "go on from the run directory's newest checkpoint"),
-    NUMBER("--checkpoint-every", BIT(run), checkpoint_every, 1, "steps between checkpoints (default: every epoch)"),
+    NUMBER("--checkpoint-every", BIT(run), checkpoint_every, 1,
+           "steps between checkpoints (default: every epoch)"),
     NUMBER("--max-steps", BIT(run), max_steps, 1, "stop, with a checkpoint, after N steps in all"),
     TEXT("--data", "ROOT", BIT(run) | BIT(eval), data_root, "folder of the data set in place of the model's"),
     TEXT("--checkpoint", "FILE", BIT(eval), checkpoint, "weights (default: the run directory's newest)"),
     TEXT("--stage", "STAGE", BIT(graph), stage, "ast, graph, a pass (its result), or kernels (default)"),
-    TEXT("--format", "text|dot|svg", BIT(graph), format, "svg needs graphviz' dot (default: by -o's ending, else text)"),
+    TEXT("--format", "text|dot|svg", BIT(graph), format,
+         "svg needs graphviz' dot (default: by -o's ending, else text)"),
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
     TEXT("--dump-before", "PASS", COMPILES, dump_before, "print the training graph before a pass (or `all`)"),
     TEXT("--dump-after", "PASS", COMPILES, dump_after, "print the training graph after a pass (or `all`)"),
@@ -84,7 +92,8 @@ int unknown_name(const char *what, const char *name, const char *const *known, i
 static const OptionDef *find_option(VerbKind verb, const char *name, size_t length) {
   for (int i = 0; i < N_OPTIONS; i++) {
     const OptionDef *def = &option_table[i];
-    if (strlen(def->name) == length && memcmp(def->name, name, length) == 0 && (def->verbs & 1u << verb)) return def;
+    if (strlen(def->name) == length && memcmp(def->name, name, length) == 0 && (def->verbs & 1u << verb))
+      return def;
   }
   return NULL;
 }
@@ -99,7 +108,8 @@ static bool unknown_option(VerbKind verb, const char *name) {
   if (nearest) {
     usage_error("`%s` has no option %s; did you mean %s?", verb_table[verb].name, name, nearest);
   } else {
-    usage_error("`%s` has no option %s; see mlaanc %s --help", verb_table[verb].name, name, verb_table[verb].name);
+    usage_error("`%s` has no option %s; see mlaanc %s --help", verb_table[verb].name, name,
+                verb_table[verb].name);
   }
   return false;
 }
@@ -178,7 +188,8 @@ void options_print_help(VerbKind verb) {
     const OptionDef *def = &option_table[i];
     if (!(def->verbs & 1u << verb)) continue;
     char left[64];
-    snprintf(left, sizeof left, "%s%s%s", def->name, def->argument ? " " : "", def->argument ? def->argument : "");
+    snprintf(left, sizeof left, "%s%s%s", def->name, def->argument ? " " : "",
+             def->argument ? def->argument : "");
     printf("  %-24s %s\n", left, def->doc);
   }
 }

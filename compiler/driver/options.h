@@ -1,11 +1,16 @@
-// The command line, parsed. One table (options.c) holds every option with the verbs that take it; parsing, --help and
-// the spelling suggestions all come from it.
+// The command line, parsed. One table (options.c) holds every option with the verbs that take it; parsing,
+// --help and the spelling suggestions all come from it.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 // The process's exit status.
-enum { STATUS_OK = 0, STATUS_MODEL = 1 /* the model or the input is wrong */, STATUS_USAGE = 2, STATUS_SYSTEM = 3 };
+enum {
+  STATUS_OK = 0,
+  STATUS_MODEL = 1 /* the model or the input is wrong */,
+  STATUS_USAGE = 2,
+  STATUS_SYSTEM = 3
+};
 
 enum { OPTIONS_MAX_LIST = 256 };
 

@@ -1,4 +1,5 @@
-// What `plan` and the head of `run` say about a program before it runs: one set of facts, printed as a table or JSON.
+// What `plan` and the head of `run` say about a program before it runs: one set of facts, printed as a table
+// or JSON.
 #pragma once
 #include "compiler/driver/compile.h"
 
@@ -15,9 +16,9 @@ typedef struct PlanFacts {
   const MlaProgram *program;
   const Graph *train; // NULL for a loaded program: no shapes, no comparison
   PlanBytes bytes;
-  PlanBytes end_to_end;   // the same backbone as one module
+  PlanBytes end_to_end; // the same backbone as one module
   bool has_end_to_end;
-  int64_t scratch_bytes;  // one worker's, apart from the allocation
+  int64_t scratch_bytes;                                           // one worker's, apart from the allocation
   int64_t n_params, n_aux_params, n_ema, forward_macs, step_flops; // sums over the modules
 } PlanFacts;
 

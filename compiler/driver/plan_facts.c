@@ -21,7 +21,8 @@ static PlanBytes graph_bytes(const Graph *graph) {
 }
 
 PlanFacts plan_facts(const Compilation *c) {
-  _Static_assert(MLA_MOMENTUM - MLA_PARAM == (int)STATE_MOMENTUM && MLA_CONST - MLA_PARAM == (int)STATE_CONST, "order");
+  _Static_assert(MLA_MOMENTUM - MLA_PARAM == (int)STATE_MOMENTUM && MLA_CONST - MLA_PARAM == (int)STATE_CONST,
+                 "order");
   const MlaProgram *program = c->program;
   PlanFacts facts = {.program = program, .bytes = program_bytes(program)};
   for (int i = 0; i < program->n_kernels; i++) {

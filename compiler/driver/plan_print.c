@@ -5,9 +5,12 @@
 #include <jansson.h>
 #include <string.h>
 
-static const char *const region_names[MLA_N_REGIONS] = {"work", "parameters", "momenta", "ema", "running", "constants"};
+static const char *const region_names[MLA_N_REGIONS] = {"work", "parameters", "momenta",
+                                                        "ema",  "running",    "constants"};
 
-static double percent(int64_t part, int64_t whole) { return whole > 0 ? 100.0 * (double)part / (double)whole : 0; }
+static double percent(int64_t part, int64_t whole) {
+  return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
+}
 
 // Output of a module as the user sees it: without the batch.
 static const char *module_shape(const PlanFacts *facts, int i, Arena *arena) {
@@ -23,26 +26,31 @@ static const char *module_shape(const PlanFacts *facts, int i, Arena *arena) {
   return text;
 }
 
-static void print_row(FILE *out, Arena *arena, const char *number, const char *shape, const MlaModule *m, int64_t peak) {
-  fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %5.1f%%  %s\n", number, shape, text_thousands(arena, m->n_params),
-          text_thousands(arena, m->n_aux_params), text_thousands(arena, m->n_ema),
-          text_scaled(arena, (double)m->forward_macs), text_scaled(arena, (double)m->step_flops),
-          text_bytes(arena, m->activation_bytes), percent(m->activation_bytes, peak), m->name);
+static void print_row(FILE *out, Arena *arena, const char *number, const char *shape, const MlaModule *m,
+                      int64_t peak) {
+  fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %5.1f%%  %s\n", number, shape,
+          text_thousands(arena, m->n_params), text_thousands(arena, m->n_aux_params),
+          text_thousands(arena, m->n_ema), text_scaled(arena, (double)m->forward_macs),
+          text_scaled(arena, (double)m->step_flops), text_bytes(arena, m->activation_bytes),
+          percent(m->activation_bytes, peak), m->name);
 }
 
 static void print_modules(const PlanFacts *facts, FILE *out, Arena *arena) {
   const MlaProgram *program = facts->program;
   int64_t peak = facts->bytes.region[MLA_WORK];
-  fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %6s  %s\n", "module", "output", "parameters", "auxiliary", "EMA",
-          "MACs", "FLOP/step", "live", "peak", "layers");
+  fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %6s  %s\n", "module", "output", "parameters",
+          "auxiliary", "EMA", "MACs", "FLOP/step", "live", "peak", "layers");
   for (int i = 0; i < program->n_modules; i++) {
-    print_row(out, arena, arena_printf(arena, "%d", i), module_shape(facts, i, arena), &program->modules[i], peak);
+    print_row(out, arena, arena_printf(arena, "%d", i), module_shape(facts, i, arena), &program->modules[i],
+              peak);
   }
-  MlaModule total = {"", facts->n_params, facts->n_aux_params, facts->n_ema, facts->forward_macs, facts->step_flops, peak};
+  MlaModule total = {
+      "", facts->n_params, facts->n_aux_params, facts->n_ema, facts->forward_macs, facts->step_flops, peak};
   print_row(out, arena, "total", "", &total, peak);
 }
 
-static void print_bytes_row(FILE *out, Arena *arena, const char *name, const PlanFacts *facts, int64_t ours, int64_t e2e) {
+static void print_bytes_row(FILE *out, Arena *arena, const char *name, const PlanFacts *facts, int64_t ours,
+                            int64_t e2e) {
   fprintf(out, "  %-26s %12s %14" PRId64, name, text_bytes(arena, ours), ours);
   if (facts->has_end_to_end) fprintf(out, "   %12s %14" PRId64, text_bytes(arena, e2e), e2e);
   fputc('\n', out);
@@ -55,19 +63,24 @@ static void print_bytes(const PlanFacts *facts, FILE *out, Arena *arena) {
     if (facts->bytes.region[i] == 0 && facts->end_to_end.region[i] == 0) continue;
     print_bytes_row(out, arena, region_names[i], facts, facts->bytes.region[i], facts->end_to_end.region[i]);
   }
-  print_bytes_row(out, arena, "allocated (predicted peak)", facts, facts->bytes.total, facts->end_to_end.total);
+  print_bytes_row(out, arena, "allocated (predicted peak)", facts, facts->bytes.total,
+                  facts->end_to_end.total);
   if (facts->bytes.live_bound > 0) {
-    print_bytes_row(out, arena, "least work of this order", facts, facts->bytes.live_bound, facts->end_to_end.live_bound);
+    print_bytes_row(out, arena, "least work of this order", facts, facts->bytes.live_bound,
+                    facts->end_to_end.live_bound);
   }
 }
 
-static const char *elem_name(MlaElem elem) { return elem == MLA_F64 ? "f64" : "f32"; }
+static const char *elem_name(MlaElem elem) {
+  return elem == MLA_F64 ? "f64" : "f32";
+}
 
 void plan_print_table(const PlanFacts *facts, FILE *out) {
   Arena *arena = arena_new();
   const MlaProgram *program = facts->program;
   fprintf(out, "%s: %d module%s, batch %" PRId64 ", %s; MACs and FLOPs are an image's\n\n", program->model,
-          program->n_modules, program->n_modules == 1 ? "" : "s", program->recipe.batch, elem_name(program->elem));
+          program->n_modules, program->n_modules == 1 ? "" : "s", program->recipe.batch,
+          elem_name(program->elem));
   print_modules(facts, out, arena);
   fputc('\n', out);
   print_bytes(facts, out, arena);
@@ -79,7 +92,8 @@ void plan_print_summary(const PlanFacts *facts, FILE *out) {
   const MlaProgram *program = facts->program;
   fprintf(out, "%s: %d module%s, %s parameters + %s auxiliary + %s EMA, batch %" PRId64 "\n", program->model,
           program->n_modules, program->n_modules == 1 ? "" : "s", text_thousands(arena, facts->n_params),
-          text_thousands(arena, facts->n_aux_params), text_thousands(arena, facts->n_ema), program->recipe.batch);
+          text_thousands(arena, facts->n_aux_params), text_thousands(arena, facts->n_ema),
+          program->recipe.batch);
   fprintf(out, "memory plan: %s = work %s + states %s", text_bytes(arena, facts->bytes.total),
           text_bytes(arena, facts->bytes.region[MLA_WORK]),
           text_bytes(arena, facts->bytes.total - facts->bytes.region[MLA_WORK]));
@@ -88,11 +102,13 @@ void plan_print_summary(const PlanFacts *facts, FILE *out) {
   arena_free(arena);
 }
 
-// ---- JSON ---------------------------------------------------------------------------------------------------------
+// ---- JSON
+// ---------------------------------------------------------------------------------------------------------
 
 static json_t *bytes_json(const PlanBytes *bytes) {
   json_t *regions = json_object();
-  for (int i = 0; i < MLA_N_REGIONS; i++) json_object_set_new(regions, region_names[i], json_integer(bytes->region[i]));
+  for (int i = 0; i < MLA_N_REGIONS; i++)
+    json_object_set_new(regions, region_names[i], json_integer(bytes->region[i]));
   json_t *json = json_pack("{s:I,s:I,s:o}", "peak_bytes", (json_int_t)bytes->total, "work_bytes",
                            (json_int_t)bytes->region[MLA_WORK], "region_bytes", regions);
   if (bytes->live_bound > 0) json_object_set_new(json, "live_bound_bytes", json_integer(bytes->live_bound));
@@ -101,10 +117,11 @@ static json_t *bytes_json(const PlanBytes *bytes) {
 
 static json_t *module_json(const PlanFacts *facts, int i, Arena *arena) {
   const MlaModule *m = &facts->program->modules[i];
-  return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:f}", "name", m->name, "output", module_shape(facts, i, arena),
-                   "parameters", (json_int_t)m->n_params, "auxiliary_parameters", (json_int_t)m->n_aux_params,
-                   "ema_elements", (json_int_t)m->n_ema, "forward_macs", (json_int_t)m->forward_macs, "step_flops",
-                   (json_int_t)m->step_flops, "live_bytes", (json_int_t)m->activation_bytes, "share_of_peak",
+  return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:f}", "name", m->name, "output",
+                   module_shape(facts, i, arena), "parameters", (json_int_t)m->n_params,
+                   "auxiliary_parameters", (json_int_t)m->n_aux_params, "ema_elements", (json_int_t)m->n_ema,
+                   "forward_macs", (json_int_t)m->forward_macs, "step_flops", (json_int_t)m->step_flops,
+                   "live_bytes", (json_int_t)m->activation_bytes, "share_of_peak",
                    percent(m->activation_bytes, facts->bytes.region[MLA_WORK]) / 100);
 }
 

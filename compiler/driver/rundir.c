@@ -23,10 +23,17 @@ static bool is_run_dir(Arena *arena, const char *input) {
   return dir && strcmp(dir, input) != 0;
 }
 
-const char *rundir_path(Arena *arena, const Options *options) {
+const char *rundir_path(Arena *arena, const Options *options, bool exists) {
   if (options->run_dir) return options->run_dir;
-  if (!options->name && is_run_dir(arena, options->input)) return options->input;
-  return arena_printf(arena, "runs/%s", options->name ? options->name : stem(arena, options->input));
+  if (options->name) return arena_printf(arena, "runs/%s", options->name);
+  if (is_run_dir(arena, options->input)) return options->input;
+  const char *first = arena_printf(arena, "runs/%s", stem(arena, options->input));
+  const char *newest = first, *next = first;
+  for (int number = 2; access(arena_printf(arena, "%s/run.json", next), F_OK) == 0; number++) {
+    newest = next;
+    next = arena_printf(arena, "%s-%d", first, number);
+  }
+  return exists ? newest : next;
 }
 
 // The file number of the import that this line names, or 0. Files are known by the ending of their path.

@@ -26,8 +26,8 @@ void session_end(Session *session) {
 void session_print_kernels(const Session *session) {
   const MlaLoaded *loaded = session->loaded;
   if (loaded->n_compiled > 0) {
-    fprintf(stderr, "%d kernels compiled in %.1f s, %d from the cache\n", loaded->n_compiled, loaded->compile_seconds,
-            loaded->n_cached);
+    fprintf(stderr, "%d kernels compiled in %.1f s, %d from the cache\n", loaded->n_compiled,
+            loaded->compile_seconds, loaded->n_cached);
   } else if (loaded->n_cached > 0) {
     fprintf(stderr, "%d kernels from the cache\n", loaded->n_cached);
   }

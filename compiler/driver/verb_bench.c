@@ -1,5 +1,6 @@
-// mlaanc bench: the step's time on made-up images. The program's own buffers are filled once with noise, so nothing but
-// the device is measured; the median of the steps is reported, since other programs only ever make a step longer.
+// mlaanc bench: the step's time on made-up images. The program's own buffers are filled once with noise, so
+// nothing but the device is measured; the median of the steps is reported, since other programs only ever
+// make a step longer.
 #include "compiler/driver/session.h"
 #include "runtime/train/train.h"
 
@@ -31,13 +32,15 @@ static bool upload_images(MlaLoaded *loaded, uint64_t *random, MlaError *error) 
   bool is_double = image->elem == MLA_F64;
   int64_t n = image->n_bytes / (is_double ? 8 : 4);
   void *images = malloc((size_t)image->n_bytes);
-  if (!images) return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " bytes of images", image->n_bytes);
+  if (!images)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " bytes of images", image->n_bytes);
   for (int64_t i = 0; i < n; i++) {
     double value = noise(random);
     if (is_double) ((double *)images)[i] = value;
     if (!is_double) ((float *)images)[i] = (float)value;
   }
-  bool ok = loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.image), images, image->n_bytes, error);
+  bool ok = loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.image), images,
+                                        image->n_bytes, error);
   free(images);
   return ok;
 }
@@ -47,11 +50,13 @@ static bool upload_labels(MlaLoaded *loaded, uint64_t *random, MlaError *error) 
   if (program->train.label < 0) return true;
   const MlaBuffer *label = &program->buffers[program->train.label];
   int32_t *labels = malloc((size_t)label->n_bytes);
-  if (!labels) return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " bytes of labels", label->n_bytes);
+  if (!labels)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " bytes of labels", label->n_bytes);
   for (int64_t i = 0; i < label->n_bytes / 4; i++) {
     labels[i] = (int32_t)((noise(random) + 1) / 2 * program->data.classes);
   }
-  bool ok = loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.label), labels, label->n_bytes, error);
+  bool ok = loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.label), labels,
+                                        label->n_bytes, error);
   free(labels);
   return ok;
 }
@@ -93,8 +98,11 @@ static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, Mla
   const MlaProgram *program = loaded->program;
   double *seconds = malloc(sizeof *seconds * (size_t)n_steps);
   if (!seconds) return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " times", n_steps);
-  bool ok = mla_init_states(loaded, program->recipe.seed, error) && time_steps(loaded, n_steps, seconds, error);
-  if (ok) *result = (BenchResult){.median = seconds[n_steps / 2], .least = seconds[0], .most = seconds[n_steps - 1]};
+  bool ok =
+      mla_init_states(loaded, program->recipe.seed, error) && time_steps(loaded, n_steps, seconds, error);
+  if (ok)
+    *result =
+        (BenchResult){.median = seconds[n_steps / 2], .least = seconds[0], .most = seconds[n_steps - 1]};
   for (int i = 0; i < program->train.n_launches; i++) {
     result->flops += (double)program->train.launches[i].flops;
     result->n_bytes += (double)program->train.launches[i].n_bytes;
@@ -105,11 +113,12 @@ static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, Mla
 
 static void print_json(const MlaLoaded *loaded, const BenchResult *r) {
   const MlaProgram *program = loaded->program;
-  json_t *json = json_pack("{s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:i}", "model", program->model, "device",
-                           loaded->device->ops->name, "batch", (json_int_t)program->recipe.batch, "step_seconds",
-                           r->median, "least_seconds", r->least, "most_seconds", r->most, "images_per_second",
-                           (double)program->recipe.batch / r->median, "step_flops", r->flops, "moved_bytes", r->n_bytes,
-                           "allocated_bytes", (json_int_t)loaded->n_bytes, "launches", program->train.n_launches);
+  json_t *json =
+      json_pack("{s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:i}", "model", program->model, "device",
+                loaded->device->ops->name, "batch", (json_int_t)program->recipe.batch, "step_seconds",
+                r->median, "least_seconds", r->least, "most_seconds", r->most, "images_per_second",
+                (double)program->recipe.batch / r->median, "step_flops", r->flops, "moved_bytes", r->n_bytes,
+                "allocated_bytes", (json_int_t)loaded->n_bytes, "launches", program->train.n_launches);
   json_dumpf(json, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(json);

@@ -10,8 +10,8 @@ int verb_check(const Options *options) {
   if (status == STATUS_OK && options->json) {
     printf("{\"errors\":[],\"model\":\"%s\",\"modules\":%d}\n", c.model->name, c.model->train->n_modules);
   } else if (status == STATUS_OK) {
-    printf("%s: ok: %s, %d module%s, isolation proved\n", options->input, c.model->name, c.model->train->n_modules,
-           c.model->train->n_modules == 1 ? "" : "s");
+    printf("%s: ok: %s, %d module%s, isolation proved\n", options->input, c.model->name,
+           c.model->train->n_modules, c.model->train->n_modules == 1 ? "" : "s");
   }
   compile_end(&c);
   return status;

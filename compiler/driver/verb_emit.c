@@ -14,7 +14,8 @@ int verb_emit(const Options *options) {
   } else if (status == STATUS_OK && c.program && options->json) {
     printf("{\"kernels\":%d,\"launches\":%d}\n", c.program->n_kernels, c.program->train.n_launches);
   } else if (status == STATUS_OK && c.program) {
-    printf("%s: %d kernels, %d launches a step\n", options->out, c.program->n_kernels, c.program->train.n_launches);
+    printf("%s: %d kernels, %d launches a step\n", options->out, c.program->n_kernels,
+           c.program->train.n_launches);
   }
   compile_end(&c);
   return status;

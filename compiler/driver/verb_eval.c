@@ -7,13 +7,15 @@
 #include <jansson.h>
 #include <stdio.h>
 
-static void print_result(const Options *options, const char *checkpoint, int64_t n, double loss, double accuracy) {
+static void print_result(const Options *options, const char *checkpoint, int64_t n, double loss,
+                         double accuracy) {
   if (!options->json) {
-    printf("test accuracy %.2f%%, loss %.4f on %" PRId64 " images; %s\n", 100 * accuracy, loss, n, checkpoint);
+    printf("test accuracy %.2f%%, loss %.4f on %" PRId64 " images; %s\n", 100 * accuracy, loss, n,
+           checkpoint);
     return;
   }
-  json_t *json = json_pack("{s:s,s:I,s:f,s:f}", "checkpoint", checkpoint, "images", (json_int_t)n, "test_accuracy",
-                           accuracy, "test_loss", loss);
+  json_t *json = json_pack("{s:s,s:I,s:f,s:f}", "checkpoint", checkpoint, "images", (json_int_t)n,
+                           "test_accuracy", accuracy, "test_loss", loss);
   json_dumpf(json, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(json);
@@ -39,8 +41,8 @@ int verb_eval(const Options *options) {
   if (status == STATUS_OK && session.loaded) {
     Arena *arena = session.compilation.arena;
     MlaError error = {0};
-    const char *checkpoint = options->checkpoint ? options->checkpoint
-                                                 : mla_checkpoint_newest(rundir_path(arena, options));
+    const char *checkpoint = options->checkpoint;
+    if (!checkpoint) checkpoint = arena_printf(arena, "%s/latest", rundir_path(arena, options, true));
     if (!test(&session, options, checkpoint, &error)) status = report_error(options, &error);
   }
   session_end(&session);

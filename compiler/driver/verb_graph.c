@@ -1,4 +1,5 @@
 // mlaanc graph: any stage of the road, as text or as a drawing.
+#include "compiler/ast/ast.h"
 #include "compiler/driver/compile.h"
 #include "compiler/driver/draw.h"
 #include "compiler/driver/graphviz.h"
@@ -45,7 +46,9 @@ static FormatKind find_format(const Options *options) {
   return FORMAT_UNKNOWN;
 }
 
-static void draw(const Graph *graph, FILE *out) { (graph->n_groups > 0 ? draw_kernels : draw_graph)(graph, out); }
+static void draw(const Graph *graph, FILE *out) {
+  (graph->n_groups > 0 ? draw_kernels : draw_graph)(graph, out);
+}
 
 static bool write_svg(const Graph *graph, FILE *out, MlaError *error) {
   FILE *dot = tmpfile();
@@ -78,10 +81,54 @@ static int write_output(const Compilation *c, const Options *options, FormatKind
   return ok ? STATUS_OK : report_error(options, &error);
 }
 
+static char *read_text(Arena *arena, const char *path, size_t *n_bytes) {
+  FILE *file = fopen(path, "r");
+  if (!file) return NULL;
+  size_t capacity = 4096;
+  char *text = arena_alloc(arena, capacity);
+  for (*n_bytes = 0;;) {
+    size_t n = fread(text + *n_bytes, 1, capacity - *n_bytes, file);
+    if (n == 0) break;
+    *n_bytes += n;
+    if (*n_bytes < capacity) continue;
+    char *larger = arena_alloc(arena, 2 * capacity);
+    memcpy(larger, text, *n_bytes);
+    text = larger;
+    capacity *= 2;
+  }
+  bool ok = !ferror(file);
+  fclose(file);
+  return ok ? text : NULL;
+}
+
+// The syntax tree of the main file alone, printed even if the model is wrong further on.
+static int print_ast(const Options *options) {
+  Arena *arena = arena_new();
+  SourceMap *map = source_map_new(arena);
+  Diag *diag = diag_new(arena, map);
+  MlaError error = {0};
+  size_t n_bytes = 0;
+  int status = STATUS_OK;
+  char *text = read_text(arena, options->input, &n_bytes);
+  if (text) {
+    const Ast *ast = ast_parse(arena, map, diag, source_add(map, options->input, text, n_bytes));
+    diag_print(diag, stderr, false);
+    ast_print(ast, map, stdout);
+    if (diag_error_count(diag) > 0) status = STATUS_MODEL;
+  } else {
+    mla_fail(&error, MLA_ERROR_INPUT, "cannot read %s: %s", options->input, strerror(errno));
+    status = report_error(options, &error);
+  }
+  arena_free(arena);
+  return status;
+}
+
 int verb_graph(const Options *options) {
   StageKind stage = find_stage(options->stage);
   FormatKind format = find_format(options);
   if (stage == STAGE_UNKNOWN || format == FORMAT_UNKNOWN) return STATUS_USAGE;
+  if (stage == STAGE_AST && format != FORMAT_TEXT) return usage_error("the stage `ast` is text");
+  if (stage == STAGE_AST) return print_ast(options);
   Compilation c;
   int status = compile_load(&c, options);
   if (status == STATUS_OK && (stage == STAGE_PASS || stage == STAGE_KERNELS)) {

@@ -9,35 +9,40 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { STATUS_INTERRUPTED = 130 };
 
-static void print_result(const Options *options, const Session *session, const MlaRunResult *result, const char *dir) {
+static void print_result(const Options *options, const Session *session, const MlaRunResult *result,
+                         const char *dir) {
   if (options->json) {
-    json_t *json = json_pack("{s:{s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:f,s:I,s:b}}", "result", "run_dir", dir, "epochs",
-                             result->epochs_done, "steps", (json_int_t)result->steps_done, "test_accuracy",
-                             result->test_accuracy, "test_loss", result->test_loss, "best_accuracy",
-                             result->best_accuracy, "seconds", result->seconds, "images_per_second",
-                             result->images_per_second, "allocated_bytes", (json_int_t)session->loaded->n_bytes,
-                             "interrupted", result->was_interrupted);
+    json_t *json = json_pack("{s:{s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:f,s:I,s:b}}", "result", "run_dir", dir,
+                             "epochs", result->epochs_done, "steps", (json_int_t)result->steps_done,
+                             "test_accuracy", result->test_accuracy, "test_loss", result->test_loss,
+                             "best_accuracy", result->best_accuracy, "seconds", result->seconds,
+                             "images_per_second", result->images_per_second, "allocated_bytes",
+                             (json_int_t)session->loaded->n_bytes, "interrupted", result->was_interrupted);
     json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
     return;
   }
-  if (result->was_interrupted) {
-    printf("stopped after %" PRId64 " steps; go on with --resume\n", result->steps_done);
+  if (!result->was_evaluated) {
+    printf("stopped after %" PRId64 " steps; go on with --resume --run-dir %s\n", result->steps_done, dir);
     return;
   }
-  printf("test accuracy %.2f%% (best %.2f%%), %d epochs in %.1f s, %.0f images/s; %s\n", 100 * result->test_accuracy,
-         100 * result->best_accuracy, result->epochs_done, result->seconds, result->images_per_second, dir);
+  printf("test accuracy %.2f%% (best %.2f%%), %d epoch%s in %.1f s, %.0f images/s; %s\n",
+         100 * result->test_accuracy, 100 * result->best_accuracy, result->epochs_done,
+         result->epochs_done == 1 ? "" : "s", result->seconds, result->images_per_second, dir);
 }
 
-// The plan is kept beside the weights, so that `eval DIR` and `run DIR --resume` need neither the model's file nor the
-// compiler. The reference device's program has no text and cannot be kept.
+// The plan is kept beside the weights, so that `eval DIR` and `run DIR --resume` need neither the model's
+// file nor the compiler. The reference device's program has no text and cannot be kept; a run that is there
+// already keeps its own.
 static bool save_plan(const Session *session, const Options *options, const char *dir, MlaError *error) {
   const Compilation *c = &session->compilation;
-  if (c->loaded || compile_is_reference(options)) return true;
+  if (compile_is_reference(options) || access(arena_printf(c->arena, "%s/run.json", dir), F_OK) == 0)
+    return true;
   return mla_program_save(c->program, arena_printf(c->arena, "%s/plan", dir), error);
 }
 
@@ -45,7 +50,7 @@ static int train(Session *session, const Options *options) {
   Compilation *c = &session->compilation;
   MlaError error = {0};
   MlaRunResult result = {0};
-  const char *dir = rundir_path(c->arena, options);
+  const char *dir = rundir_path(c->arena, options, options->resume);
   MlaRunOptions run = {
       .run_dir = dir,
       .data_root = options->data_root,
