@@ -46,7 +46,19 @@ int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
   int parts = group_parts(graph, group);
   if (!is_sum && !(is_weight && parts > 1)) return 0;
   int64_t bytes = 0;
-  for (int i = 0; i < group->n_outputs; i++)
-    bytes += node_bytes(graph, graph_node(graph, group->outputs[i]));
+  for (int i = 0; i < group->n_outputs; i++) bytes += node_bytes(graph, graph_node(graph, group->outputs[i]));
   return bytes * parts;
+}
+
+bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, NodeId value) {
+  const Node *out = graph_node(graph, output), *old = graph_node(graph, value);
+  if (group->kind != GROUP_POINT || node_bytes(graph, out) != node_bytes(graph, old) ||
+      out->dtype != old->dtype)
+    return false;
+  for (int i = 0; i < group->n_inputs; i++) {
+    int64_t offset;
+    if (node_storage(graph, group->inputs[i], &offset) != value) continue;
+    if (offset != 0 || !shape_equal(graph_node(graph, group->inputs[i])->shape, out->shape)) return false;
+  }
+  return true;
 }

@@ -41,3 +41,5 @@ int grad_weight_parts(int64_t batch, int64_t weight_bytes);
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group);
 // The shape whose rows x channels the kernel of a POINT or REDUCE group visits.
 Shape group_space(const Graph *graph, const Group *group);
+// True if the kernel reads `value` (a node with memory) only at the very element of `output` that it writes next.
+bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, NodeId value);
