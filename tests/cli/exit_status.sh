@@ -1,0 +1,35 @@
+# Exit status and first words of every kind of mistake on the command line.
+. "$MLAANC_SOURCE/tests/support/cli.sh"
+for verb in check plan emit run eval graph bench; do
+  expect 0 "$MLAANC" $verb --help
+  grep -q -- '--set NAME=VALUE' "$TEST_TMP/out" || fail "$verb --help shows no --set"
+  expect 2 "$MLAANC" $verb
+done
+expect 2 "$MLAANC"
+expect 0 "$MLAANC" --help
+expect 0 "$MLAANC" --version
+expect 0 "$MLAANC" --list-ops
+expect 0 "$MLAANC" --list-passes
+expect 0 "$MLAANC" --list-devices
+expect 2 "$MLAANC" plam "$tiny" && says 'did you mean `plan`'
+expect 2 "$MLAANC" run "$tiny" --theads 2 && says 'did you mean --threads'
+expect 2 "$MLAANC" check "$tiny" --resume && says 'no option --resume'
+expect 2 "$MLAANC" run "$tiny" --device cup && says 'did you mean `cpu`'
+expect 2 "$MLAANC" run "$tiny" --threads 0 && says 'at least 1'
+expect 2 "$MLAANC" run "$tiny" --threads x
+expect 2 "$MLAANC" run "$tiny" --threads && says 'needs a value'
+expect 2 "$MLAANC" run "$tiny" --resume=1 && says 'takes no value'
+expect 2 "$MLAANC" check "$tiny" "$tiny" && says 'one input'
+expect 2 "$MLAANC" check "$tiny" --set width && says 'NAME=VALUE'
+expect 2 "$MLAANC" check "$tiny" --dump-after fuze && says 'did you mean `fuse`'
+expect 2 "$MLAANC" check "$tiny" --disable fuse && says 'cannot be left out'
+expect 2 "$MLAANC" plan "$tiny" --precision f16 && says 'f32 or f64'
+expect 2 "$MLAANC" graph "$tiny" --stage kernel && says 'did you mean `kernels`'
+expect 2 "$MLAANC" emit "$tiny" && says '-o DIR'
+expect 1 "$MLAANC" check "$TEST_TMP/none.mlaan"
+expect 1 "$MLAANC" check "$tiny" --set wdth=4 && says 'width'
+expect 1 "$MLAANC" run "$tiny" --data "$TEST_TMP/none" --run-dir "$TEST_TMP/run"
+expect 1 "$MLAANC" eval "$tiny" --data "$TEST_TMP/none" --checkpoint "$TEST_TMP/none"
+expect 0 "$MLAANC" check "$tiny"
+expect 0 "$MLAANC" check "$tiny" --set width=6 --stop-after differentiate --timing --dump-after=differentiate
+grep -q conv2d_grad_weight "$TEST_TMP/err" || fail "no dump"

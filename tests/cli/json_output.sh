@@ -1,0 +1,28 @@
+# Whatever --json prints is JSON, in success and in failure.
+. "$MLAANC_SOURCE/tests/support/cli.sh"
+make_data
+expect 0 "$MLAANC" check "$tiny" --json
+[ "$(json 'len(j["errors"])' "$TEST_TMP/out")" = 0 ] || fail "check"
+echo 'model m { input image[8, 8, 1]  y = imag | relu }' >"$TEST_TMP/wrong.mlaan"
+expect 1 "$MLAANC" check "$TEST_TMP/wrong.mlaan" --json
+[ "$(json 'j["errors"][0]["line"]' "$TEST_TMP/out")" = 1 ] || fail "place of an error"
+expect 0 "$MLAANC" plan "$tiny" --json
+[ "$(json 'len(j["modules"])' "$TEST_TMP/out")" = 3 ] || fail "modules"
+[ "$(json 'sum(m["parameters"] for m in j["modules"]) == j["parameters"] > 0' "$TEST_TMP/out")" = True ] || fail "sum"
+expect 0 "$MLAANC" emit "$tiny" -o "$TEST_TMP/plan" --json
+json 'j["kernels"]' "$TEST_TMP/out" >/dev/null
+json 'j' "$TEST_TMP/plan/plan.json" >/dev/null
+expect 0 "$MLAANC" bench "$tiny" --device null --steps 2 --json
+json 'j["step_seconds"]' "$TEST_TMP/out" >/dev/null
+train run --json --epochs 1
+python3 - "$TEST_TMP/out" "$TEST_TMP/run/metrics.jsonl" <<'PY' || fail "lines of run --json"
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert "result" in lines[-1] and lines[-1]["result"]["steps"] == 7, lines[-1]
+for line in open(sys.argv[2]):
+    json.loads(line)
+PY
+expect 0 "$MLAANC" eval "$TEST_TMP/run" --data "$data" --json
+json 'j["test_accuracy"]' "$TEST_TMP/out" >/dev/null
+expect 1 "$MLAANC" run "$tiny" --data "$TEST_TMP/none" --run-dir "$TEST_TMP/other" --json
+[ "$(json 'j["error"]["kind"]' "$TEST_TMP/out")" = input ] || fail "kind of the error"

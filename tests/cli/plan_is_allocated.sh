@@ -1,0 +1,18 @@
+# The predicted peak is what a run allocates: every shipped model, several batch sizes.
+# timeout: 600
+. "$MLAANC_SOURCE/tests/support/cli.sh"
+n=0
+while read -r model; do
+  for batch in 1 7 128; do
+    expect 0 "$MLAANC" plan "$model" --batch $batch --json
+    planned=$(json 'j["peak_bytes"]' "$TEST_TMP/out")
+    work=$(json 'j["work_bytes"] >= j["live_bound_bytes"] > 0' "$TEST_TMP/out")
+    [ "$work" = True ] || fail "$model: less work memory than its live bound"
+    expect 0 "$MLAANC" bench "$model" --batch $batch --device null --steps 1 --json
+    allocated=$(json 'j["allocated_bytes"]' "$TEST_TMP/out")
+    [ "$planned" = "$allocated" ] || fail "$model, batch $batch: planned $planned, allocated $allocated"
+    n=$((n + 1))
+  done
+done < <(find "$MLAANC_SOURCE/models" "$MLAANC_SOURCE/examples" -name '*.mlaan' -not -path '*/lib/*' | sort)
+[ $n -gt 0 ] || fail "no models"
+echo "$n plans"
