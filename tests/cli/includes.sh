@@ -15,7 +15,7 @@ rooms = {
     "compiler/passes": ["compiler/ir", "compiler/support"],
     "compiler/emit": ["compiler/ir", "compiler/support", "runtime/program.h"],
     "compiler/driver": ["compiler", "runtime"],
-    "runtime/device": ["runtime/program.h", "runtime/error.h"],
+    "runtime/device": ["runtime/program.h", "runtime/program_check.h", "runtime/error.h"],
     "runtime/data": ["runtime/program.h", "runtime/error.h"],
     "runtime/train": ["runtime/device/device.h", "runtime/data/data.h", "runtime/program.h", "runtime/error.h"],
     "runtime": ["runtime/program.h", "runtime/error.h"],
