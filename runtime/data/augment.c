@@ -13,8 +13,12 @@ static void suggest(char *text, size_t size, const MlaDataset *set, const MlaDat
   bool exact = set->height + 2 * pad == data->height && set->width + 2 * pad == data->width;
   if (exact && pad > 0)
     snprintf(text, size, "`pad %d` without a crop would mend it", pad);
+  else if (exact && data->pad > 0 && data->height == data->width)
+    snprintf(text, size,
+             "`crop %d`, a random window of the padded image, or leaving out pad and crop would mend it",
+             data->height);
   else if (exact)
-    snprintf(text, size, "leaving pad and crop out would mend it");
+    snprintf(text, size, "leaving out pad and crop would mend it");
   else if (data->height == data->width && pad > 0)
     snprintf(text, size, "`pad %d` with `crop %d` would mend it", pad, data->height);
   else if (data->height == data->width)

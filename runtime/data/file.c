@@ -43,6 +43,18 @@ static bool grow(MlaDataFile *file, int64_t *capacity, MlaError *error) {
   return true;
 }
 
+static bool check_stream(MlaDataFile *file, gzFile stream, MlaError *error) {
+  int code;
+  const char *text = gzerror(stream, &code);
+  file->ends_early = code == Z_BUF_ERROR;
+  if (code == Z_OK || code == Z_STREAM_END || file->ends_early) return true;
+  if (code == Z_ERRNO)
+    return mla_fail(error, MLA_ERROR_INPUT, "%s cannot be read: %s", file->path, strerror(errno));
+  size_t prefix = strlen(file->path); // zlib says "PATH: text"
+  if (strncmp(text, file->path, prefix) == 0 && strncmp(text + prefix, ": ", 2) == 0) text += prefix + 2;
+  return mla_fail(error, MLA_ERROR_INPUT, "%s is damaged: %s", file->path, text);
+}
+
 static bool read_stream(MlaDataFile *file, gzFile stream, MlaError *error) {
   int64_t capacity = 0;
   for (;;) {
@@ -52,13 +64,7 @@ static bool read_stream(MlaDataFile *file, gzFile stream, MlaError *error) {
     if (n > 0) file->n_bytes += n;
     if (n <= 0) break;
   }
-  int code;
-  const char *text = gzerror(stream, &code);
-  if (code == Z_ERRNO) text = strerror(errno);
-  file->ends_early = code == Z_BUF_ERROR;
-  if (code == Z_OK || code == Z_STREAM_END || file->ends_early) return true;
-  return mla_fail(error, MLA_ERROR_INPUT, "%s: damaged after %" PRId64 " uncompressed bytes: %s", file->path,
-                  file->n_bytes, text);
+  return check_stream(file, stream, error);
 }
 
 bool mla_data_file_read(MlaDataFile *file, const char *root, const char *name, MlaError *error) {
