@@ -39,17 +39,7 @@ NodeId graph_add(Graph *graph, Node node, const NodeId *in, int n_in, const Attr
 
 // ---- renumbering ----
 
-// Makes order[0..n-1] (old ids) the nodes 1..n and rewrites every id; ids that are not in `order` become
-// NO_NODE.
-static void renumber(Graph *graph, const NodeId *order, NodeId n) {
-  assert(!graph->groups);
-  NodeId *map = ARENA_ARRAY(graph->arena, NodeId, graph->n_nodes);
-  for (NodeId i = 0; i < n; i++) map[order[i]] = i + 1;
-  Node *nodes = ARENA_ARRAY(graph->arena, Node, n + 1);
-  for (NodeId i = 0; i < n; i++) {
-    nodes[i + 1] = graph->nodes[order[i]];
-    for (int k = 0; k < nodes[i + 1].n_in; k++) nodes[i + 1].in[k] = map[nodes[i + 1].in[k]];
-  }
+static void replace_heads(Graph *graph, const NodeId *map) {
   for (int m = 0; m < graph->n_modules; m++) {
     Module *module = &graph->modules[m];
     module->input = map[module->input];
@@ -66,6 +56,23 @@ static void renumber(Graph *graph, const NodeId *order, NodeId n) {
   graph->output = map[graph->output];
   graph->learning_rate = map[graph->learning_rate];
   for (int s = 0; s < graph->n_grads; s++) graph->grads[s] = map[graph->grads[s]];
+}
+
+void graph_replace(Graph *graph, const NodeId *map) {
+  assert(!graph->groups);
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    for (int i = 0; i < graph->nodes[id].n_in; i++) graph->nodes[id].in[i] = map[graph->nodes[id].in[i]];
+  replace_heads(graph, map);
+}
+
+// Makes order[0..n-1] (old ids) the nodes 1..n and rewrites every id; ids that are not in `order` become
+// NO_NODE.
+static void renumber(Graph *graph, const NodeId *order, NodeId n) {
+  NodeId *map = ARENA_ARRAY(graph->arena, NodeId, graph->n_nodes);
+  for (NodeId i = 0; i < n; i++) map[order[i]] = i + 1;
+  graph_replace(graph, map);
+  Node *nodes = ARENA_ARRAY(graph->arena, Node, n + 1);
+  for (NodeId i = 0; i < n; i++) nodes[i + 1] = graph->nodes[order[i]];
   graph->nodes = nodes;
   graph->n_nodes = n + 1;
   graph->capacity = n + 1;

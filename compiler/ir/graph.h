@@ -151,6 +151,8 @@ NodeId graph_add(Graph *graph, Node node, const NodeId *in, int n_in, const Attr
 // Drops the nodes with keep[id] false, renumbers the rest in order, rewrites every id in the graph (an id of a dropped
 // node becomes NO_NODE). Before pass_fuse only.
 void graph_compact(Graph *graph, const bool *keep);
+// Puts map[id] in place of every id in the graph; the replaced nodes stay, unused.
+void graph_replace(Graph *graph, const NodeId *map);
 // Reorders nodes so that inputs precede users again after a pass broke that; keeps the order otherwise. Before
 // pass_fuse only.
 void graph_sort(Graph *graph);

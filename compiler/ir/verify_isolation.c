@@ -11,6 +11,7 @@ enum { WORD_BITS = 64 };
 typedef struct Seeds {
   const Graph *graph;
   Arena *arena;
+  int *reach; // [losses]
   int n_words;
   uint64_t *words; // [nodes][n_words]
 } Seeds;
@@ -49,9 +50,18 @@ int loss_reach(const Graph *graph, const Loss *loss) {
   return reach;
 }
 
-static bool may_train(const Graph *graph, const Loss *loss, const State *state) {
+static int *all_reaches(const Graph *graph, Arena *arena) {
+  int *reach = ARENA_ARRAY(arena, int, graph->n_losses);
+  for (int l = 0; l < graph->n_losses; l++) {
+    const Loss *loss = &graph->losses[l];
+    int declared = loss_reach(graph, loss);
+    reach[l] = loss->reach > declared ? loss->reach : declared;
+  }
+  return reach;
+}
+
+static bool may_train(const Loss *loss, int reach, const State *state) {
   if (state->is_aux) return loss->module == state->module;
-  int declared = loss_reach(graph, loss), reach = loss->reach > declared ? loss->reach : declared;
   return state->module <= loss->module && state->module > loss->module - reach;
 }
 
@@ -77,7 +87,7 @@ static const char *check_gradient(const Seeds *seeds, StateId id, NodeId gradien
   for (int l = 0; l < graph->n_losses; l++) {
     const Loss *loss = &graph->losses[l];
     bool depends = seeds_of(seeds, gradient)[l / WORD_BITS] >> (l % WORD_BITS) & 1;
-    if (!depends || may_train(graph, loss, state)) continue;
+    if (!depends || may_train(loss, seeds->reach[l], state)) continue;
     return arena_printf(
         seeds->arena,
         "isolation: %s parameter %s of module %d takes gradient from loss %s of module %d (node %%%u)",
@@ -96,7 +106,8 @@ static const char *check_update(const Seeds *seeds, const Node *update) {
 
 const char *verify_isolation(const Graph *graph, Arena *arena) {
   if (graph->n_losses == 0) return NULL;
-  Seeds seeds = {graph, arena, (graph->n_losses + WORD_BITS - 1) / WORD_BITS, NULL};
+  Seeds seeds = {graph, arena, all_reaches(graph, arena), (graph->n_losses + WORD_BITS - 1) / WORD_BITS,
+                 NULL};
   seeds.words = ARENA_ARRAY(arena, uint64_t, (size_t)graph->n_nodes * (size_t)seeds.n_words);
   for (NodeId id = 1; id < graph->n_nodes; id++) collect(&seeds, id);
   const char *wrong = NULL;
