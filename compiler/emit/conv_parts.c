@@ -1,0 +1,91 @@
+// How channels are cut into vectors and a row of output pixels into register tiles.
+#include "compiler/emit/conv_parts.h"
+
+int conv_div_up(int a, int b) {
+  return (a + b - 1) / b;
+}
+
+static int max_int(int a, int b) {
+  return a > b ? a : b;
+}
+
+int conv_max_lanes(const ConvSpec *spec) {
+  return max_int(spec->vector_bytes / spec->elem_bytes, 1);
+}
+
+// AVX-512 has 32 vector registers; narrower machines are taken to have 16.
+int conv_n_registers(const ConvSpec *spec) {
+  return spec->vector_bytes == 64 ? 32 : 16;
+}
+
+bool conv_is_matrix(const ConvSpec *spec) {
+  return spec->kernel_h == 1 && spec->kernel_w == 1 && spec->stride == 1 && spec->pad == 0;
+}
+
+bool conv_is_depthwise(const ConvSpec *spec) {
+  return spec->groups > 1 && spec->groups == spec->in_c && spec->groups == spec->out_c;
+}
+
+static int add_run(ChannelRun *runs, int n_runs, ChannelRun run) {
+  if (run.count == 0 || run.n_vecs == 0) return n_runs;
+  runs[n_runs] = run;
+  return n_runs + 1;
+}
+
+int conv_cut_channels(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]) {
+  int n_runs = 0, offset = 0;
+  const int n_vecs = channels / max_lanes;
+  if (n_vecs > 0) {
+    const int n_blocks = conv_div_up(n_vecs, max_vecs), small = n_vecs / n_blocks,
+              n_large = n_vecs % n_blocks;
+    n_runs = add_run(runs, n_runs, (ChannelRun){0, max_lanes, small + 1, n_large});
+    offset = n_large * (small + 1) * max_lanes;
+    n_runs = add_run(runs, n_runs, (ChannelRun){offset, max_lanes, small, n_blocks - n_large});
+    offset = n_vecs * max_lanes;
+  }
+  for (int lanes = max_lanes / 2; lanes >= 1; lanes /= 2) {
+    if (channels - offset < lanes) continue;
+    n_runs = add_run(runs, n_runs, (ChannelRun){offset, lanes, 1, 1});
+    offset += lanes;
+  }
+  return n_runs;
+}
+
+int conv_run_blocks(const ChannelRun *runs, int n_runs) {
+  int n_blocks = 0;
+  for (int i = 0; i < n_runs; i++) n_blocks += runs[i].count;
+  return n_blocks;
+}
+
+int conv_tile_span(const TapAxis *axis, int n_pixels) {
+  return (n_pixels - 1) * axis->source_step + axis->n_taps;
+}
+
+static PixelRun tile_at(const TapAxis *axis, int first, int n_pixels) {
+  const int span = conv_tile_span(axis, n_pixels), source = first * axis->source_step + axis->first;
+  const int left = max_int(-source, 0), right = max_int(source + span - axis->n_source, 0);
+  return (PixelRun){first, n_pixels, left < span ? left : span, right < span ? right : span, 1};
+}
+
+int conv_cut_pixels(Arena *arena, const TapAxis *axis, int max_pixels, PixelRun **result) {
+  const int n_tiles = conv_div_up(axis->n_out, max_pixels);
+  PixelRun *runs = *result = ARENA_ARRAY(arena, PixelRun, n_tiles);
+  int n_runs = 0, first = 0;
+  for (int t = 0; t < n_tiles; t++) {
+    const int n_pixels = axis->n_out / n_tiles + (t < axis->n_out % n_tiles);
+    const PixelRun tile = tile_at(axis, first, n_pixels);
+    PixelRun *last = n_runs > 0 ? &runs[n_runs - 1] : NULL;
+    if (last && last->n_pixels == n_pixels && last->left == tile.left && last->right == tile.right) {
+      last->count++;
+    } else {
+      runs[n_runs++] = tile;
+    }
+    first += n_pixels;
+  }
+  return n_runs;
+}
+
+int conv_run_source(const TapAxis *axis, const PixelRun *run) {
+  const int source = run->first * axis->source_step + axis->first + run->left;
+  return source < axis->n_source ? source : 0; // a tile wholly in the padding reads nothing
+}

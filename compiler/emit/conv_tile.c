@@ -1,0 +1,154 @@
+// One register tile. For every input channel the weights of the kernel row's taps are loaded into registers,
+// then every source pixel is broadcast once and multiplied into all the accumulators that it belongs to:
+//
+//   const vec w0_0 = mla_load(wc), w1_0 = mla_load(wc + 256), w2_0 = mla_load(wc + 512);
+//   const vec x1 = mla_vec(xc[16]);
+//   a0_0 += w1_0 * x1; a1_0 += w0_0 * x1; ...
+//
+// so a 3-tap row of 16 pixels takes 21 loads for 48 multiply-adds.
+#include "compiler/emit/conv_tile.h"
+
+enum { MAX_LIVE_TAPS = 7 }; // wider kernel rows are summed in several goes
+
+static int live_taps(const TapAxis *axis) {
+  const int n_chunks = conv_div_up(axis->n_taps, MAX_LIVE_TAPS);
+  return n_chunks > 0 ? conv_div_up(axis->n_taps, n_chunks) : 0;
+}
+
+int conv_tile_max_pixels(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
+  const int spare = 2; // the broadcast input and one more for the compiler
+  const int room = (conv_n_registers(spec) - spare) / n_vecs - live_taps(axis);
+  return room > 1 ? room : 1;
+}
+
+// Loads per multiply-add; weights count twice because they may come from the second-level cache.
+static double tile_cost(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
+  const int n_tiles = conv_div_up(axis->n_out, conv_tile_max_pixels(spec, axis, n_vecs));
+  const double n_pixels = (double)axis->n_out / n_tiles, n_taps = axis->n_taps > 0 ? axis->n_taps : 1;
+  const double n_loads = 2 * n_taps * n_vecs + (n_pixels - 1) * axis->source_step + n_taps;
+  return n_loads / (n_taps * n_pixels * n_vecs);
+}
+
+int conv_tile_best_vecs(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
+  int best = 1;
+  for (int try = 2; try <= 4 && try <= n_vecs; try++) {
+    if (live_taps(axis) * try > conv_n_registers(spec) / 2) break;
+    if (tile_cost(spec, axis, try) < tile_cost(spec, axis, best)) best = try;
+  }
+  return best;
+}
+
+// The source position, counted from the tile's first, that pixel p reads for tap k; -1 outside the source.
+static int source_of(const Tile *tile, int p, int k) {
+  const int j = p * tile->axis->source_step + k;
+  const int end = conv_tile_span(tile->axis, tile->run->n_pixels) - tile->run->right;
+  return j >= tile->run->left && j < end ? j : -1;
+}
+
+static bool tap_is_used(const Tile *tile, int k) {
+  for (int p = 0; p < tile->run->n_pixels; p++)
+    if (source_of(tile, p, k) >= 0) return true;
+  return false;
+}
+
+// Weights of taps from..to-1 for input channel c + u.
+static void write_weights(StrBuf *out, const Tile *tile, int from, int to, int u) {
+  for (int k = from; k < to; k++) {
+    if (!tap_is_used(tile, k)) continue;
+    const int64_t kernel = tile->axis->first_kernel + (int64_t)k * tile->axis->kernel_step;
+    strbuf_put(out, "      const vec");
+    for (int v = 0; v < tile->n_vecs; v++)
+      strbuf_printf(out, "%s w%d_%d = mla_load(wc + %lld)", v ? "," : "", k, v,
+                    (long long)(kernel * tile->w_tap + u * tile->w_in + v * tile->lanes));
+    strbuf_put(out, ";\n");
+  }
+}
+
+static void write_source(StrBuf *out, const Tile *tile, int j, int u) {
+  const long long at = (j - tile->run->left) * tile->x_pixel + u;
+  strbuf_put(out, "      ");
+  for (int v = 0; v < (tile->is_depthwise ? tile->n_vecs : 1); v++)
+    strbuf_printf(out,
+                  tile->is_depthwise ? "const vec x%d_%d = mla_load(xc + %lld);"
+                                     : "const vec x%d_%d = mla_vec(xc[%lld]);",
+                  j, v, at + v * tile->lanes);
+}
+
+// One source pixel into every accumulator that it belongs to.
+static void write_products(StrBuf *out, const Tile *tile, int from, int to, int j, int u) {
+  bool is_loaded = false;
+  for (int p = 0; p < tile->run->n_pixels; p++) {
+    const int k = j - p * tile->axis->source_step;
+    if (k < from || k >= to) continue;
+    if (!is_loaded) write_source(out, tile, j, u);
+    is_loaded = true;
+    for (int v = 0; v < tile->n_vecs; v++)
+      strbuf_printf(out, " a%d_%d += w%d_%d * x%d_%d;", p, v, k, v, j, tile->is_depthwise ? v : 0);
+  }
+  if (is_loaded) strbuf_put(out, "\n");
+}
+
+static void write_channel_loop(StrBuf *out, const Tile *tile, int from, int to) {
+  const int end = conv_tile_span(tile->axis, tile->run->n_pixels) - tile->run->right;
+  strbuf_put(out, "    xc = x;\n    wc = w;\n");
+  if (tile->is_blocked) {
+    strbuf_put(out, "    for (long c = 0; c < n_in;");
+  } else {
+    strbuf_printf(out, "    for (long c = 0; c < %d;", tile->n_in);
+  }
+  strbuf_printf(out, " c += %d, xc += %d, wc += %lld) {\n", tile->unroll, tile->unroll,
+                (long long)(tile->unroll * tile->w_in));
+  for (int u = 0; u < tile->unroll; u++) {
+    if (u) strbuf_put(out, "      }\n");
+    if (tile->unroll > 1) strbuf_put(out, "      {\n");
+    write_weights(out, tile, from, to, u);
+    for (int j = tile->run->left; j < end; j++) write_products(out, tile, from, to, j, u);
+  }
+  strbuf_put(out, tile->unroll > 1 ? "      }\n    }\n" : "    }\n");
+}
+
+static void write_accumulators(StrBuf *out, const Tile *tile) {
+  for (int p = 0; p < tile->run->n_pixels; p++) {
+    strbuf_put(out, "  vec");
+    for (int v = 0; v < tile->n_vecs; v++) strbuf_printf(out, "%s a%d_%d = {0}", v ? "," : "", p, v);
+    strbuf_put(out, ";\n");
+  }
+  if (!tile->is_blocked) return;
+  strbuf_put(out, "  if (!is_first) {\n");
+  for (int p = 0; p < tile->run->n_pixels; p++)
+    for (int v = 0; v < tile->n_vecs; v++)
+      strbuf_printf(out, "    a%d_%d = mla_load(y + %lld);\n", p, v,
+                    (long long)(p * tile->y_pixel + v * tile->lanes));
+  strbuf_put(out, "  }\n");
+}
+
+static bool reads_source(const Tile *tile) {
+  return tile->axis->n_taps > 0 &&
+         tile->run->left + tile->run->right < conv_tile_span(tile->axis, tile->run->n_pixels);
+}
+
+void conv_write_tile(StrBuf *out, const char *name, const Tile *tile) {
+  strbuf_printf(
+      out,
+      "static __attribute__((noinline)) void %s(const real *x, const real *w, real *y, long n_rows%s) {\n",
+      name, tile->is_blocked ? ", long n_in, long is_first" : "");
+  strbuf_printf(out, "  MLA_USE(%d)\n", tile->lanes);
+  write_accumulators(out, tile);
+  if (reads_source(tile)) {
+    strbuf_printf(out, "  const real *xc, *wc;\n  for (; n_rows > 0; n_rows--, x += %lld, w += %lld) {\n",
+                  (long long)tile->x_row, (long long)tile->w_row);
+    const int step = live_taps(tile->axis);
+    for (int from = 0; from < tile->axis->n_taps; from += step) {
+      const int to = from + step < tile->axis->n_taps ? from + step : tile->axis->n_taps;
+      write_channel_loop(out, tile, from, to);
+    }
+    strbuf_put(out, "  }\n");
+  } else {
+    strbuf_printf(out, "  (void)x, (void)w, (void)n_rows%s;\n", tile->is_blocked ? ", (void)n_in" : "");
+  }
+  for (int p = 0; p < tile->run->n_pixels; p++)
+    for (int v = 0; v < tile->n_vecs; v++)
+      strbuf_printf(out, "  mla_store(y + %lld, a%d_%d);\n", (long long)(p * tile->y_pixel + v * tile->lanes),
+                    p, v);
+  strbuf_put(out, "}\n");
+}

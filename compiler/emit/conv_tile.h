@@ -1,0 +1,25 @@
+// The register tile of the forward and grad_input kernels, as one C function.
+#pragma once
+#include "compiler/emit/conv_parts.h"
+
+// n_pixels x n_vecs accumulators, summed over a run of kernel rows, the columns of one kernel row and the
+// input channels. Strides are in elements. The written function is
+//   static void NAME(const real *x, const real *w, real *y, long n_rows [, long n_in, long is_first])
+// x: the tile's first source pixel inside the image; w: the first kernel row's weights of this block; y: the
+// first result. With `is_blocked`, it sums n_in of the input channels and adds to y unless is_first.
+typedef struct Tile {
+  const TapAxis *axis; // columns
+  const PixelRun *run;
+  int lanes, n_vecs;
+  int n_in, unroll;  // input channels per group; unroll divides them
+  bool is_depthwise; // channel k of the result reads channel k alone
+  bool is_blocked;
+  int64_t x_pixel, x_row, w_in, w_tap, w_row, y_pixel;
+} Tile;
+
+// The largest number of pixels for n_vecs vectors of output channels that leaves room for weights and an
+// input.
+int conv_tile_max_pixels(const ConvSpec *spec, const TapAxis *axis, int n_vecs);
+// How many vectors of output channels, of n_vecs there are, a tile should hold.
+int conv_tile_best_vecs(const ConvSpec *spec, const TapAxis *axis, int n_vecs);
+void conv_write_tile(StrBuf *out, const char *name, const Tile *tile);
