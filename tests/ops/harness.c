@@ -1,0 +1,213 @@
+// Tests every operator by its .case files (see case_file.h for their language):
+//   - the shape rule, also with shapes that do not fit;
+//   - the host reference against values worked out by hand;
+//   - the gradient rule: the case's graph is differentiated, run with the host references in double precision
+//   and
+//     compared with central differences of sum(result * weights);
+//   - the emitted kernel of every node of that graph, forward and backward, against the host reference.
+// A row of ops.def that no case runs is a failure.
+// timeout: 900
+#include "compiler/passes/pass.h"
+#include "tests/ops/host_run.h"
+#include <glob.h>
+#include <math.h>
+#include <stdarg.h>
+
+typedef struct Tally {
+  int n_cases, n_failures, n_values, n_gradients, n_refusals;
+  bool is_run[N_OPS], is_emitted[N_OPS];
+  double worst_gradient;
+} Tally;
+
+static void fail(Tally *tally, const Case *c, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void fail(Tally *tally, const Case *c, const char *format, ...) {
+  va_list args;
+  fprintf(stderr, "%s: %s: ", c->file, c->title);
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+  tally->n_failures++;
+}
+
+// ---- the graph of a case: result, loss, backward pass ----
+
+static bool is_param(const Case *c, const Named *named) {
+  const Node *node = graph_node(c->graph, named->node);
+  return node->op == OP_state && state_get(c->graph->states, node->state)->kind == STATE_PARAM;
+}
+
+static bool is_differentiable(const Case *c) {
+  for (int i = 0; i < c->n_names; i++)
+    if (is_param(c, &c->names[i])) return true;
+  return false;
+}
+
+// True if the case gives the gradient of `name` (NULL: of anything) by hand.
+static bool expects_gradient(const Case *c, const char *name) {
+  for (int i = 0; i < c->n_expected; i++)
+    if (c->expected[i].is_gradient && (!name || !strcmp(c->expected[i].name, name))) return true;
+  return false;
+}
+
+// sum(result * weights); the weights are ones where a case gives a gradient by hand.
+static NodeId add_loss(Case *c, NodeId result) {
+  Node node = {.op = OP_state, .shape = graph_node(c->graph, result)->shape, .name = "weights"};
+  State state = {.name = "weights", .kind = STATE_CONST, .shape = node.shape, .source = NO_STATE};
+  node.state = state_add(c->graph->states, state);
+  int64_t n = shape_elems(node.shape, c->batch);
+  double *weights = ARENA_ARRAY(c->arena, double, n);
+  bool is_plain = expects_gradient(c, NULL);
+  for (int64_t i = 0; i < n; i++) weights[i] = is_plain ? 1 : case_datum(i, 5, -1, 1);
+  NodeId read = graph_add(c->graph, node, NULL, 0, NULL, 0);
+  case_add(c, "weights", read)->data = weights;
+  Node like = {.name = "loss", .state = NO_STATE};
+  NodeId product = op_build(c->graph, &like, OP_mul, (NodeId[]){result, read}, 2, NULL);
+  return op_build(c->graph, &like, OP_sum, &product, 1, NULL);
+}
+
+static void differentiate(Case *c, NodeId loss) {
+  c->graph->modules = ARENA_NEW(c->arena, Module);
+  c->graph->n_modules = 1;
+  c->graph->losses = ARENA_NEW(c->arena, Loss);
+  c->graph->losses[0] = (Loss){.value = loss, .term = loss, .name = "loss"};
+  c->graph->n_losses = 1;
+  PassCtx ctx = {.scratch = c->arena, .is_training = true};
+  pass_differentiate(c->graph, &ctx);
+}
+
+// ---- values and gradients ----
+
+static bool is_near(double a, double b, double scale, double tolerance) {
+  return fabs(a - b) <= tolerance * fmax(scale, 1e-3);
+}
+
+static double largest(const double *values, int64_t n) {
+  double most = 0;
+  for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(values[i]));
+  return most;
+}
+
+static void check_expected(Tally *tally, Case *c, const Values *values, const Expected *expected) {
+  NodeId id = case_need(c, expected->name)->node;
+  if (expected->is_gradient) id = c->graph->grads[graph_node(c->graph, id)->state];
+  if (id == NO_NODE) {
+    fail(tally, c, "no gradient reaches %s", expected->name);
+    return;
+  }
+  int64_t n = shape_elems(graph_node(c->graph, id)->shape, c->batch);
+  if (n != expected->n_values)
+    fail(tally, c, "%s has %lld elements, %d are expected", expected->name, (long long)n, expected->n_values);
+  for (int64_t i = 0; i < n && i < expected->n_values; i++, tally->n_values++)
+    if (!is_near(values->data[id][i], expected->values[i], fabs(expected->values[i]), 1e-9))
+      fail(tally, c, "%s%s[%lld] is %.12g, expected %.12g", expected->is_gradient ? "gradient of " : "",
+           expected->name, (long long)i, values->data[id][i], expected->values[i]);
+}
+
+static double loss_at(const Case *c, const Values *values, NodeId loss, double *x, double value) {
+  double before = *x;
+  *x = value;
+  host_run(c, values, loss + 1);
+  *x = before;
+  return values->data[loss][0];
+}
+
+static void check_gradient(Tally *tally, const Case *c, const Values *values, NodeId loss,
+                           const Named *named) {
+  const double h = 1e-5;
+  const Node *node = graph_node(c->graph, named->node);
+  NodeId grad = c->graph->grads[node->state];
+  if (grad == NO_NODE) {
+    fail(tally, c, "no gradient reaches %s", named->name);
+    return;
+  }
+  int64_t n = shape_elems(node->shape, c->batch);
+  double scale = largest(values->data[grad], n), *x = values->data[named->node];
+  for (int64_t i = 0; i < n; i++, tally->n_gradients++) {
+    double slope =
+        (loss_at(c, values, loss, &x[i], x[i] + h) - loss_at(c, values, loss, &x[i], x[i] - h)) / (2 * h);
+    double off = fabs(slope - values->data[grad][i]) / fmax(scale, 1e-3);
+    tally->worst_gradient = fmax(tally->worst_gradient, off);
+    if (!(off <= 1e-7))
+      fail(tally, c, "gradient of %s[%lld] is %.12g, differences give %.12g", named->name, (long long)i,
+           values->data[grad][i], slope);
+  }
+}
+
+static void check_gradients(Tally *tally, const Case *c, const Values *values, NodeId loss) {
+  for (int i = 0; i < c->n_names; i++)
+    if (is_param(c, &c->names[i]) && !expects_gradient(c, c->names[i].name))
+      check_gradient(tally, c, values, loss, &c->names[i]);
+}
+
+// ---- cases ----
+
+static void check_refusal(Tally *tally, const Case *c) {
+  tally->n_refusals++;
+  if (!c->error)
+    fail(tally, c, "the shape rule should refuse: %s", c->fails);
+  else if (!c->fails)
+    fail(tally, c, "%s", c->error);
+  else if (!strstr(c->error, c->fails))
+    fail(tally, c, "the shape rule says \"%s\", expected \"%s\"", c->error, c->fails);
+}
+
+static void run_case(Tally *tally, Case *c) {
+  tally->n_cases++;
+  if (c->error || c->fails) {
+    check_refusal(tally, c);
+    return;
+  }
+  NodeId loss = NO_NODE;
+  if (is_differentiable(c)) {
+    loss = add_loss(c, c->names[c->n_names - 1].node);
+    differentiate(c, loss);
+  }
+  Values values = host_values(c);
+  host_run(c, &values, c->graph->n_nodes);
+  for (int i = 0; i < c->n_expected; i++) check_expected(tally, c, &values, &c->expected[i]);
+  for (NodeId id = 1; id < c->graph->n_nodes; id++) tally->is_run[graph_node(c->graph, id)->op] = true;
+  if (loss != NO_NODE) check_gradients(tally, c, &values, loss);
+}
+
+static void run_file(Tally *tally, const char *path) {
+  FILE *file = fopen(path, "r");
+  if (!file) {
+    perror(path);
+    exit(1);
+  }
+  char title[256] = "";
+  int line = 0;
+  for (;;) {
+    Arena *arena = arena_new();
+    Case c;
+    bool is_read = case_read(file, path, arena, &line, title, sizeof title, &c);
+    if (is_read) run_case(tally, &c);
+    arena_free(arena);
+    if (!is_read) break;
+  }
+  fclose(file);
+}
+
+static void check_coverage(Tally *tally) {
+  for (int op = OP_none + 1; op < N_OPS; op++) {
+    if (tally->is_run[op]) continue;
+    fprintf(stderr, "no case in tests/ops runs %s\n", op_info((OpKind)op)->name);
+    tally->n_failures++;
+  }
+}
+
+int main(int argc, char **argv) {
+  glob_t files;
+  if (argc < 2 && glob("tests/ops/*.case", 0, NULL, &files)) return 1;
+  Tally tally = {0};
+  if (argc < 2) {
+    for (size_t i = 0; i < files.gl_pathc; i++) run_file(&tally, files.gl_pathv[i]);
+    check_coverage(&tally);
+    globfree(&files);
+  }
+  for (int i = 1; i < argc; i++) run_file(&tally, argv[i]);
+  printf("%d cases: %d refusals, %d values by hand, %d gradients (worst %.1e); %d failures\n", tally.n_cases,
+         tally.n_refusals, tally.n_values, tally.n_gradients, tally.worst_gradient, tally.n_failures);
+  return tally.n_failures ? 1 : 0;
+}
