@@ -1,0 +1,170 @@
+// What things cost: multiplications and bytes of kernels, parameters and memory of modules.
+#include "compiler/emit/program.h"
+#include <stdlib.h>
+
+// ---- arithmetic ----
+
+// The matrix operators: which operand (-1: the node itself) is the layer's result y, and which its weight.
+// Each element of y takes weight elements / channels of y multiplications, in all three directions.
+typedef struct MatrixOp {
+  OpKind op;
+  int y, weight;
+} MatrixOp;
+
+static const MatrixOp matrix_ops[] = {
+    {OP_conv2d, -1, 1}, {OP_conv2d_grad_input, 0, 1}, {OP_conv2d_grad_weight, 1, -1},
+    {OP_linear, -1, 1}, {OP_linear_grad_input, 0, 1}, {OP_linear_grad_weight, 1, -1},
+};
+
+static Shape operand_shape(const Graph *graph, const Node *node, int i) {
+  return i < 0 ? node->shape : graph_node(graph, node->in[i])->shape;
+}
+
+// Channels of y as the weight has them: the transposed weight of grad_input has the channels of x last.
+int64_t node_macs(const Graph *graph, const Node *node, int64_t batch) {
+  for (size_t i = 0; i < sizeof matrix_ops / sizeof *matrix_ops; i++) {
+    if (matrix_ops[i].op != node->op) continue;
+    Shape y = operand_shape(graph, node, matrix_ops[i].y),
+          weight = operand_shape(graph, node, matrix_ops[i].weight);
+    return shape_elems(y, batch) * (shape_elems(weight, 1) / shape_channels(y));
+  }
+  return 0;
+}
+
+static int64_t state_elems(const Graph *graph, const Node *node) {
+  int64_t n = 0;
+  for (int i = 0; i < node->n_states; i++)
+    n += shape_elems(state_get(graph->states, node->state + i)->shape, 1);
+  return n;
+}
+
+// Matrix operators exactly; of the others, one operation for an element of the largest value.
+static int64_t node_flops(const Graph *graph, const Node *node) {
+  int64_t macs = node_macs(graph, node, graph->batch);
+  if (macs) return 2 * macs;
+  int64_t most = op_info(node->op)->effect == EFFECT_WRITES_STATE ? state_elems(graph, node)
+                                                                  : shape_elems(node->shape, graph->batch);
+  for (int i = 0; i < node->n_in; i++) {
+    int64_t n = shape_elems(graph_node(graph, node->in[i])->shape, graph->batch);
+    if (n > most) most = n;
+  }
+  return most;
+}
+
+int64_t group_flops(const Graph *graph, const Group *group) {
+  int64_t flops = 0;
+  for (int i = 0; i < group->n_nodes; i++) flops += node_flops(graph, graph_node(graph, group->nodes[i]));
+  return flops;
+}
+
+// ---- memory of modules ----
+
+// Bytes [begin, end) of the work arena, in use from group `first` to group `last`.
+typedef struct Extent {
+  int64_t begin, end;
+  int first, last;
+} Extent;
+
+static void read_until(const Graph *graph, Extent *extents, NodeId id, int group) {
+  int64_t offset = 0;
+  Extent *extent = &extents[node_storage(graph, id, &offset)];
+  if (group > extent->last) extent->last = group;
+}
+
+// One extent a node (empty for those without memory).
+static Extent *value_extents(Arena *arena, const Graph *graph) {
+  Extent *extents = ARENA_ARRAY(arena, Extent, graph->n_nodes + (NodeId)graph->n_groups);
+  for (NodeId id = 1; id < graph->n_nodes; id++) {
+    const Node *node = graph_node(graph, id);
+    int first = node->group < 0 ? 0 : node->group;
+    extents[id] = (Extent){.first = first, .last = first};
+    bool has_memory = node->offset >= 0 && op_info(node->op)->fuse != FUSE_VIEW && node->op != OP_state;
+    if (!has_memory) continue;
+    extents[id].begin = node->offset;
+    extents[id].end = node->offset + node_bytes(graph, node);
+  }
+  for (int g = 0; g < graph->n_groups; g++) {
+    const Group *group = &graph->groups[g];
+    for (int i = 0; i < group->n_inputs; i++) read_until(graph, extents, group->inputs[i], g);
+    for (int i = 0; i < group->n_outputs; i++) extents[group->outputs[i]].first = g;
+    for (int i = 0; i < group->n_outputs; i++) read_until(graph, extents, group->outputs[i], g);
+    int64_t partial = group->partial_bytes ? group->partial_offset : 0;
+    extents[graph->n_nodes + (NodeId)g] = (Extent){partial, partial + group->partial_bytes, g, g};
+  }
+  for (int i = 0; i < graph->n_losses; i++) {
+    read_until(graph, extents, graph->losses[i].value, graph->n_groups);
+    read_until(graph, extents, graph->losses[i].term, graph->n_groups);
+  }
+  return extents;
+}
+
+static int by_begin(const void *a, const void *b) {
+  const Extent *x = a, *y = b;
+  return x->begin < y->begin ? -1 : x->begin > y->begin;
+}
+
+// Bytes that hold a live value while group `g` runs; values that share bytes count once.
+static int64_t live_bytes(const Extent *sorted, int n, int g) {
+  int64_t bytes = 0, covered = 0;
+  for (int i = 0; i < n; i++) {
+    const Extent *extent = &sorted[i];
+    if (g < extent->first || g > extent->last || extent->end <= covered) continue;
+    bytes += extent->end - (extent->begin > covered ? extent->begin : covered);
+    covered = extent->end;
+  }
+  return bytes;
+}
+
+static void add_activation_bytes(ProgramBuilder *builder, MlaModule *modules, int n_modules) {
+  const Graph *graph = builder->model->train;
+  Extent *extents = value_extents(builder->arena, graph);
+  int n = 0;
+  for (NodeId i = 1; i < graph->n_nodes + (NodeId)graph->n_groups; i++) {
+    if (extents[i].end > extents[i].begin) extents[n++] = extents[i];
+  }
+  qsort(extents, (size_t)n, sizeof *extents, by_begin);
+  for (int g = 0; g < graph->n_groups; g++) {
+    int module = graph->groups[g].module;
+    if (module < 0 || module >= n_modules) continue;
+    int64_t bytes = live_bytes(extents, n, g);
+    if (bytes > modules[module].activation_bytes) modules[module].activation_bytes = bytes;
+  }
+}
+
+// ---- modules ----
+
+static void add_states(const StateTable *table, MlaModule *modules, int n_modules) {
+  for (StateId id = 0; id < table->n; id++) {
+    const State *state = state_get(table, id);
+    if (!state->is_used || state->module < 0 || state->module >= n_modules) continue;
+    MlaModule *module = &modules[state->module];
+    int64_t n = shape_elems(state->shape, 1);
+    if (state->kind == STATE_PARAM) *(state->is_aux ? &module->n_aux_params : &module->n_params) += n;
+    if (state->kind == STATE_EMA) module->n_ema += n;
+  }
+}
+
+static void add_work(const Graph *graph, MlaModule *modules, int n_modules) {
+  for (int g = 0; g < graph->n_groups; g++) {
+    const Group *group = &graph->groups[g];
+    if (group->module < 0 || group->module >= n_modules) continue;
+    modules[group->module].step_flops += group_flops(graph, group) / graph->batch;
+    for (int i = 0; i < group->n_nodes; i++) {
+      const Node *node = graph_node(graph, group->nodes[i]);
+      if (node->phase == PHASE_FORWARD && !node->recompute)
+        modules[group->module].forward_macs += node_macs(graph, node, 1);
+    }
+  }
+}
+
+void program_modules(ProgramBuilder *builder) {
+  const Graph *graph = builder->model->train;
+  int n = graph->n_modules;
+  MlaModule *modules = ARENA_ARRAY(builder->arena, MlaModule, n);
+  for (int i = 0; i < n; i++) modules[i].name = graph->modules[i].name;
+  add_states(builder->model->states, modules, n);
+  add_work(graph, modules, n);
+  add_activation_bytes(builder, modules, n);
+  builder->program->modules = modules;
+  builder->program->n_modules = n;
+}

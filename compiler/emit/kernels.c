@@ -1,0 +1,188 @@
+// Kernels of the program: one for each different text, under a readable symbol, opening with whom it serves:
+// the layers, the lines of the model they were written in, the operators, shapes and costs.
+#include "compiler/emit/program.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { SHOWN_LAYERS = 6, SHOWN_LINES = 4, COMMENT_WIDTH = 110 };
+
+// ---- whom a kernel serves ----
+
+static void note_layer(Arena *arena, Kernel *kernel, const char *name) {
+  for (int i = 0; i < kernel->n_layers; i++) {
+    if (!strcmp(kernel->layers[i], name)) return;
+  }
+  if (kernel->n_layers == kernel->layer_capacity) {
+    int capacity = kernel->layer_capacity ? 2 * kernel->layer_capacity : 8;
+    const char **layers = ARENA_ARRAY(arena, const char *, capacity);
+    for (int i = 0; i < kernel->n_layers; i++) layers[i] = kernel->layers[i];
+    kernel->layers = layers;
+    kernel->layer_capacity = capacity;
+  }
+  kernel->layers[kernel->n_layers++] = name;
+}
+
+static void note_span(Arena *arena, Kernel *kernel, Span span) {
+  if (span.file == 0) return;
+  for (int i = 0; i < kernel->n_spans; i++) {
+    if (kernel->spans[i].file == span.file && kernel->spans[i].begin == span.begin) return;
+  }
+  if (kernel->n_spans == kernel->span_capacity) {
+    int capacity = kernel->span_capacity ? 2 * kernel->span_capacity : 8;
+    Span *spans = ARENA_ARRAY(arena, Span, capacity);
+    for (int i = 0; i < kernel->n_spans; i++) spans[i] = kernel->spans[i];
+    kernel->spans = spans;
+    kernel->span_capacity = capacity;
+  }
+  kernel->spans[kernel->n_spans++] = span;
+}
+
+static void note_group(Arena *arena, Kernel *kernel, const Graph *graph, const Group *group) {
+  for (int i = 0; i < group->n_nodes; i++) {
+    const Node *node = graph_node(graph, group->nodes[i]);
+    if (node->name) note_layer(arena, kernel, node->name);
+    note_span(arena, kernel, node->span);
+  }
+}
+
+static Kernel *new_kernel(ProgramBuilder *builder) {
+  if (builder->n_kernels == builder->kernel_capacity) {
+    int capacity = builder->kernel_capacity ? 2 * builder->kernel_capacity : 64;
+    Kernel *kernels = ARENA_ARRAY(builder->arena, Kernel, capacity);
+    if (builder->n_kernels) memcpy(kernels, builder->kernels, sizeof *kernels * (size_t)builder->n_kernels);
+    builder->kernels = kernels;
+    builder->kernel_capacity = capacity;
+  }
+  return &builder->kernels[builder->n_kernels++];
+}
+
+int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, const KernelDraft *draft,
+               const MlaLaunch *launch) {
+  int at = 0;
+  while (at < builder->n_kernels && strcmp(builder->kernels[at].text, draft->text)) at++;
+  if (at == builder->n_kernels) {
+    *new_kernel(builder) = (Kernel){.stem = draft->stem,
+                                    .text = draft->text,
+                                    .graph = graph,
+                                    .group = group,
+                                    .parts = draft->parts,
+                                    .n_bytes = launch->n_bytes,
+                                    .flops = launch->flops};
+  }
+  Kernel *kernel = &builder->kernels[at];
+  if (draft->scratch_bytes > kernel->scratch_bytes) kernel->scratch_bytes = draft->scratch_bytes;
+  kernel->n_launches++;
+  note_group(builder->arena, kernel, graph, group);
+  return at;
+}
+
+// ---- the opening comment ----
+
+static void put_layers(StrBuf *out, const Kernel *kernel) {
+  strbuf_printf(out, "// for  ");
+  for (int i = 0; i < kernel->n_layers && i < SHOWN_LAYERS; i++)
+    strbuf_printf(out, "%s%s", i ? ", " : "", kernel->layers[i]);
+  if (kernel->n_layers > SHOWN_LAYERS) strbuf_printf(out, " and %d more", kernel->n_layers - SHOWN_LAYERS);
+  if (kernel->n_launches > 1) strbuf_printf(out, " (%d launches)", kernel->n_launches);
+  strbuf_put(out, "\n");
+}
+
+static const char *trimmed(const char *text) {
+  while (*text == ' ' || *text == '\t') text++;
+  return text;
+}
+
+// The lines of the model, each once however many spans point into it.
+static void put_source_lines(StrBuf *out, const SourceMap *map, const Kernel *kernel) {
+  int n = 0;
+  for (int i = 0; i < kernel->n_spans && n < SHOWN_LINES; i++) {
+    Span span = kernel->spans[i];
+    LineCol at = source_line_col(map, span.file, span.begin);
+    bool is_shown = false;
+    for (int k = 0; k < i; k++) {
+      is_shown |= kernel->spans[k].file == span.file &&
+                  source_line_col(map, span.file, kernel->spans[k].begin).line == at.line;
+    }
+    if (is_shown) continue;
+    const char *line = trimmed(source_line_text(map, out->arena, span.file, span.begin));
+    strbuf_printf(out, "// %s  %s:%u  %.*s\n", n ? "    " : "from", map->files[span.file].path, at.line,
+                  COMMENT_WIDTH, line);
+    n++;
+  }
+}
+
+static void put_value(StrBuf *out, const Graph *graph, const Group *group, NodeId id) {
+  for (int i = 0; i < group->n_nodes; i++) {
+    if (group->nodes[i] == id) {
+      strbuf_printf(out, "%%%d", i + 1);
+      return;
+    }
+  }
+  strbuf_put(out, shape_text(out->arena, graph_node(graph, id)->shape));
+}
+
+// One line an operator: `%2 relu(%1)`; operands from memory by their shapes.
+static void put_operators(StrBuf *out, const Kernel *kernel) {
+  enum { SHOWN_OPERANDS = 8 };
+  const Group *group = kernel->group;
+  for (int i = 0; i < group->n_nodes; i++) {
+    const Node *node = graph_node(kernel->graph, group->nodes[i]);
+    strbuf_printf(out, "//   %%%d %s(", i + 1, op_info(node->op)->name);
+    for (int k = 0; k < node->n_in && k < SHOWN_OPERANDS; k++) {
+      if (k) strbuf_put(out, ", ");
+      put_value(out, kernel->graph, group, node->in[k]);
+    }
+    if (node->n_in > SHOWN_OPERANDS) strbuf_printf(out, ", %d more", node->n_in - SHOWN_OPERANDS);
+    if (op_info(node->op)->effect == EFFECT_WRITES_STATE) {
+      strbuf_printf(out, ") on %d tensor%s\n", node->n_states, node->n_states > 1 ? "s" : "");
+    } else {
+      strbuf_printf(out, ") : %s\n", shape_text(out->arena, node->shape));
+    }
+  }
+}
+
+static void put_costs(StrBuf *out, const Kernel *kernel) {
+  strbuf_printf(out, "// moves %.3f MiB", (double)kernel->n_bytes / (1 << 20));
+  if (kernel->flops) strbuf_printf(out, ", %.3f GFLOP", (double)kernel->flops * 1e-9);
+  strbuf_printf(out, " for a batch of %lld, in %d part%s\n", (long long)kernel->graph->batch, kernel->parts,
+                kernel->parts > 1 ? "s" : "");
+}
+
+// ---- symbols ----
+
+static bool is_taken(const MlaKernel *kernels, int n, const char *symbol) {
+  for (int i = 0; i < n; i++) {
+    if (!strcmp(kernels[i].symbol, symbol)) return true;
+  }
+  return false;
+}
+
+static const char *unique_symbol(Arena *arena, const MlaKernel *kernels, int n, const char *stem) {
+  const char *symbol = arena_printf(arena, "%s", stem);
+  for (int i = 2; is_taken(kernels, n, symbol); i++) symbol = arena_printf(arena, "%s_v%d", stem, i);
+  return symbol;
+}
+
+static void put_named(StrBuf *out, const char *text, const char *symbol) {
+  for (const char *at; (at = strstr(text, KERNEL_SYMBOL)); text = at + strlen(KERNEL_SYMBOL)) {
+    strbuf_printf(out, "%.*s%s", (int)(at - text), text, symbol);
+  }
+  strbuf_put(out, text);
+}
+
+void kernels_finish(ProgramBuilder *builder) {
+  MlaKernel *kernels = ARENA_ARRAY(builder->arena, MlaKernel, builder->n_kernels);
+  for (int i = 0; i < builder->n_kernels; i++) {
+    const Kernel *kernel = &builder->kernels[i];
+    const char *symbol = unique_symbol(builder->arena, kernels, i, kernel->stem);
+    StrBuf text = strbuf_new(builder->arena);
+    put_layers(&text, kernel);
+    if (builder->options->map) put_source_lines(&text, builder->options->map, kernel);
+    put_operators(&text, kernel);
+    put_costs(&text, kernel);
+    put_named(&text, kernel->text, symbol);
+    kernels[i] = (MlaKernel){.symbol = symbol, .text = text.text, .scratch_bytes = kernel->scratch_bytes};
+  }
+  builder->program->kernels = kernels;
+  builder->program->n_kernels = builder->n_kernels;
+}

@@ -1,0 +1,167 @@
+// From a planned model to an MlaProgram. Walks the groups of the training and the evaluation graph in order;
+// each becomes launches of kernels (or of host functions). No decisions are made here: order, groups, parts
+// and bytes are the plan's.
+#include "compiler/emit/program.h"
+#include <string.h>
+
+extern const char mla_c_prelude[]; // compiler/emit/c/prelude.h, embedded by the build
+
+// Contraction to fused multiply-add; nothing that would let a compiler reorder sums.
+#define COMPILE_FLAGS                                                                                        \
+  "-std=gnu11 -O2 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi"
+
+// ---- the vectors of this machine ----
+
+#if defined(__x86_64__) || defined(__i386__)
+static int host_vector_bytes(void) {
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) return 64;
+  return __builtin_cpu_supports("avx2") ? 32 : 16;
+}
+#else
+static int host_vector_bytes(void) {
+  return 16;
+}
+#endif
+
+static const char *prelude_text(ProgramBuilder *builder) {
+  const char *elem = builder->elem == MLA_F64 ? "#define MLA_REAL_DOUBLE\n" : "";
+  return arena_printf(builder->arena, "%s#define MLA_LANES %d\n%s", elem, builder->emit.max_lanes,
+                      mla_c_prelude);
+}
+
+// ---- launches ----
+
+static const char *layer_name(const Graph *graph, const Group *group) {
+  const Node *node = graph_node(graph, group->nodes[group->n_nodes - 1]);
+  return node->name ? node->name : op_info(node->op)->name;
+}
+
+// An update touches its run of states alone: read and written.
+static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, const Group *group, BufferRef ref,
+                         int buffer) {
+  if (ref.kind != REF_REGION) return builder->buffers[buffer].n_bytes;
+  const Node *node = graph_node(graph, group->nodes[0]);
+  int64_t n = 0;
+  for (int i = 0; i < node->n_states; i++)
+    n += shape_elems(state_get(graph->states, node->state + i)->shape, 1);
+  return 2 * n * builder->elem_bytes;
+}
+
+static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group,
+                               const KernelDraft *draft) {
+  int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, draft->n_buffers);
+  MlaLaunch launch = {.buffers = buffers, .n_buffers = draft->n_buffers, .parts = draft->parts};
+  for (int i = 0; i < draft->n_buffers; i++) {
+    buffers[i] = buffer_of_ref(builder, step, group, draft->buffers[i]);
+    launch.n_bytes += ref_bytes(builder, step->graph, group, draft->buffers[i], buffers[i]);
+  }
+  bool is_finish = draft->role[0] != '\0';
+  if (!is_finish) launch.flops = group_flops(step->graph, group);
+  launch.name =
+      arena_printf(builder->arena, "%s%s %s", step->name, layer_name(step->graph, group), draft->stem);
+  launch.kernel = kernel_add(builder, step->graph, group, draft, &launch);
+  return launch;
+}
+
+// Returns the number of launches.
+static int group_launches(ProgramBuilder *builder, StepBuilder *step, const Group *group,
+                          MlaLaunch *launches) {
+  if (builder->options->target == EMIT_REFERENCE) {
+    launches[0] = reference_launch(builder, step, group);
+    launches[0].name = arena_printf(builder->arena, "%s%s %s", step->name, layer_name(step->graph, group),
+                                    op_info(graph_node(step->graph, group->nodes[0])->op)->name);
+    launches[0].flops = group_flops(step->graph, group);
+    return 1;
+  }
+  emit_group(&builder->emit, step->graph, group);
+  for (int i = 0; i < builder->emit.n_drafts; i++) {
+    launches[i] = kernel_launch(builder, step, group, &builder->emit.drafts[i]);
+  }
+  return builder->emit.n_drafts;
+}
+
+static StepBuilder build_step(ProgramBuilder *builder, const Graph *graph, const char *name) {
+  StepBuilder step = {
+      .graph = graph, .name = name, .node_buffers = ARENA_ARRAY(builder->arena, int, graph->n_nodes)};
+  for (NodeId id = 0; id < graph->n_nodes; id++) step.node_buffers[id] = -1;
+  MlaLaunch *launches = ARENA_ARRAY(builder->arena, MlaLaunch, MAX_GROUP_LAUNCHES * graph->n_groups);
+  int n = 0;
+  for (int g = 0; g < graph->n_groups; g++) {
+    int n_new = group_launches(builder, &step, &graph->groups[g], launches + n);
+    for (int i = 0; i < n_new; i++) launches[n + i].module = graph->groups[g].module;
+    n += n_new;
+  }
+  step.step = (MlaStep){.launches = launches, .n_launches = n, .work_bytes = graph->work_bytes};
+  step.step.image = buffer_of_node(builder, &step, graph->image);
+  step.step.label = buffer_of_node(builder, &step, graph->label);
+  step.step.learning_rate = buffer_of_node(builder, &step, graph->learning_rate);
+  step.step.output = buffer_of_node(builder, &step, graph->output);
+  return step;
+}
+
+static void program_losses(ProgramBuilder *builder, StepBuilder *step) {
+  const Graph *graph = step->graph;
+  MlaLoss *losses = ARENA_ARRAY(builder->arena, MlaLoss, graph->n_losses);
+  for (int i = 0; i < graph->n_losses; i++) {
+    const Loss *loss = &graph->losses[i];
+    losses[i] = (MlaLoss){.name = loss->name,
+                          .module = loss->module,
+                          .term = buffer_of_node(builder, step, loss->term),
+                          .value = buffer_of_node(builder, step, loss->value)};
+  }
+  builder->program->losses = losses;
+  builder->program->n_losses = graph->n_losses;
+}
+
+// ---- the program ----
+
+static void size_regions(ProgramBuilder *builder) {
+  const Model *model = builder->model;
+  int64_t *bytes = builder->program->region_bytes;
+  int64_t train = model->train->work_bytes, eval = model->eval ? model->eval->work_bytes : 0;
+  bytes[MLA_WORK] = train > eval ? train : eval;
+  for (int kind = 0; kind < N_STATE_KINDS; kind++) {
+    bytes[region_of_state((StateKind)kind)] = model->states->arena_elems[kind] * builder->elem_bytes;
+  }
+}
+
+static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOptions *options) {
+  MlaElem elem = options->target == EMIT_REFERENCE ? MLA_F64 : options->elem;
+  ProgramBuilder builder = {.arena = arena, .model = model, .options = options, .elem = elem};
+  builder.elem_bytes = elem == MLA_F64 ? 8 : 4;
+  builder.program = ARENA_NEW(arena, MlaProgram);
+  builder.state_buffers = ARENA_ARRAY(arena, int, model->states->n);
+  for (StateId id = 0; id < model->states->n; id++) builder.state_buffers[id] = -1;
+  for (int i = 0; i < MLA_N_REGIONS; i++) builder.region_buffers[i] = -1;
+  int vector_bytes = options->vector_bytes ? options->vector_bytes : host_vector_bytes();
+  builder.emit.arena = arena;
+  builder.emit.elem_bytes = builder.elem_bytes;
+  builder.emit.max_lanes = vector_bytes / builder.elem_bytes;
+  return builder;
+}
+
+MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options) {
+  ProgramBuilder builder = new_builder(arena, model, options);
+  MlaProgram *program = builder.program;
+  program->model = model->name;
+  program->elem = builder.elem;
+  program->prelude = options->target == EMIT_REFERENCE ? "" : prelude_text(&builder);
+  program->compile_flags = options->target == EMIT_REFERENCE ? "" : COMPILE_FLAGS;
+  size_regions(&builder);
+  program_states(&builder);
+
+  StepBuilder train = build_step(&builder, model->train, "");
+  program->train = train.step;
+  program_losses(&builder, &train);
+  program->eval = (MlaStep){.image = -1, .label = -1, .learning_rate = -1, .output = -1};
+  if (model->eval) program->eval = build_step(&builder, model->eval, "eval ").step;
+  program_modules(&builder);
+
+  kernels_finish(&builder);
+  program->buffers = builder.buffers;
+  program->n_buffers = builder.n_buffers;
+  program->data = model->data;
+  program->recipe = model->recipe;
+  return program;
+}

@@ -1,0 +1,66 @@
+// Inside the emitter: the program while it is being built.
+#pragma once
+#include "compiler/emit/writer.h"
+
+// A kernel and whom it serves; becomes an MlaKernel when all launches are known.
+typedef struct Kernel {
+  const char *stem, *text;
+  int64_t scratch_bytes;
+  const Graph *graph; // of the first launch
+  const Group *group;
+  const char **layers; // names of the layers served, each once
+  int n_layers, layer_capacity;
+  Span *spans; // places in the source, each once
+  int n_spans, span_capacity;
+  int n_launches, parts;
+  int64_t n_bytes, flops; // of the first launch
+} Kernel;
+
+// A graph of the program, and which buffer each of its nodes is.
+typedef struct StepBuilder {
+  const Graph *graph;
+  const char *name;  // "" or "eval "
+  int *node_buffers; // [n_nodes], -1: none yet
+  MlaStep step;
+} StepBuilder;
+
+typedef struct ProgramBuilder {
+  Arena *arena;
+  const Model *model;
+  const EmitOptions *options;
+  MlaElem elem;
+  int elem_bytes;
+  MlaProgram *program;
+  MlaBuffer *buffers;
+  int n_buffers, buffer_capacity;
+  int region_buffers[MLA_N_REGIONS]; // -1: none yet
+  int *state_buffers;                // [states->n], -1: none yet
+  Kernel *kernels;
+  int n_kernels, kernel_capacity;
+  Emit emit;
+} ProgramBuilder;
+
+// ---- buffers.c ----
+int buffer_of_node(ProgramBuilder *builder, StepBuilder *step, NodeId id);
+int buffer_of_state(ProgramBuilder *builder, StateId id);
+int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group, BufferRef ref);
+MlaRegion region_of_state(StateKind kind);
+
+// ---- kernels.c ----
+// The kernel with this text, new or one that exists; notes whom it serves.
+int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, const KernelDraft *draft,
+               const MlaLaunch *launch);
+// Gives the kernels their symbols and opening comments.
+void kernels_finish(ProgramBuilder *builder);
+
+// ---- states.c ----
+void program_states(ProgramBuilder *builder);
+
+// ---- figures.c: what things cost ----
+int64_t node_macs(const Graph *graph, const Node *node, int64_t batch);
+int64_t group_flops(const Graph *graph, const Group *group);
+void program_modules(ProgramBuilder *builder);
+
+// ---- reference.c ----
+// One launch for each node of the group, through the operators' host functions.
+MlaLaunch reference_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group);
