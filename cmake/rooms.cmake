@@ -14,4 +14,5 @@ function(room name folder)
   endif()
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC mla_options ${ROOM_USES})
+  set_target_properties(${name} PROPERTIES LINK_INTERFACE_MULTIPLICITY 4) # table -> operator -> pass, emitter -> table
 endfunction()
