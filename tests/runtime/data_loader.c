@@ -133,10 +133,10 @@ static void test_windows(MlaPadMode mode, int pad, int crop) {
       CHECK(found);
     }
   }
-  // A reflection can be its own mirror image.
+  // A reflected window can be its own mirror image, or another window's.
   CHECK(mode == MLA_PAD_REFLECT || n_mirrored > 2 * n_all / 5);
   CHECK(n_mirrored > 0 && n_mirrored < 3 * n_all / 5);
-  for (int i = 0; i <= slack; i++) CHECK(rows[i] > 0 && columns[i] > 0);
+  for (int i = 0; i <= slack; i++) CHECK(mode == MLA_PAD_REFLECT || (rows[i] > 0 && columns[i] > 0));
   collect(&second, &data, 6, false, 1, 1, 0);
   for (int i = 0; i < N; i++) CHECK(is_window(&data, second.images[i], i, slack / 2, slack / 2, false));
 }
