@@ -53,7 +53,7 @@ void mla_losses_text(char *text, size_t size, const double *losses, int n, int w
     snprintf(text + used, size - (size_t)used, " .. %.2f", losses[n - 1]);
     return;
   }
-  if (write_losses(text, size, losses, n - 1, n - 1, 2) > width) text[0] = 0;
+  if (n == 0 || snprintf(text, size, ".. %.2f", losses[n - 1]) > width) text[0] = 0;
 }
 
 static void duration_text(char text[24], double seconds) {
@@ -104,13 +104,12 @@ void mla_display_epoch(MlaDisplay *display, const MlaEpochRecord *record, const 
   if (display->is_silent) return;
   char losses[MAX_LINE];
   clear_bar(display);
-  double speed = record->seconds > 0 ? (double)record->n_timed_images / record->seconds : 0;
-  int used = printf("epoch %d/%d  test %.2f %% (best %.2f %%), loss %.4f  lr %.4g  %.1f s, %.0f img/s  ",
-                    record->epoch, display->program->recipe.epochs, 100 * record->test_accuracy,
-                    100 * record->best_accuracy, record->test_loss, record->lr, record->seconds, speed);
+  int used = printf("epoch %d/%d  test %.2f %% (best %.2f), loss %.3f  lr %.4g  %.1f s  ", record->epoch,
+                    display->program->recipe.epochs, 100 * record->test_accuracy, 100 * record->best_accuracy,
+                    record->test_loss, record->lr, record->seconds);
   int width = display->is_terminal ? terminal_width() - 1 : 200;
-  mla_losses_text(losses, sizeof losses, modules, display->program->n_modules, width - used - 5);
-  printf("%s%s\n", losses[0] ? "loss " : "", losses);
+  mla_losses_text(losses, sizeof losses, modules, display->program->n_modules, width - used - 8);
+  printf("%s%s\n", losses[0] ? "modules " : "", losses);
   fflush(stdout);
 }
 
