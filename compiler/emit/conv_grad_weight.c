@@ -15,7 +15,7 @@ enum {
   MAX_PARTS = 32,
   MAX_LIVE_TAPS = 7,
   MAX_PRODUCTS = 192,       // multiply-adds in one straight run of text
-  CACHED_BYTES = 24 * 1024, // rows of x and g that one pass sweeps
+  CACHED_BYTES = 8 * 1024, // rows of x and g that one pass sweeps: few, so that fetching the next ones is spread out
   LEAST_PIXELS = 64,        // fewer in a pass, and moving the accumulators would cost too much
 };
 
