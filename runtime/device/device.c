@@ -1,0 +1,104 @@
+// The registry of devices and what all of them share: where a program's buffers and states lie.
+#include "runtime/device/device.h"
+#include "runtime/device/backend.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define DEVICE(id, line)                                                                                     \
+  static const MlaDeviceOps id = {                                                                           \
+      .name = #id,                                                                                           \
+      .doc = line,                                                                                           \
+      .open = mla_##id##_open,                                                                               \
+      .load = mla_##id##_load,                                                                               \
+      .run = mla_##id##_run,                                                                                 \
+      .upload = mla_##id##_upload,                                                                           \
+      .download = mla_##id##_download,                                                                       \
+      .unload = mla_##id##_unload,                                                                           \
+      .close = mla_##id##_close,                                                                             \
+  };
+#include "runtime/device/devices.def"
+#undef DEVICE
+
+const MlaDeviceOps *const *mla_device_list(void) {
+  static const MlaDeviceOps *const devices[] = {
+#define DEVICE(id, line) &id,
+#include "runtime/device/devices.def"
+#undef DEVICE
+      NULL};
+  return devices;
+}
+
+static bool fail_unknown(const char *name, MlaError *error) {
+  char known[256] = "";
+  for (const MlaDeviceOps *const *ops = mla_device_list(); *ops; ops++) {
+    strncat(known, known[0] ? ", " : "", sizeof known - strlen(known) - 1);
+    strncat(known, (*ops)->name, sizeof known - strlen(known) - 1);
+  }
+  return mla_fail(error, MLA_ERROR_SYSTEM, "there is no device `%s`; known: %s", name, known);
+}
+
+bool mla_device_open(MlaDevice *device, const char *name, const MlaDeviceOptions *options, MlaError *error) {
+  for (const MlaDeviceOps *const *ops = mla_device_list(); *ops; ops++) {
+    if (strcmp((*ops)->name, name) != 0) continue;
+    *device = (MlaDevice){.ops = *ops};
+    if ((*ops)->open(device, options, error)) return true;
+    *device = (MlaDevice){0};
+    return false;
+  }
+  return fail_unknown(name, error);
+}
+
+void mla_device_close(MlaDevice *device) {
+  if (device->ops) device->ops->close(device);
+  *device = (MlaDevice){0};
+}
+
+static DevPtr address_in(const MlaLoaded *loaded, MlaRegion region, int64_t offset) {
+  return (DevPtr){loaded->base.address + loaded->region_start[region] + offset};
+}
+
+DevPtr mla_buffer(const MlaLoaded *loaded, int buffer) {
+  const MlaBuffer *b = &loaded->program->buffers[buffer];
+  return address_in(loaded, b->region, b->offset);
+}
+
+DevPtr mla_state(const MlaLoaded *loaded, int state) {
+  const MlaState *s = &loaded->program->states[state];
+  return address_in(loaded, s->region, s->offset);
+}
+
+int64_t mla_state_bytes(const MlaProgram *program, int state) {
+  const MlaState *s = &program->states[state];
+  int64_t n_bytes = program->elem == MLA_F64 ? 8 : 4;
+  for (int i = 0; i < s->rank; i++) n_bytes *= s->dim[i];
+  return n_bytes;
+}
+
+int64_t mla_layout_regions(const MlaProgram *program, int64_t region_start[MLA_N_REGIONS]) {
+  int64_t end = 0;
+  for (int region = 0; region < MLA_N_REGIONS; region++) {
+    region_start[region] = end;
+    end += (program->region_bytes[region] + 63) / 64 * 64;
+  }
+  return end;
+}
+
+bool mla_check_range(const MlaLoaded *loaded, DevPtr at, int64_t n_bytes, MlaError *error) {
+  uintptr_t begin = (uintptr_t)loaded->base.address, where = (uintptr_t)at.address;
+  if (n_bytes >= 0 && n_bytes <= loaded->n_bytes && where >= begin &&
+      where - begin <= (uintptr_t)(loaded->n_bytes - n_bytes))
+    return true;
+  return mla_fail(error, MLA_ERROR_SYSTEM,
+                  "a copy of %" PRId64 " bytes leaves the device's allocation of %" PRId64, n_bytes,
+                  loaded->n_bytes);
+}
+
+bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  if (step != &program->train && step != &program->eval)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "the step is not of the loaded program");
+  if (batch >= 1 && batch <= program->recipe.batch) return true;
+  return mla_fail(error, MLA_ERROR_SYSTEM, "a batch of %" PRId64 " images; the plan is for 1 to %" PRId64,
+                  batch, program->recipe.batch);
+}

@@ -1,0 +1,145 @@
+// Finds the host compiler and starts it with posix_spawn: no shell, so that no file name needs quoting.
+#include "runtime/device/jit_compiler.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char own_flags[] = "-O2 -march=native -fPIC -shared -w -ffp-contract=fast";
+
+int mla_compiler_wait(pid_t pid) {
+  int status;
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Starts argv with standard input empty. Returns an errno code.
+static int spawn(char *const *argv, int out, int err, pid_t *pid) {
+  posix_spawn_file_actions_t actions;
+  int code = posix_spawn_file_actions_init(&actions);
+  if (code) return code;
+  code = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (!code) code = posix_spawn_file_actions_adddup2(&actions, out, 1);
+  if (!code) code = posix_spawn_file_actions_adddup2(&actions, err, 2);
+  if (!code) code = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return code;
+}
+
+// Runs `COMMAND --version`; returns an errno code, or -1 if it runs and fails.
+static int ask_version(MlaCompiler *compiler) {
+  int fd[2];
+  if (pipe2(fd, O_CLOEXEC) != 0) return errno;
+  char *argv[MLA_MAX_WORDS + 2];
+  memcpy(argv, compiler->words, sizeof *argv * (size_t)compiler->n_words);
+  argv[compiler->n_words] = "--version";
+  argv[compiler->n_words + 1] = NULL;
+  pid_t pid;
+  int code = spawn(argv, fd[1], fd[1], &pid);
+  close(fd[1]);
+  size_t n = 0;
+  char rest[256];
+  while (!code) { // to the end, so that the process never waits for us
+    bool is_full = n == sizeof compiler->version - 1;
+    ssize_t got = read(fd[0], is_full ? rest : compiler->version + n,
+                       is_full ? sizeof rest : sizeof compiler->version - 1 - n);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    if (!is_full) n += (size_t)got;
+  }
+  compiler->version[n] = 0;
+  close(fd[0]);
+  if (code) return code;
+  return mla_compiler_wait(pid) == 0 ? 0 : -1;
+}
+
+static bool add_words(MlaCompiler *compiler, char *text, MlaError *error) {
+  char *rest;
+  for (char *word = strtok_r(text, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest)) {
+    if (compiler->n_words == MLA_MAX_WORDS - 1)
+      return mla_fail(error, MLA_ERROR_SYSTEM, "the compiler's command line has more than %d words",
+                      MLA_MAX_WORDS - 1);
+    compiler->words[compiler->n_words++] = word;
+  }
+  compiler->words[compiler->n_words] = NULL;
+  return true;
+}
+
+// One candidate: its command words, then whether it runs. `code` is as ask_version's.
+static bool try_command(MlaCompiler *compiler, const char *command, const char *flags, int *code,
+                        MlaError *error) {
+  mla_compiler_release(compiler);
+  size_t n_command = strlen(command) + 1;
+  if (asprintf(&compiler->text, "%s%c%s %s", command, 0, own_flags, flags) < 0) {
+    compiler->text = NULL;
+    return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  }
+  if (!add_words(compiler, compiler->text, error)) return false;
+  *code = compiler->n_words ? ask_version(compiler) : ENOENT;
+  return add_words(compiler, compiler->text + n_command, error);
+}
+
+bool mla_compiler_find(MlaCompiler *compiler, const char *flags, MlaError *error) {
+  static const char *const usual[] = {"cc", "gcc", "clang"};
+  *compiler = (MlaCompiler){0};
+  int code = ENOENT;
+  const char *chosen = getenv("CC");
+  if (chosen && *chosen) {
+    if (!try_command(compiler, chosen, flags, &code, error)) return false;
+    return code == 0 || mla_fail(error, MLA_ERROR_SYSTEM, "the C compiler of $CC, `%s`, does not run: %s",
+                                 chosen, code > 0 ? strerror(code) : "`--version` fails");
+  }
+  for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+    if (!try_command(compiler, usual[i], flags, &code, error)) return false;
+    if (code == 0) return true;
+  }
+  return mla_fail(
+      error, MLA_ERROR_SYSTEM,
+      "no C compiler: the cpu device compiles its kernels with the host's (cc, gcc or clang on the PATH).\n"
+      "Install one (Debian: apt install gcc libc6-dev) or name one in $CC.");
+}
+
+void mla_compiler_release(MlaCompiler *compiler) {
+  free(compiler->text);
+  *compiler = (MlaCompiler){0};
+}
+
+bool mla_compiler_start(const MlaCompiler *compiler, const char *source, const char *output, const char *log,
+                        pid_t *pid, MlaError *error) {
+  char *argv[MLA_MAX_WORDS + 4];
+  memcpy(argv, compiler->words, sizeof *argv * (size_t)compiler->n_words);
+  const char *const last[] = {"-o", output, source, NULL};
+  memcpy(argv + compiler->n_words, last, sizeof last);
+  int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return mla_fail(error, MLA_ERROR_SYSTEM, "cannot write %s: %s", log, strerror(errno));
+  int code = spawn(argv, fd, fd, pid);
+  close(fd);
+  return code == 0 || mla_fail(error, MLA_ERROR_SYSTEM, "cannot start `%s`: %s", argv[0], strerror(code));
+}
+
+void mla_describe_cpu(char *text, int n_bytes) {
+  static const char *const keys[] = {"vendor_id", "cpu family", "model", "stepping",
+                                     "flags",     "Features",   "CPU"};
+  text[0] = 0;
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  if (!file) return;
+  char *line = NULL;
+  size_t capacity = 0, used = 0;
+  // The first processor's lines end with an empty one.
+  while (getline(&line, &capacity, file) > 1)
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+      size_t n = strlen(line);
+      if (strncmp(line, keys[i], strlen(keys[i])) != 0 || used + n >= (size_t)n_bytes) continue;
+      memcpy(text + used, line, n + 1);
+      used += n;
+      break;
+    }
+  free(line);
+  fclose(file);
+}
