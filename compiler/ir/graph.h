@@ -140,6 +140,7 @@ typedef struct Graph {
   Group *groups;       // in launch order after pass_schedule
   int n_groups;
   bool is_scheduled;   // the order of the groups is the order of the launches
+  bool is_planned;     // offsets are set
   int64_t work_bytes;  // the work arena: the schedule's peak, exactly
   int64_t live_bound;  // largest sum of live bytes: no plan of this order can be smaller
 } Graph;

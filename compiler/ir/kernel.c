@@ -41,12 +41,13 @@ int group_parts(const Graph *graph, const Group *group) {
 }
 
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
-  bool is_sum = group->kind == GROUP_REDUCE;
-  bool is_weight = is_grad_weight(graph_node(graph, group->nodes[0])->op);
-  int parts = group_parts(graph, group);
-  if (!is_sum && !(is_weight && parts > 1)) return 0;
   int64_t bytes = 0;
-  for (int i = 0; i < group->n_outputs; i++) bytes += node_bytes(graph, graph_node(graph, group->outputs[i]));
+  int parts = group_parts(graph, group);
+  for (int i = 0; i < group->n_outputs; i++) {
+    const Node *node = graph_node(graph, group->outputs[i]);
+    bool is_weight = is_grad_weight(node->op) && parts > 1;
+    if (is_weight || op_info(node->op)->fuse == FUSE_REDUCE) bytes += node_bytes(graph, node);
+  }
   return bytes * parts;
 }
 

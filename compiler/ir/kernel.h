@@ -10,6 +10,7 @@ typedef enum GroupKind {
   GROUP_SINGLE, // one node with a kernel of its own (convolution, pooling, loss rows, update)
 } GroupKind;
 
+// A GROUP_REDUCE ends in its reductions (all over one space); its element-wise values may be outputs too.
 // An output of a GROUP_POINT may lie in the very bytes of an input of equal size that nobody reads later: every
 // element must be read before it is written, and buffers must not be declared `restrict` against each other.
 struct Group {
@@ -36,7 +37,7 @@ enum { PART_ELEMS = 16384, MAX_PARTS = 32, MAX_WEIGHT_PARTS = 8, MAX_WEIGHT_PART
 int group_parts(const Graph *graph, const Group *group);
 // Parts of the batch in conv2d_grad_weight and linear_grad_weight: fewer for a large weight; never more than images.
 int grad_weight_parts(int64_t batch, int64_t weight_bytes);
-// [parts][elements of all outputs] of DT_REAL for REDUCE, and for gradients of weights of more than one part (a single
+// [parts][elements of all sums] of DT_REAL for REDUCE, and for gradients of weights of more than one part (a single
 // part writes the result itself); 0 for the others.
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group);
 // The shape whose rows x channels the kernel of a POINT or REDUCE group visits.

@@ -136,7 +136,5 @@ void pass_simplify(Graph *graph, PassCtx *ctx) {
     for (int i = 0; i < node->n_in; i++) node->in[i] = map[node->in[i]];
     map[id] = apply_rules(graph, id);
   }
-  for (NodeId id = 1; id < graph->n_nodes; id++) // inputs are mapped: a second time must change nothing
-    if (map[id] != id) map[id] = map[map[id]];
   graph_replace(graph, map);
 }

@@ -1,0 +1,310 @@
+// Groups nodes into kernels.
+//
+// needs: pruned graph
+// gives: Graph.groups in an order that computes before it reads, with their parts; Node.group
+// breaks: nothing; from here on the nodes keep their numbers
+//
+// Every reduction and every operator with a kernel of its own is the root of a group. Element-wise nodes are
+// visited downwards, users first; each is either computed inside all the kernels that read it, or stored by a
+// group of its own:
+//
+//   n = batch_norm c; r = relu n; d = conv r; s = bn_stats d      kernels: { n r }  { d }  { s }
+//   g' = gate(g, r); u = bn_grad_sums(g', c); v = bn_grad_input(g', c, u)   r again from c, which is read
+//   anyway:
+//                                                                 kernels: { n r g' u }  { n r g' v }
+//
+// Taking a node into a kernel must not make the kernel read more: it then reads the node's inputs in place of
+// the node, and those that it reads already, or can compute from what it reads already, cost nothing. With a
+// single reader more inputs are allowed, except where a sum would wait for a summand that comes later, and
+// hold on to the earlier ones. Even a node that must be stored for somebody is taken into the kernels where
+// that is free. A group has one root, so groups can not form a circle.
+#include "compiler/ir/kernel.h"
+#include "compiler/ir/op.h"
+#include "compiler/passes/pass.h"
+
+#include <string.h>
+
+enum { MAX_GROUP_NODES = 24 };
+
+typedef struct Draft { // a group being made
+  NodeId root;
+  Shape space;
+  GroupKind kind;
+  NodeId nodes[MAX_GROUP_NODES]; // downwards; the root first
+  int n_nodes;
+} Draft;
+
+typedef struct Membership { // a draft that computes a node
+  Draft *draft;
+  struct Membership *next;
+} Membership;
+
+typedef struct Fuse {
+  Graph *graph;
+  Arena *scratch;
+  NodeId *users;       // of all nodes, one run after another
+  NodeId *first_user;  // [n_nodes + 1]
+  bool *is_head;       // losses and output
+  Membership **drafts; // [n_nodes]
+  Draft **rooted;      // [n_nodes] the draft that stores the node
+} Fuse;
+
+typedef struct DraftList {
+  Draft **items;
+  int n;
+} DraftList;
+
+static FuseKind fuse_of(const Fuse *fuse, NodeId id) {
+  return op_info(graph_node(fuse->graph, id)->op)->fuse;
+}
+
+static bool is_point(const Fuse *fuse, NodeId id) {
+  return fuse_of(fuse, id) == FUSE_POINT || fuse_of(fuse, id) == FUSE_MARK;
+}
+
+static bool is_leaf(const Fuse *fuse, NodeId id) {
+  return fuse_of(fuse, node_storage(fuse->graph, id, NULL)) == FUSE_LEAF;
+}
+
+// ---- users ----
+
+static void find_users(Fuse *fuse) {
+  const Graph *graph = fuse->graph;
+  fuse->first_user = ARENA_ARRAY(fuse->scratch, NodeId, graph->n_nodes + 2);
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    for (int i = 0; i < graph->nodes[id].n_in; i++) fuse->first_user[graph->nodes[id].in[i] + 2]++;
+  for (NodeId id = 1; id <= graph->n_nodes; id++) fuse->first_user[id + 1] += fuse->first_user[id];
+  fuse->users = ARENA_ARRAY(fuse->scratch, NodeId, fuse->first_user[graph->n_nodes + 1]);
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    for (int i = 0; i < graph->nodes[id].n_in; i++)
+      fuse->users[fuse->first_user[graph->nodes[id].in[i] + 1]++] = id;
+}
+
+static void find_heads(Fuse *fuse) {
+  const Graph *graph = fuse->graph;
+  fuse->is_head = ARENA_ARRAY(fuse->scratch, bool, graph->n_nodes);
+  fuse->is_head[graph->output] = true;
+  for (int l = 0; l < graph->n_losses; l++)
+    fuse->is_head[graph->losses[l].value] = fuse->is_head[graph->losses[l].term] = true;
+}
+
+// ---- drafts ----
+
+static bool computes(const Draft *draft, NodeId id) {
+  for (int i = 0; i < draft->n_nodes; i++)
+    if (draft->nodes[i] == id) return true;
+  return false;
+}
+
+static bool reads(const Fuse *fuse, const Draft *draft, NodeId id) {
+  for (int i = 0; i < draft->n_nodes; i++) {
+    const Node *node = graph_node(fuse->graph, draft->nodes[i]);
+    for (int k = 0; k < node->n_in; k++)
+      if (node->in[k] == id) return true;
+  }
+  return false;
+}
+
+static void take(Fuse *fuse, Draft *draft, NodeId id) {
+  draft->nodes[draft->n_nodes++] = id;
+  Membership *membership = ARENA_NEW(fuse->scratch, Membership);
+  *membership = (Membership){draft, fuse->drafts[id]};
+  fuse->drafts[id] = membership;
+}
+
+static void open_draft(Fuse *fuse, NodeId id) {
+  Draft *draft = ARENA_NEW(fuse->scratch, Draft);
+  FuseKind kind = fuse_of(fuse, id);
+  draft->root = id;
+  draft->kind = kind == FUSE_SINGLE ? GROUP_SINGLE : kind == FUSE_REDUCE ? GROUP_REDUCE : GROUP_POINT;
+  take(fuse, draft, id);
+  Group group = {.nodes = draft->nodes, .n_nodes = 1, .kind = draft->kind};
+  if (kind != FUSE_SINGLE) draft->space = group_space(fuse->graph, &group);
+  fuse->rooted[id] = draft;
+}
+
+// The drafts that read `id`, each once. *is_bound: a view or a kernel of its own reads it from memory.
+static DraftList readers_of(Fuse *fuse, NodeId id, bool *is_bound) {
+  NodeId begin = fuse->first_user[id], end = fuse->first_user[id + 1];
+  int n_most = 0;
+  for (NodeId u = begin; u < end; u++)
+    for (Membership *m = fuse->drafts[fuse->users[u]]; m; m = m->next) n_most++;
+  DraftList list = {ARENA_ARRAY(fuse->scratch, Draft *, n_most), 0};
+  *is_bound = fuse->is_head[id];
+  for (NodeId u = begin; u < end; u++) {
+    if (fuse_of(fuse, fuse->users[u]) == FUSE_VIEW || fuse_of(fuse, fuse->users[u]) == FUSE_SINGLE)
+      *is_bound = true;
+    for (Membership *m = fuse->drafts[fuse->users[u]]; m; m = m->next) {
+      bool is_new = m->draft->kind != GROUP_SINGLE;
+      for (int i = 0; i < list.n; i++) is_new &= list.items[i] != m->draft;
+      if (is_new) list.items[list.n++] = m->draft;
+    }
+  }
+  return list;
+}
+
+// ---- what taking a node in costs ----
+
+typedef struct NewInputs {
+  NodeId ids[MAX_GROUP_NODES];
+  int n;
+} NewInputs;
+
+static bool is_wide(const Fuse *fuse, const Draft *draft, NodeId id) {
+  return shape_equal(graph_node(fuse->graph, id)->shape, draft->space);
+}
+
+// Collects the full-size tensors that `draft` must read to compute `id`, beyond those it reads now. Leaves
+// are there anyway and count nothing.
+static void collect_new(const Fuse *fuse, const Draft *draft, NodeId id, NewInputs *inputs, int depth) {
+  const Node *node = graph_node(fuse->graph, id);
+  for (int i = 0; i < node->n_in; i++) {
+    NodeId in = node->in[i];
+    if (!is_wide(fuse, draft, in) || is_leaf(fuse, in)) continue;
+    if (computes(draft, in) || reads(fuse, draft, in)) continue;
+    if (is_point(fuse, in) && depth < MAX_GROUP_NODES / 2) {
+      NewInputs deeper = {.n = 0};
+      collect_new(fuse, draft, in, &deeper, depth + 1);
+      if (deeper.n == 0) continue;
+    }
+    bool is_known = false;
+    for (int k = 0; k < inputs->n; k++) is_known |= inputs->ids[k] == in;
+    if (!is_known && inputs->n < MAX_GROUP_NODES) inputs->ids[inputs->n++] = in;
+  }
+}
+
+static int count_new(const Fuse *fuse, const Draft *draft, NodeId id) {
+  NewInputs inputs = {.n = 0};
+  collect_new(fuse, draft, id, &inputs, 0);
+  return inputs.n;
+}
+
+static bool is_same_time(const Fuse *fuse, const Draft *draft, NodeId id) {
+  const Node *node = graph_node(fuse->graph, id), *root = graph_node(fuse->graph, draft->root);
+  return node->phase == root->phase && node->module == root->module;
+}
+
+// `id` joins two or more tensors, and a user in the draft waits for another that comes later than all of
+// them.
+static bool would_wait(const Fuse *fuse, const Draft *draft, NodeId id) {
+  const Node *node = graph_node(fuse->graph, id);
+  NodeId last = NO_NODE;
+  int n_wide = 0;
+  for (int i = 0; i < node->n_in; i++) {
+    if (!is_wide(fuse, draft, node->in[i]) || is_leaf(fuse, node->in[i])) continue;
+    n_wide++;
+    if (node->in[i] > last) last = node->in[i];
+  }
+  if (n_wide < 2) return false;
+  for (NodeId u = fuse->first_user[id]; u < fuse->first_user[id + 1]; u++) {
+    if (!computes(draft, fuse->users[u])) continue;
+    const Node *user = graph_node(fuse->graph, fuse->users[u]);
+    for (int i = 0; i < user->n_in; i++) {
+      NodeId other = user->in[i];
+      if (other == id || other <= last || !is_wide(fuse, draft, other)) continue;
+      if (!graph_node(fuse->graph, other)->recompute) return true;
+    }
+  }
+  return false;
+}
+
+static bool has_room(const Fuse *fuse, const Draft *draft, NodeId id) {
+  return draft->n_nodes < MAX_GROUP_NODES && is_wide(fuse, draft, id);
+}
+
+static bool is_free(const Fuse *fuse, const Draft *draft, NodeId id) {
+  return has_room(fuse, draft, id) && count_new(fuse, draft, id) == 0;
+}
+
+static bool is_gain(const Fuse *fuse, const Draft *draft, NodeId id, bool is_only) {
+  if (is_free(fuse, draft, id)) return true;
+  return has_room(fuse, draft, id) && is_same_time(fuse, draft, id) && !would_wait(fuse, draft, id) &&
+         (is_only || count_new(fuse, draft, id) <= 1);
+}
+
+// ---- the decision ----
+
+static void place_point(Fuse *fuse, NodeId id) {
+  bool is_bound;
+  DraftList readers = readers_of(fuse, id, &is_bound);
+  bool is_inlined = !is_bound && readers.n > 0;
+  for (int i = 0; i < readers.n && is_inlined; i++)
+    is_inlined = is_gain(fuse, readers.items[i], id, readers.n == 1);
+  for (int i = 0; i < readers.n; i++)
+    if (is_inlined || is_free(fuse, readers.items[i], id)) take(fuse, readers.items[i], id);
+  if (!is_inlined) open_draft(fuse, id);
+}
+
+// ---- drafts to groups ----
+
+static void find_inputs(const Fuse *fuse, const Draft *draft, Group *group) {
+  int n_most = 0;
+  for (int i = 0; i < group->n_nodes; i++) n_most += graph_node(fuse->graph, group->nodes[i])->n_in;
+  group->inputs = ARENA_ARRAY(fuse->graph->arena, NodeId, n_most);
+  for (int i = 0; i < group->n_nodes; i++) {
+    const Node *node = graph_node(fuse->graph, group->nodes[i]);
+    for (int k = 0; k < node->n_in; k++) {
+      bool is_new = !computes(draft, node->in[k]);
+      for (int j = 0; j < group->n_inputs; j++) is_new &= group->inputs[j] != node->in[k];
+      if (is_new) group->inputs[group->n_inputs++] = node->in[k];
+    }
+  }
+}
+
+static void close_draft(Fuse *fuse, const Draft *draft) {
+  Graph *graph = fuse->graph;
+  Group *group = &graph->groups[graph->n_groups];
+  const Node *root = graph_node(graph, draft->root);
+  bool is_update = op_info(root->op)->effect == EFFECT_WRITES_STATE;
+  *group =
+      (Group){.kind = draft->kind, .n_nodes = draft->n_nodes, .module = root->module, .phase = root->phase};
+  group->nodes = ARENA_ARRAY(graph->arena, NodeId, draft->n_nodes);
+  for (int i = 0; i < draft->n_nodes; i++) { // upwards: insertion sort
+    int k = i;
+    for (; k > 0 && group->nodes[k - 1] > draft->nodes[i]; k--) group->nodes[k] = group->nodes[k - 1];
+    group->nodes[k] = draft->nodes[i];
+  }
+  for (int i = 0; i < draft->n_nodes; i++)
+    if (draft->nodes[i] == draft->root || !fuse->rooted[draft->nodes[i]])
+      graph_node(graph, draft->nodes[i])->group = graph->n_groups;
+  find_inputs(fuse, draft, group);
+  if (!is_update) {
+    group->outputs = arena_copy(graph->arena, &draft->root, sizeof(NodeId));
+    group->n_outputs = 1;
+  }
+  group->parts = group_parts(graph, group);
+  group->partial_bytes = kernel_partial_bytes(graph, group);
+  graph->n_groups++;
+}
+
+// In the order of the roots, updates last: those that come first read a state that later ones write.
+static void close_drafts(Fuse *fuse) {
+  Graph *graph = fuse->graph;
+  int n = 0;
+  for (NodeId id = 1; id < graph->n_nodes; id++) n += fuse->rooted[id] != NULL;
+  graph->groups = ARENA_ARRAY(graph->arena, Group, n);
+  for (int updates = 0; updates < 2; updates++)
+    for (NodeId id = 1; id < graph->n_nodes; id++) {
+      if (!fuse->rooted[id]) continue;
+      bool is_update = op_info(graph_node(graph, id)->op)->effect == EFFECT_WRITES_STATE;
+      if (is_update == (updates == 1)) close_draft(fuse, fuse->rooted[id]);
+    }
+}
+
+void pass_fuse(Graph *graph, PassCtx *ctx) {
+  Fuse fuse = {.graph = graph,
+               .scratch = ctx->scratch,
+               .drafts = ARENA_ARRAY(ctx->scratch, Membership *, graph->n_nodes),
+               .rooted = ARENA_ARRAY(ctx->scratch, Draft *, graph->n_nodes)};
+  find_users(&fuse);
+  find_heads(&fuse);
+  for (NodeId id = graph->n_nodes - 1; id > 0; id--) {
+    FuseKind kind = fuse_of(&fuse, id);
+    if (kind == FUSE_LEAF || kind == FUSE_VIEW) continue;
+    if (is_point(&fuse, id) && !ctx->unfused)
+      place_point(&fuse, id);
+    else
+      open_draft(&fuse, id);
+  }
+  close_drafts(&fuse);
+}

@@ -1,0 +1,147 @@
+// Runs the rows of passes.def over the graphs of a model; dumps, times and verifies between them.
+#include "compiler/ir/verify.h"
+#include "compiler/passes/pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct PassRow {
+  const char *name, *doc;
+  void (*run)(Graph *graph, PassCtx *ctx);
+  bool training_only, is_optional;
+} PassRow;
+
+#define ALWAYS   false
+#define TRAINING true
+#define REQUIRED false
+#define OPTIONAL true
+static const PassRow passes[] = {
+#define PASS(name, when, optional, doc) {#name, doc, pass_##name, when, optional},
+#include "compiler/passes/passes.def"
+#undef PASS
+};
+
+enum { N_PASSES = sizeof passes / sizeof *passes };
+
+int pipeline_n_passes(void) {
+  return N_PASSES;
+}
+const char *pipeline_pass_name(int i) {
+  return passes[i].name;
+}
+const char *pipeline_pass_doc(int i) {
+  return passes[i].doc;
+}
+bool pipeline_pass_is_optional(int i) {
+  return passes[i].is_optional;
+}
+
+typedef struct Pipeline {
+  const PipelineOptions *options;
+  PassCtx ctx;
+  Graph *graph;
+  const char *graph_name;
+  PassTime *times; // of this graph's passes; NULL: not wanted
+  int n_times;
+} Pipeline;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static bool is_named(const char *wanted, const char *name) {
+  return wanted && (!strcmp(wanted, name) || !strcmp(wanted, "all"));
+}
+
+static bool is_disabled(const PipelineOptions *options, const PassRow *pass) {
+  for (int i = 0; pass->is_optional && i < options->n_disabled; i++)
+    if (!strcmp(options->disabled[i], pass->name)) return true;
+  return false;
+}
+
+static void dump(const Pipeline *pipeline, const char *when, const char *pass) {
+  FILE *out = pipeline->options->dump ? pipeline->options->dump : stdout;
+  fprintf(out, "== %s graph %s %s: %u nodes\n", pipeline->graph_name, when, pass,
+          pipeline->graph->n_nodes - 1);
+  graph_print(pipeline->graph, out);
+}
+
+// ---- violated rules ----
+
+static void save_graph(const Graph *graph, char *path) {
+  int file = mkstemp(path);
+  FILE *out = file >= 0 ? fdopen(file, "w") : NULL;
+  if (!out) {
+    strcpy(path, "(could not be saved)");
+    return;
+  }
+  graph_print(graph, out);
+  fclose(out);
+}
+
+static void verify(Pipeline *pipeline, const char *pass) {
+  const Graph *graph = pipeline->graph;
+  const char *wrong = verify_structure(graph, pipeline->ctx.scratch);
+  if (!wrong) wrong = verify_isolation(graph, pipeline->ctx.scratch);
+  if (!wrong && graph->is_planned) wrong = verify_plan(graph, pipeline->ctx.scratch);
+  if (!wrong) return;
+  char path[] = "/tmp/mlaanc-graph-XXXXXX";
+  save_graph(graph, path);
+  fprintf(stderr,
+          "mlaanc: internal fault: the %s graph breaks a rule after pass %s: %s\nThe graph is in %s\n",
+          pipeline->graph_name, pass, wrong, path);
+  abort();
+}
+
+// ---- running ----
+
+static void run_pass(Pipeline *pipeline, const PassRow *pass) {
+  const PipelineOptions *options = pipeline->options;
+  PassTime time = {.name = pass->name, .nodes_before = pipeline->graph->n_nodes - 1};
+  if (is_named(options->dump_before, pass->name)) dump(pipeline, "before", pass->name);
+  double start = now();
+  pass->run(pipeline->graph, &pipeline->ctx);
+  time.seconds = now() - start;
+  time.nodes_after = pipeline->graph->n_nodes - 1;
+  if (pipeline->times) pipeline->times[pipeline->n_times++] = time;
+  if (is_named(options->dump_after, pass->name)) dump(pipeline, "after", pass->name);
+  arena_reset(pipeline->ctx.scratch);
+  verify(pipeline, pass->name);
+  arena_reset(pipeline->ctx.scratch);
+}
+
+static void run_graph(Pipeline *pipeline) {
+  pipeline->graph->batch = pipeline->options->batch;
+  pipeline->graph->elem_bytes = pipeline->options->elem_bytes;
+  verify(pipeline, "elaboration");
+  arena_reset(pipeline->ctx.scratch);
+  for (int i = 0; i < N_PASSES; i++) {
+    const PassRow *pass = &passes[i];
+    if (pass->training_only && !pipeline->ctx.is_training) continue;
+    if (!is_disabled(pipeline->options, pass)) run_pass(pipeline, pass);
+    if (pipeline->options->stop_after && !strcmp(pipeline->options->stop_after, pass->name)) break;
+  }
+}
+
+void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, PassTime *times, int *n_times) {
+  (void)arena; // graphs know theirs
+  Arena *scratch = arena_new();
+  PassCtx ctx = {scratch, model, options->batch, options->elem_bytes, true, options->unfused};
+  Pipeline train = {options, ctx, model->train, "training", times, 0};
+  run_graph(&train);
+  if (n_times) *n_times = train.n_times;
+  ctx.is_training = false;
+  Pipeline eval = {options, ctx, model->eval, "evaluation", NULL, 0};
+  if (model->eval) run_graph(&eval);
+  Model whole = *model;
+  whole.train = model->end_to_end;
+  whole.eval = NULL;
+  ctx.is_training = true;
+  ctx.model = &whole;
+  Pipeline end_to_end = {options, ctx, model->end_to_end, "end-to-end", NULL, 0};
+  if (model->end_to_end) run_graph(&end_to_end);
+  arena_free(scratch);
+}

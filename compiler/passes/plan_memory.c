@@ -1,0 +1,231 @@
+// Gives every value its bytes.
+//
+// needs: scheduled groups
+// gives: Node.offset, Group.partial_offset, Graph.work_bytes and live_bound; State.offset,
+// StateTable.arena_elems breaks: nothing
+//
+// A value lives from the launch that writes it to the last that reads it. An element-wise result takes over
+// the buffer of an input that dies there where the kernel may overwrite it; such a chain of values is one
+// buffer. Buffers are then placed one by one at an offset that is free for as long as they live. Several
+// orders of placing are tried, each with the lowest and with the tightest gap; the smallest arena wins.
+// Nothing can be smaller than the largest sum of live bytes, which is reported beside it.
+#include "compiler/ir/kernel.h"
+#include "compiler/ir/op.h"
+#include "compiler/passes/pass.h"
+
+#include <stdlib.h>
+
+enum { ALIGNMENT = 64, STATE_ALIGNMENT = 16 };
+
+typedef struct Buffer { // bytes for a chain of values, or for partial sums
+  int64_t n_bytes, offset;
+  int first, last; // launches, inclusive; -1: before the step
+  int number;
+} Buffer;
+
+typedef struct Plan {
+  Graph *graph;
+  Arena *scratch;
+  int *death;      // [nodes] last launch that reads a value; n_groups: needed after the step
+  int *buffer_of;  // [nodes]
+  int *partial_of; // [groups]
+  Buffer *buffers;
+  int n_buffers;
+} Plan;
+
+static int64_t align(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+
+// ---- life times ----
+
+static void find_deaths(Plan *plan) {
+  const Graph *graph = plan->graph;
+  for (int g = 0; g < graph->n_groups; g++) {
+    const Group *group = &graph->groups[g];
+    for (int i = 0; i < group->n_outputs; i++) plan->death[group->outputs[i]] = g;
+    for (int i = 0; i < group->n_inputs; i++) plan->death[node_storage(graph, group->inputs[i], NULL)] = g;
+  }
+  for (int l = 0; l < graph->n_losses; l++) {
+    plan->death[node_storage(graph, graph->losses[l].value, NULL)] = graph->n_groups;
+    plan->death[node_storage(graph, graph->losses[l].term, NULL)] = graph->n_groups;
+  }
+  if (graph->output != NO_NODE) plan->death[node_storage(graph, graph->output, NULL)] = graph->n_groups;
+}
+
+static int new_buffer(Plan *plan, int64_t n_bytes, int first, int last) {
+  plan->buffers[plan->n_buffers] = (Buffer){align(n_bytes, ALIGNMENT), 0, first, last, plan->n_buffers};
+  return plan->n_buffers++;
+}
+
+// A buffer whose value dies at launch g and may be overwritten by `output`; -1: none.
+static int dying_buffer(const Plan *plan, int g, NodeId output) {
+  const Group *group = &plan->graph->groups[g];
+  for (int i = 0; i < group->n_inputs; i++) {
+    NodeId value = node_storage(plan->graph, group->inputs[i], NULL);
+    if (graph_node(plan->graph, value)->op == OP_state || plan->death[value] != g) continue;
+    int buffer = plan->buffer_of[value];
+    bool is_free = plan->buffers[buffer].last == g; // no other result of this launch has taken it
+    if (is_free && group_may_overwrite(plan->graph, group, output, value)) return buffer;
+  }
+  return -1;
+}
+
+static void make_buffers(Plan *plan) {
+  const Graph *graph = plan->graph;
+  for (NodeId id = 1; id < graph->n_nodes; id++) {
+    const Node *node = graph_node(graph, id);
+    if (node->op == OP_input)
+      plan->buffer_of[id] = new_buffer(plan, node_bytes(graph, node), -1, plan->death[id]);
+  }
+  for (int g = 0; g < graph->n_groups; g++) {
+    const Group *group = &graph->groups[g];
+    for (int i = 0; i < group->n_outputs; i++) {
+      NodeId output = group->outputs[i];
+      int buffer = dying_buffer(plan, g, output), death = plan->death[output];
+      if (buffer < 0) buffer = new_buffer(plan, node_bytes(graph, graph_node(graph, output)), g, death);
+      plan->buffers[buffer].last = death;
+      plan->buffer_of[output] = buffer;
+    }
+    plan->partial_of[g] = group->partial_bytes ? new_buffer(plan, group->partial_bytes, g, g) : -1;
+  }
+}
+
+static int64_t largest_live(const Plan *plan) {
+  int n = plan->graph->n_groups + 2; // launch -1 is entry 0
+  int64_t *change = ARENA_ARRAY(plan->scratch, int64_t, n + 1), live = 0, largest = 0;
+  for (int b = 0; b < plan->n_buffers; b++) {
+    change[plan->buffers[b].first + 1] += plan->buffers[b].n_bytes;
+    change[plan->buffers[b].last + 2] -= plan->buffers[b].n_bytes;
+  }
+  for (int i = 0; i < n; i++) {
+    live += change[i];
+    if (live > largest) largest = live;
+  }
+  return largest;
+}
+
+// ---- placing ----
+
+typedef int Compare(const void *, const void *);
+
+static int by_number(const Buffer *a, const Buffer *b) {
+  return a->number - b->number;
+}
+
+static int by_size(const void *left, const void *right) {
+  const Buffer *a = left, *b = right;
+  if (a->n_bytes != b->n_bytes) return a->n_bytes < b->n_bytes ? 1 : -1;
+  int life_a = a->last - a->first, life_b = b->last - b->first;
+  return life_a != life_b ? life_b - life_a : by_number(a, b);
+}
+
+static int by_life(const void *left, const void *right) {
+  const Buffer *a = left, *b = right;
+  int life_a = a->last - a->first, life_b = b->last - b->first;
+  if (life_a != life_b) return life_b - life_a;
+  return a->n_bytes != b->n_bytes ? (a->n_bytes < b->n_bytes ? 1 : -1) : by_number(a, b);
+}
+
+static int by_area(const void *left, const void *right) {
+  const Buffer *a = left, *b = right;
+  int64_t area_a = a->n_bytes * (a->last - a->first + 1), area_b = b->n_bytes * (b->last - b->first + 1);
+  return area_a != area_b ? (area_a < area_b ? 1 : -1) : by_number(a, b);
+}
+
+static int by_birth(const void *left, const void *right) {
+  const Buffer *a = left, *b = right;
+  return a->first != b->first ? a->first - b->first : by_size(left, right);
+}
+
+static Compare *const orders[] = {by_size, by_life, by_area, by_birth};
+enum { N_ORDERS = sizeof orders / sizeof *orders };
+
+// The offset of a gap between the buffers placed so far (sorted by offset) that live at the same time.
+static int64_t find_gap(Buffer *const *placed, int n_placed, const Buffer *buffer, bool is_tightest) {
+  int64_t end = 0, best = -1, best_size = 0;
+  for (int i = 0; i < n_placed; i++) {
+    const Buffer *other = placed[i];
+    if (other->last < buffer->first || buffer->last < other->first) continue;
+    int64_t size = other->offset - end;
+    if (size >= buffer->n_bytes && (best < 0 || size < best_size)) {
+      if (!is_tightest) return end;
+      best = end;
+      best_size = size;
+    }
+    if (other->offset + other->n_bytes > end) end = other->offset + other->n_bytes;
+  }
+  return best >= 0 ? best : end;
+}
+
+static int64_t place(Plan *plan, Buffer *buffers, bool is_tightest) {
+  Buffer **placed = ARENA_ARRAY(plan->scratch, Buffer *, plan->n_buffers);
+  int64_t top = 0;
+  for (int b = 0; b < plan->n_buffers; b++) {
+    Buffer *buffer = &buffers[b];
+    buffer->offset = find_gap(placed, b, buffer, is_tightest);
+    if (buffer->offset + buffer->n_bytes > top) top = buffer->offset + buffer->n_bytes;
+    int i = b;
+    for (; i > 0 && placed[i - 1]->offset > buffer->offset; i--) placed[i] = placed[i - 1];
+    placed[i] = buffer;
+  }
+  return top;
+}
+
+static int64_t place_best(Plan *plan, int64_t bound) {
+  int64_t best = -1;
+  for (int order = 0; order < N_ORDERS; order++)
+    for (int is_tightest = 0; is_tightest < 2; is_tightest++) {
+      if (best == bound) return best;
+      Buffer *buffers = arena_copy(plan->scratch, plan->buffers, sizeof(Buffer) * (size_t)plan->n_buffers);
+      qsort(buffers, (size_t)plan->n_buffers, sizeof(Buffer), orders[order]);
+      int64_t top = place(plan, buffers, is_tightest);
+      if (best >= 0 && top >= best) continue;
+      best = top;
+      for (int b = 0; b < plan->n_buffers; b++) plan->buffers[buffers[b].number].offset = buffers[b].offset;
+    }
+  return best < 0 ? 0 : best;
+}
+
+// ---- results ----
+
+static void write_offsets(Plan *plan) {
+  Graph *graph = plan->graph;
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    if (plan->buffer_of[id] >= 0) graph->nodes[id].offset = plan->buffers[plan->buffer_of[id]].offset;
+  for (int g = 0; g < graph->n_groups; g++)
+    if (plan->partial_of[g] >= 0) graph->groups[g].partial_offset = plan->buffers[plan->partial_of[g]].offset;
+}
+
+// Used states lie in the order of the table, each kind in an arena of its own; so a run of parameters and the
+// run of their momenta have one layout.
+static void place_states(StateTable *states) {
+  for (int kind = 0; kind < N_STATE_KINDS; kind++) states->arena_elems[kind] = 0;
+  for (StateId id = 0; id < states->n; id++) {
+    State *state = state_get(states, id);
+    if (!state->is_used) {
+      state->offset = -1;
+      continue;
+    }
+    state->offset = states->arena_elems[state->kind];
+    states->arena_elems[state->kind] = align(state->offset + shape_elems(state->shape, 1), STATE_ALIGNMENT);
+  }
+}
+
+void pass_plan_memory(Graph *graph, PassCtx *ctx) {
+  Plan plan = {.graph = graph,
+               .scratch = ctx->scratch,
+               .death = ARENA_ARRAY(ctx->scratch, int, graph->n_nodes),
+               .buffer_of = ARENA_ARRAY(ctx->scratch, int, graph->n_nodes),
+               .partial_of = ARENA_ARRAY(ctx->scratch, int, graph->n_groups),
+               .buffers =
+                   ARENA_ARRAY(ctx->scratch, Buffer, (size_t)graph->n_nodes + 2 * (size_t)graph->n_groups)};
+  for (NodeId id = 0; id < graph->n_nodes; id++) plan.buffer_of[id] = plan.death[id] = -1;
+  find_deaths(&plan);
+  make_buffers(&plan);
+  graph->live_bound = largest_live(&plan);
+  graph->work_bytes = place_best(&plan, graph->live_bound);
+  write_offsets(&plan);
+  place_states(graph->states);
+  graph->is_planned = true;
+}
