@@ -118,7 +118,7 @@ void frame_channel_loads(Emit *emit, StrBuf *out, int depth, const char *used) {
 }
 
 static bool is_element_wise(const Emit *emit, NodeId id) {
-  return op_info(graph_node(emit->graph, id)->op)->fuse == FUSE_POINT;
+  return op_info(graph_node(emit->graph, id)->op)->fuse != FUSE_REDUCE;
 }
 
 void frame_stores(Emit *emit, StrBuf *out, int depth) {
