@@ -13,6 +13,7 @@ bool broadcast_shape(ShapeQuery *query) {
   if (query->in[0].rank != 0)
     return shape_fail(query, 0, "broadcast expects a scalar, x is %s",
                       shape_text(query->arena, query->in[0]));
+  if (query->attr[TARGET_RANK].i < 1) return shape_fail(query, -1, "broadcast to a scalar is no broadcast");
   query->out = target_shape(query->attr);
   return true;
 }

@@ -8,8 +8,13 @@ static inline bool total_shape(ShapeQuery *query, const char *op) {
 
 static inline void total_grad(Grad *grad, const Node *node, NodeId cotangent, bool is_mean) {
   if (!grad_needed(grad, 0)) return;
+  Shape in = graph_node(grad_graph(grad), node->in[0])->shape;
+  if (in.rank == 0) {
+    grad_add(grad, 0, cotangent);
+    return;
+  }
   Attr attr[N_TARGET_ATTRS + 2];
-  target_set(attr, graph_node(grad_graph(grad), node->in[0])->shape);
+  target_set(attr, in);
   attr[N_TARGET_ATTRS] = attr_real(1);
   attr[N_TARGET_ATTRS + 1] = attr_int(is_mean);
   grad_add(grad, 0, grad_build(grad, OP_broadcast, &cotangent, 1, attr));

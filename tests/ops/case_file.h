@@ -39,7 +39,7 @@ typedef struct Expected {
 typedef struct Case {
   const char *file, *title;
   int line;
-  Arena *arena;
+  Arena *arena, *scratch; // scratch: for one run of the graph
   Graph *graph;
   int64_t batch;
   Named names[MAX_NAMES];
@@ -104,7 +104,7 @@ static Shape case_shape(Case *c, char *text) {
 static double case_datum(int64_t i, int seed, double low, double high) {
   int64_t inverse = 1, n = (i * 605 + seed * 211) % 1008 + 1;
   for (int k = 0; k < 1007; k++) inverse = inverse * n % 1009;
-  return low + (high - low) * ((double)inverse - 0.5) / 1008;
+  return (float)(low + (high - low) * ((double)inverse - 0.5) / 1008); // exact in float kernels too
 }
 
 static double *case_data(Case *c, const Words *words, int first, int64_t n) {
@@ -243,27 +243,39 @@ static void case_line(Case *c, char *line) {
     case_error(c, "cannot be read", whole);
 }
 
-// The next case of a file, or false. `*line` counts lines; the `case` line that ends a case is kept in
-// `title`.
-static bool case_read(FILE *file, const char *path, Arena *arena, int *line, char *title, size_t n_title,
-                      Case *c) {
-  char text[4096];
-  *c = (Case){.file = path, .arena = arena, .batch = 3, .rough = 1e-5};
+// Begins a case; lines of a file before its first case may only be comments.
+static Case *case_new(Arena *arena, Arena *scratch, const char *path, int line, const char *title) {
+  Case *c = ARENA_NEW(arena, Case);
+  *c = (Case){.file = arena_strdup(arena, path),
+              .line = line,
+              .arena = arena,
+              .scratch = scratch,
+              .batch = 3,
+              .rough = 1e-5};
+  c->title = arena_strndup(arena, title, strcspn(title, "\n"));
   c->graph = graph_new(arena, state_table_new(arena));
-  while (!title[0] && fgets(text, sizeof text, file)) {
-    ++*line;
-    if (!strncmp(text, "case ", 5)) snprintf(title, n_title, "%.*s", (int)strcspn(text + 5, "\n"), text + 5);
+  return c;
+}
+
+// Reads a file and calls `visit` with each of its cases.
+static void case_file_read(const char *path, Arena *arena, Arena *scratch, void (*visit)(void *data, Case *c),
+                           void *data) {
+  char text[4096];
+  Case *c = NULL;
+  FILE *file = fopen(path, "r");
+  if (!file) {
+    perror(path);
+    exit(1);
   }
-  if (!title[0]) return false;
-  c->title = arena_strdup(arena, title);
-  title[0] = 0;
-  while (fgets(text, sizeof text, file)) {
-    c->line = ++*line;
+  for (int line = 1; fgets(text, sizeof text, file); line++) {
+    if (c) c->line = line;
     if (!strncmp(text, "case ", 5)) {
-      snprintf(title, n_title, "%.*s", (int)strcspn(text + 5, "\n"), text + 5);
-      return true;
+      if (c) visit(data, c);
+      c = case_new(arena, scratch, path, line, text + 5);
+    } else if (c) {
+      case_line(c, text);
     }
-    case_line(c, text);
   }
-  return true;
+  fclose(file);
+  if (c) visit(data, c);
 }

@@ -9,15 +9,21 @@
 // timeout: 900
 #include "compiler/passes/pass.h"
 #include "tests/ops/host_run.h"
+#include "tests/ops/kernel_run.h"
 #include <glob.h>
 #include <math.h>
 #include <stdarg.h>
 
 typedef struct Tally {
-  int n_cases, n_failures, n_values, n_gradients, n_refusals;
+  int n_cases, n_failures, n_values, n_gradients, n_refusals, n_kernels;
   bool is_run[N_OPS], is_emitted[N_OPS];
-  double worst_gradient;
+  double worst_gradient, worst_float, worst_double;
+  KernelSet sets[6];
 } Tally;
+
+// Element bytes, vector bytes, and images that the plan has more than the run.
+static const KernelConfig configs[6] = {{4, 64, 0}, {4, 32, 2}, {4, 16, 9},
+                                        {8, 64, 2}, {8, 32, 9}, {8, 16, 0}};
 
 static void fail(Tally *tally, const Case *c, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void fail(Tally *tally, const Case *c, const char *format, ...) {
@@ -152,7 +158,8 @@ static void check_refusal(Tally *tally, const Case *c) {
     fail(tally, c, "the shape rule says \"%s\", expected \"%s\"", c->error, c->fails);
 }
 
-static void run_case(Tally *tally, Case *c) {
+static void run_case(void *data, Case *c) {
+  Tally *tally = data;
   tally->n_cases++;
   if (c->error || c->fails) {
     check_refusal(tally, c);
@@ -163,51 +170,87 @@ static void run_case(Tally *tally, Case *c) {
     loss = add_loss(c, c->names[c->n_names - 1].node);
     differentiate(c, loss);
   }
-  Values values = host_values(c);
-  host_run(c, &values, c->graph->n_nodes);
-  for (int i = 0; i < c->n_expected; i++) check_expected(tally, c, &values, &c->expected[i]);
+  Values *values = ARENA_NEW(c->arena, Values);
+  *values = host_values(c);
+  host_run(c, values, c->graph->n_nodes);
+  for (int i = 0; i < c->n_expected; i++) check_expected(tally, c, values, &c->expected[i]);
   for (NodeId id = 1; id < c->graph->n_nodes; id++) tally->is_run[graph_node(c->graph, id)->op] = true;
-  if (loss != NO_NODE) check_gradients(tally, c, &values, loss);
+  if (loss != NO_NODE) {
+    check_gradients(tally, c, values, loss);
+    host_run(c, values, c->graph->n_nodes);
+  }
+  for (int i = 0; i < 6; i++) kernel_add_case(&tally->sets[i], c, values);
 }
 
-static void run_file(Tally *tally, const char *path) {
-  FILE *file = fopen(path, "r");
-  if (!file) {
-    perror(path);
-    exit(1);
+// ---- kernels ----
+
+static void check_kernel(Tally *tally, const KernelSet *set, const KernelRun *run, void *library) {
+  bool is_intact, is_double = set->config.elem_bytes == 8;
+  OpKind op = graph_node(run->c->graph, run->node)->op;
+  double off = kernel_run(set, run, library, &is_intact),
+         *worst = is_double ? &tally->worst_double : &tally->worst_float;
+  const char *name = op_info(op)->name;
+  if (!is_intact) fail(tally, run->c, "the kernel of %s (%s) writes beyond its buffers", name, set->library);
+  if (!(off <= (is_double ? 1e-11 : run->c->rough)))
+    fail(tally, run->c, "the kernel of %s (kernel_%d of %s) is off by %.2e", name, run->symbols[0],
+         set->library, off);
+  *worst = fmax(*worst, off);
+  tally->is_emitted[op] = true;
+  tally->n_kernels++;
+}
+
+static void check_kernels(Tally *tally, KernelSet *set) {
+  void *library = kernel_wait(set) ? dlopen(set->library, RTLD_NOW | RTLD_LOCAL) : NULL;
+  if (!library) {
+    fprintf(stderr, "%s cannot be compiled or loaded\n", set->library);
+    tally->n_failures++;
+    return;
   }
-  char title[256] = "";
-  int line = 0;
-  for (;;) {
-    Arena *arena = arena_new();
-    Case c;
-    bool is_read = case_read(file, path, arena, &line, title, sizeof title, &c);
-    if (is_read) run_case(tally, &c);
-    arena_free(arena);
-    if (!is_read) break;
+  signal(SIGSEGV, kernel_crashed);
+  signal(SIGBUS, kernel_crashed);
+  for (int i = 0; i < set->n_runs; i++) check_kernel(tally, set, &set->runs[i], library);
+  dlclose(library);
+}
+
+// Two compilers at a time.
+static void run_kernels(Tally *tally, const char *folder) {
+  for (int i = 0; i < 6; i += 2) {
+    kernel_compile(&tally->sets[i], folder);
+    kernel_compile(&tally->sets[i + 1], folder);
+    check_kernels(tally, &tally->sets[i]);
+    check_kernels(tally, &tally->sets[i + 1]);
   }
-  fclose(file);
 }
 
 static void check_coverage(Tally *tally) {
   for (int op = OP_none + 1; op < N_OPS; op++) {
-    if (tally->is_run[op]) continue;
+    FuseKind fuse = op_info((OpKind)op)->fuse;
+    bool has_kernel = fuse != FUSE_LEAF && fuse != FUSE_VIEW;
+    if (tally->is_run[op] && (!has_kernel || tally->is_emitted[op])) continue;
     fprintf(stderr, "no case in tests/ops runs %s\n", op_info((OpKind)op)->name);
     tally->n_failures++;
   }
 }
 
+// Without arguments: all cases. With files: those.
 int main(int argc, char **argv) {
-  glob_t files;
-  if (argc < 2 && glob("tests/ops/*.case", 0, NULL, &files)) return 1;
   Tally tally = {0};
-  if (argc < 2) {
-    for (size_t i = 0; i < files.gl_pathc; i++) run_file(&tally, files.gl_pathv[i]);
-    check_coverage(&tally);
-    globfree(&files);
-  }
-  for (int i = 1; i < argc; i++) run_file(&tally, argv[i]);
-  printf("%d cases: %d refusals, %d values by hand, %d gradients (worst %.1e); %d failures\n", tally.n_cases,
-         tally.n_refusals, tally.n_values, tally.n_gradients, tally.worst_gradient, tally.n_failures);
+  Arena *arena = arena_new(), *scratch = arena_new();
+  for (int i = 0; i < 6; i++) tally.sets[i] = (KernelSet){.arena = arena, .config = configs[i]};
+  glob_t files = {0};
+  if (argc < 2 && glob("tests/ops/*.case", 0, NULL, &files)) return 1;
+  for (size_t i = 0; i < files.gl_pathc; i++)
+    case_file_read(files.gl_pathv[i], arena, scratch, run_case, &tally);
+  for (int i = 1; i < argc; i++) case_file_read(argv[i], arena, scratch, run_case, &tally);
+  const char *folder = getenv("TEST_TMP");
+  run_kernels(&tally, folder ? folder : "/tmp");
+  if (argc < 2) check_coverage(&tally);
+  printf("%d cases: %d refusals, %d values by hand, %d gradients (worst %.1e)\n", tally.n_cases,
+         tally.n_refusals, tally.n_values, tally.n_gradients, tally.worst_gradient);
+  printf("%d kernel runs (worst float %.1e, double %.1e); %d failures\n", tally.n_kernels, tally.worst_float,
+         tally.worst_double, tally.n_failures);
+  globfree(&files);
+  arena_free(scratch);
+  arena_free(arena);
   return tally.n_failures ? 1 : 0;
 }

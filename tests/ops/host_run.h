@@ -29,9 +29,9 @@ static NodeId host_reader(const Case *c, StateId state) {
 static void host_node(const Case *c, const Values *values, NodeId id) {
   const Node *node = graph_node(c->graph, id);
   if (op_info(node->op)->fuse == FUSE_LEAF) return;
-  HostTensor *in = ARENA_ARRAY(c->arena, HostTensor, node->n_in + 1);
-  HostTensor *states = ARENA_ARRAY(c->arena, HostTensor, node->n_states + 1);
-  HostTensor *momenta = ARENA_ARRAY(c->arena, HostTensor, node->n_states + 1);
+  HostTensor *in = ARENA_ARRAY(c->scratch, HostTensor, node->n_in + 1);
+  HostTensor *states = ARENA_ARRAY(c->scratch, HostTensor, node->n_states + 1);
+  HostTensor *momenta = ARENA_ARRAY(c->scratch, HostTensor, node->n_states + 1);
   for (int i = 0; i < node->n_in; i++) in[i] = host_tensor(c, values, node->in[i]);
   HostTensor out = host_tensor(c, values, id);
   for (int64_t i = 0, n = shape_elems(out.shape, 1); i < n; i++)
@@ -67,4 +67,5 @@ static Values host_values(const Case *c) {
 
 static void host_run(const Case *c, const Values *values, NodeId end) {
   for (NodeId id = 1; id < end; id++) host_node(c, values, id);
+  arena_reset(c->scratch);
 }
