@@ -81,7 +81,7 @@ static void mark_states(const Prune *prune, const bool *eval_read) {
       mark_used(graph->states, node->state + s);
       if (node->op != OP_sgd_step) continue;
       StateId momentum = (StateId)node->attr[op_attr_index(OP_sgd_step, "momentum_state")].i;
-      mark_used(graph->states, momentum + s);
+      if (momentum != NO_STATE) mark_used(graph->states, momentum + s);
     }
   }
 }

@@ -1,8 +1,8 @@
 // The end of a step: optimiser, EMA copies, running statistics.
 //
 // needs: Graph.grads
-// gives: a momentum for each trained parameter; sgd_step, ema_step and running_step nodes;
-// Graph.learning_rate breaks: nothing
+// gives: a momentum for each trained parameter, if the recipe has any; sgd_step, ema_step and running_step
+// nodes; Graph.learning_rate breaks: nothing
 //
 // Neighbouring states of one module are updated by one node: a run. The schedule puts every update behind the
 // readers of the old value, so an ema_step (which reads the parameter) sees the weights from before the
@@ -97,14 +97,15 @@ static void add_sgd(Updates *updates, StateId first, int n) {
   attr_of(attrs, OP_sgd_step, "momentum")->r = recipe->momentum;
   attr_of(attrs, OP_sgd_step, "nesterov")->i = recipe->nesterov;
   attr_of(attrs, OP_sgd_step, "weight_decay")->r = recipe->weight_decay;
-  attr_of(attrs, OP_sgd_step, "momentum_state")->i = updates->momenta[first];
+  attr_of(attrs, OP_sgd_step, "momentum_state")->i =
+      recipe->momentum != 0 ? updates->momenta[first] : NO_STATE;
   add_update(updates, OP_sgd_step, first, n, in, n + 1, attrs);
 }
 
 static void add_optimiser(Updates *updates) {
   const StateTable *table = updates->graph->states;
   for (StateId id = 0; id < updates->n_states; id++)
-    if (is_trained(updates, id)) add_momentum(updates, id);
+    if (updates->recipe->momentum != 0 && is_trained(updates, id)) add_momentum(updates, id);
   for (StateId first = 0, end; first < updates->n_states; first = end) {
     end = first + 1;
     if (!is_trained(updates, first)) continue;
