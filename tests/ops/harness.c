@@ -4,7 +4,8 @@
 //   - the gradient rule: the case's graph is differentiated, run with the host references in double precision
 //   and
 //     compared with central differences of sum(result * weights);
-//   - the emitted kernel of every node of that graph, forward and backward, against the host reference.
+//   - the emitted kernel of every node of that graph, forward and backward, alone and as
+//     pass_fuse groups them, against the host reference.
 // A row of ops.def that no case runs is a failure.
 // timeout: 900
 #include "compiler/passes/pass.h"
@@ -15,7 +16,7 @@
 #include <stdarg.h>
 
 typedef struct Tally {
-  int n_cases, n_failures, n_values, n_gradients, n_refusals, n_kernels;
+  int n_cases, n_failures, n_values, n_gradients, n_refusals, n_kernels, n_fused;
   bool is_run[N_OPS], is_emitted[N_OPS];
   double worst_gradient, worst_float, worst_double;
   KernelSet sets[6];
@@ -186,17 +187,18 @@ static void run_case(void *data, Case *c) {
 
 static void check_kernel(Tally *tally, const KernelSet *set, const KernelRun *run, void *library) {
   bool is_intact, is_double = set->config.elem_bytes == 8;
-  OpKind op = graph_node(run->c->graph, run->node)->op;
   double off = kernel_run(set, run, library, &is_intact),
          *worst = is_double ? &tally->worst_double : &tally->worst_float;
-  const char *name = op_info(op)->name;
-  if (!is_intact) fail(tally, run->c, "the kernel of %s (%s) writes beyond its buffers", name, set->library);
+  const char *stem = run->drafts[0].stem;
+  if (!is_intact)
+    fail(tally, run->c, "kernel_%d (%s) of %s writes beyond its buffers", run->symbols[0], stem,
+         set->library);
   if (!(off <= (is_double ? 1e-11 : run->c->rough)))
-    fail(tally, run->c, "the kernel of %s (kernel_%d of %s) is off by %.2e", name, run->symbols[0],
-         set->library, off);
+    fail(tally, run->c, "kernel_%d (%s) of %s is off by %.2e", run->symbols[0], stem, set->library, off);
   *worst = fmax(*worst, off);
-  tally->is_emitted[op] = true;
+  if (run->group.n_nodes == 1) tally->is_emitted[graph_node(run->c->graph, run->group.nodes[0])->op] = true;
   tally->n_kernels++;
+  tally->n_fused += run->group.n_nodes > 1;
 }
 
 static void check_kernels(Tally *tally, KernelSet *set) {
@@ -247,8 +249,8 @@ int main(int argc, char **argv) {
   if (argc < 2) check_coverage(&tally);
   printf("%d cases: %d refusals, %d values by hand, %d gradients (worst %.1e)\n", tally.n_cases,
          tally.n_refusals, tally.n_values, tally.n_gradients, tally.worst_gradient);
-  printf("%d kernel runs (worst float %.1e, double %.1e); %d failures\n", tally.n_kernels, tally.worst_float,
-         tally.worst_double, tally.n_failures);
+  printf("%d kernel runs, %d of fused operators (worst float %.1e, double %.1e); %d failures\n",
+         tally.n_kernels, tally.n_fused, tally.worst_float, tally.worst_double, tally.n_failures);
   globfree(&files);
   arena_free(scratch);
   arena_free(arena);

@@ -1,11 +1,12 @@
 // Compiles the emitted kernels of all cases, one shared library for each element type and vector width, and
-// runs every kernel against the host reference. Each node is a kernel group of its own, fed with the host's
-// values.
+// runs every kernel against the host reference, fed with the host's values: each node as a group of its own,
+// then the groups that pass_fuse makes of the case.
 //
 // Buffers end at a page that cannot be touched and begin behind a guard pattern, so that a kernel that reads
 // or writes beyond its operands is found. Parts run last first: no part may need what another wrote.
 #pragma once
 #include "compiler/emit/writer.h"
+#include "compiler/passes/pass.h"
 #include "tests/ops/host_run.h"
 #include <dlfcn.h>
 #include <signal.h>
@@ -25,10 +26,9 @@ typedef struct KernelConfig {
 typedef struct KernelRun {
   const Case *c;
   const Values *values;
-  NodeId node;
+  Group group;
   KernelDraft drafts[4];
   int symbols[4], n_drafts;
-  int64_t partial_bytes;
 } KernelRun;
 
 // All kernels of one configuration.
@@ -74,29 +74,40 @@ static bool kernel_exists(const Node *node) {
   return fuse != FUSE_LEAF && fuse != FUSE_VIEW;
 }
 
-static void kernel_add_node(KernelSet *set, const Case *c, const Values *values, NodeId id) {
-  const Node *node = graph_node(c->graph, id);
-  bool is_update = op_info(node->op)->effect == EFFECT_WRITES_STATE;
-  c->graph->batch = c->batch + set->config.spare;
-  c->graph->elem_bytes = set->config.elem_bytes;
-  Group group = {
-      .kind = kernel_kind(node->op), .nodes = &id, .n_nodes = 1, .inputs = node->in, .n_inputs = node->n_in};
-  group.outputs = &id;
-  group.n_outputs = !is_update;
-  group.parts = group_parts(c->graph, &group);
-  group.partial_bytes = kernel_partial_bytes(c->graph, &group);
+static void kernel_add_group(KernelSet *set, const Case *c, const Values *values, const Group *group) {
   Emit emit = {.arena = set->arena,
                .elem_bytes = set->config.elem_bytes,
                .max_lanes = set->config.vector_bytes / set->config.elem_bytes};
-  emit_group(&emit, c->graph, &group);
+  emit_group(&emit, c->graph, group);
   set->runs = kernel_grow(set->arena, set->runs, set->n_runs, &set->run_capacity, sizeof *set->runs);
   KernelRun *run = &set->runs[set->n_runs++];
-  *run = (KernelRun){
-      .c = c, .values = values, .node = id, .partial_bytes = group.partial_bytes, .n_drafts = emit.n_drafts};
+  *run = (KernelRun){.c = c, .values = values, .group = *group, .n_drafts = emit.n_drafts};
   for (int i = 0; i < emit.n_drafts; i++) {
     run->drafts[i] = emit.drafts[i];
     run->symbols[i] = kernel_symbol(set, emit.drafts[i].text);
   }
+}
+
+static void kernel_add_node(KernelSet *set, const Case *c, const Values *values, NodeId id) {
+  const Node *node = graph_node(c->graph, id);
+  Group group = {.kind = kernel_kind(node->op), .n_nodes = 1, .inputs = node->in, .n_inputs = node->n_in};
+  group.nodes = group.outputs = arena_copy(set->arena, &id, sizeof id);
+  group.n_outputs = op_info(node->op)->effect == EFFECT_PURE;
+  group.parts = group_parts(c->graph, &group);
+  group.partial_bytes = kernel_partial_bytes(c->graph, &group);
+  kernel_add_group(set, c, values, &group);
+}
+
+static void kernel_add_fused(KernelSet *set, const Case *c, const Values *values) {
+  PassCtx ctx = {.scratch = set->arena,
+                 .batch = c->graph->batch,
+                 .elem_bytes = c->graph->elem_bytes,
+                 .is_training = true};
+  c->graph->groups = NULL;
+  c->graph->n_groups = 0;
+  pass_fuse(c->graph, &ctx);
+  for (int g = 0; g < c->graph->n_groups; g++)
+    if (c->graph->groups[g].n_nodes > 1) kernel_add_group(set, c, values, &c->graph->groups[g]);
 }
 
 // Update kernels address a region from its begin: all states of a case lie in one.
@@ -110,9 +121,12 @@ static void kernel_place_states(const Case *c) {
 }
 
 static void kernel_add_case(KernelSet *set, const Case *c, const Values *values) {
+  c->graph->batch = c->batch + set->config.spare;
+  c->graph->elem_bytes = set->config.elem_bytes;
   kernel_place_states(c);
   for (NodeId id = 1; id < c->graph->n_nodes; id++)
     if (kernel_exists(graph_node(c->graph, id))) kernel_add_node(set, c, values, id);
+  kernel_add_fused(set, c, values);
 }
 
 // ---- compiling ----
@@ -217,6 +231,12 @@ static const double *kernel_input(const KernelRun *run, NodeId id) {
   return run->values->data[id];
 }
 
+static bool kernel_is_output(const KernelRun *run, NodeId id) {
+  for (int i = 0; i < run->group.n_outputs; i++)
+    if (run->group.outputs[i] == id) return true;
+  return false;
+}
+
 static void kernel_fill(KernelBuffers *buffers, GuardedBuffer *buffer, NodeId id) {
   const KernelRun *run = buffers->run;
   const Node *node = graph_node(run->c->graph, id);
@@ -227,8 +247,8 @@ static void kernel_fill(KernelBuffers *buffers, GuardedBuffer *buffer, NodeId id
     return;
   }
   const double *values = kernel_input(run, id);
-  for (int64_t i = 0; i < n; i++)
-    real_put(buffers->elem_bytes, buffer->data, i, id == run->node ? NAN : values[i]);
+  bool is_output = kernel_is_output(run, id);
+  for (int64_t i = 0; i < n; i++) real_put(buffers->elem_bytes, buffer->data, i, is_output ? NAN : values[i]);
 }
 
 static void *kernel_node_buffer(KernelBuffers *buffers, NodeId id) {
@@ -289,19 +309,22 @@ static double kernel_difference(int elem_bytes, const void *data, const double *
   return off;
 }
 
+// Every result must be the host's; of an update, every state.
 static double kernel_compare(KernelBuffers *buffers) {
   const KernelRun *run = buffers->run;
-  const Node *node = graph_node(run->c->graph, run->node);
+  const Case *c = run->c;
   int elem_bytes = buffers->elem_bytes;
-  if (op_info(node->op)->effect == EFFECT_PURE)
-    return kernel_difference(elem_bytes, kernel_node_buffer(buffers, run->node), run->values->data[run->node],
-                             shape_elems(node->shape, run->c->batch));
-  double off = 0; // an update: every state must be as the host left it
-  for (StateId id = 0; id < run->c->graph->states->n; id++) {
-    const State *state = state_get(run->c->graph->states, id);
-    off = fmax(off, kernel_difference(elem_bytes, buffers->states.data + state->offset * elem_bytes,
-                                      run->values->data[host_reader(run->c, id)],
-                                      shape_elems(state->shape, run->c->batch)));
+  double off = 0;
+  for (int i = 0; i < run->group.n_outputs; i++) {
+    NodeId id = run->group.outputs[i];
+    int64_t n = shape_elems(graph_node(c->graph, id)->shape, c->batch);
+    off = fmax(off, kernel_difference(elem_bytes, kernel_node_buffer(buffers, id), run->values->data[id], n));
+  }
+  for (StateId id = 0; run->group.n_outputs == 0 && id < c->graph->states->n; id++) {
+    const State *state = state_get(c->graph->states, id);
+    const double *expected = run->values->data[host_reader(c, id)];
+    const void *data = buffers->states.data + state->offset * elem_bytes;
+    off = fmax(off, kernel_difference(elem_bytes, data, expected, shape_elems(state->shape, c->batch)));
   }
   return off;
 }
@@ -317,7 +340,7 @@ static void kernel_crashed(int number) {
 // Returns the largest difference; sets `*is_intact` to false if a guard was overwritten.
 static double kernel_run(const KernelSet *set, const KernelRun *run, void *library, bool *is_intact) {
   KernelBuffers buffers = {.run = run, .elem_bytes = set->config.elem_bytes};
-  buffers.partial = guarded_new(run->partial_bytes);
+  buffers.partial = guarded_new(run->group.partial_bytes);
   memset(buffers.partial.data, 0xFF, buffers.partial.n_bytes);
   kernel_fill_states(&buffers);
   for (int i = 0; i < run->n_drafts; i++) {
