@@ -183,6 +183,7 @@ static bool check_extents(Check *c, const char *where, const MlaState *s, int64_
     if (s->dim[k] > max_bytes / 8 / *n_elems) return fail_at(c, where, "the tensor is too large");
     *n_elems *= s->dim[k];
   }
+  if ((unsigned)s->layout > MLA_LAYOUT_LINEAR) return fail_at(c, where, "unknown layout");
   int rank = s->layout == MLA_LAYOUT_CONV ? 4 : s->layout == MLA_LAYOUT_LINEAR ? 2 : s->rank;
   return s->rank == rank ||
          fail_at(c, where, "the layout needs rank %d and the tensor has rank %d", rank, s->rank);
@@ -252,6 +253,7 @@ static bool check_data(Check *c) {
       !in_range(c, "data.channels", d->channels, 1, MLA_MAX_CHANNELS) ||
       !in_range(c, "data.pad", d->pad, 0, MAX_SIDE) || !in_range(c, "data.crop", d->crop, 0, MAX_SIDE))
     return false;
+  if ((unsigned)d->pad_mode > MLA_PAD_REFLECT) return fail_at(c, "data.pad_mode", "unknown");
   if (d->n_mean && d->n_mean != d->channels)
     return fail_at(c, "data.mean", "%d values for %d channels", d->n_mean, d->channels);
   for (int i = 0; i < d->n_mean; i++)
@@ -267,6 +269,7 @@ static bool check_recipe(Check *c) {
       !in_range(c, "recipe.warmup", r->warmup, 0, INT32_MAX) ||
       !in_range(c, "recipe.milestones", r->n_milestones, 0, MLA_MAX_MILESTONES))
     return false;
+  if ((unsigned)r->schedule > MLA_SCHEDULE_STEP) return fail_at(c, "recipe.schedule", "unknown");
   const double reals[] = {r->lr, r->momentum, r->weight_decay, r->warmup_start, r->factor};
   for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
     if (!isfinite(reals[i])) return fail_at(c, "recipe", "a number is not finite");
