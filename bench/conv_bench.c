@@ -1,5 +1,5 @@
-// Times the emitted convolution kernels alone: milliseconds and GFLOP/s (padding counted as work) of forward, input
-// gradient and weight gradient with its finish, and how long the text takes to compile.
+// Times the emitted convolution kernels alone: milliseconds and GFLOP/s (padding counted as work) of forward,
+// input gradient and weight gradient with its finish, and how long the text takes to compile.
 //
 //   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c compiler/emit/conv_*.c
 //      compiler/support/arena.c compiler/support/strbuf.c -o conv_bench -ldl -lpthread
@@ -20,12 +20,12 @@ typedef struct Shape {
 } Shape;
 
 static const Shape shapes[] = {
-    {"16->16@32", 32, 32, 16, 16, 3, 1, 1, 128},   {"32->32@16", 16, 16, 32, 32, 3, 1, 1, 128},
-    {"64->64@8", 8, 8, 64, 64, 3, 1, 1, 128},      {"16->32s2@32", 32, 32, 16, 32, 3, 2, 1, 128},
-    {"32->64s2@16", 16, 16, 32, 64, 3, 2, 1, 128}, {"3->16@32", 32, 32, 3, 16, 3, 1, 1, 128},
+    {"16->16@32", 32, 32, 16, 16, 3, 1, 1, 128},     {"32->32@16", 16, 16, 32, 32, 3, 1, 1, 128},
+    {"64->64@8", 8, 8, 64, 64, 3, 1, 1, 128},        {"16->32s2@32", 32, 32, 16, 32, 3, 2, 1, 128},
+    {"32->64s2@16", 16, 16, 32, 64, 3, 2, 1, 128},   {"3->16@32", 32, 32, 3, 16, 3, 1, 1, 128},
     {"16->32x1s2@32", 32, 32, 16, 32, 1, 2, 0, 128}, {"64->64@56", 56, 56, 64, 64, 3, 1, 1, 16},
-    {"256->64x1@56", 56, 56, 256, 64, 1, 1, 0, 16}, {"512->512@7", 7, 7, 512, 512, 3, 1, 1, 16},
-    {"64->10", 1, 1, 64, 10, 1, 1, 0, 128},        {"512->1000", 1, 1, 512, 1000, 1, 1, 0, 128},
+    {"256->64x1@56", 56, 56, 256, 64, 1, 1, 0, 16},  {"512->512@7", 7, 7, 512, 512, 3, 1, 1, 16},
+    {"64->10", 1, 1, 64, 10, 1, 1, 0, 128},          {"512->1000", 1, 1, 512, 1000, 1, 1, 0, 128},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_THREADS = 64 };
 
@@ -35,7 +35,8 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// ---- a pool that spins: launches are short --------------------------------------------------------------------
+// ---- a pool that spins: launches are short
+// --------------------------------------------------------------------
 
 typedef struct Pool {
   int n_threads;
@@ -79,7 +80,8 @@ static void launch(Pool *pool, KernelFn fn, int parts, void *const *buf, long ba
   while (atomic_load(&pool->n_busy) > 0) continue;
 }
 
-// ---- one shape ------------------------------------------------------------------------------------------------
+// ---- one shape
+// ------------------------------------------------------------------------------------------------
 
 static float *buffer(long n) {
   float *data = aligned_alloc(64, (size_t)(n * 4 + 63) / 64 * 64);
@@ -96,8 +98,8 @@ static int compare(const void *a, const void *b) {
   return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-static Timing time_launches(Pool *pool, const KernelFn *fns, const ConvKernel *kernels, void *const *const *bufs, int n, long batch,
-                            double seconds) {
+static Timing time_launches(Pool *pool, const KernelFn *fns, const ConvKernel *kernels,
+                            void *const *const *bufs, int n, long batch, double seconds) {
   double times[2000];
   int n_times = 0;
   for (const double start = now(); n_times < 2000 && (n_times < 5 || now() - start < seconds); n_times++) {
@@ -110,7 +112,8 @@ static Timing time_launches(Pool *pool, const KernelFn *fns, const ConvKernel *k
 }
 
 static void print_timing(Timing t, double flops) {
-  printf(" | %7.3f %7.3f ms %4.0f %4.0f", t.best * 1e3, t.median * 1e3, flops / t.best * 1e-9, flops / t.median * 1e-9);
+  printf(" | %7.3f %7.3f ms %4.0f %4.0f", t.best * 1e3, t.median * 1e3, flops / t.best * 1e-9,
+         flops / t.median * 1e-9);
 }
 
 static int partials_of(long weight_bytes, int batch) {
@@ -119,30 +122,42 @@ static int partials_of(long weight_bytes, int batch) {
 }
 
 static void bench_shape(const Shape *s, Pool *pool, double seconds) {
-  const int out_h = (s->h + 2 * s->pad - s->kernel) / s->stride + 1, out_w = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
-  const ConvSpec spec = {s->h, s->w, s->in_c, out_h, out_w, s->out_c, s->kernel, s->kernel, s->stride, s->pad, 1, 4, 64, s->batch};
+  const int out_h = (s->h + 2 * s->pad - s->kernel) / s->stride + 1,
+            out_w = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
+  const ConvSpec spec = {s->h,      s->w,      s->in_c, out_h, out_w, s->out_c, s->kernel,
+                         s->kernel, s->stride, s->pad,  1,     4,     64,       s->batch};
   const long n_weights = (long)s->kernel * s->kernel * s->in_c * s->out_c;
   const int n_partials = partials_of(n_weights * 4, s->batch);
   Arena *arena = arena_new();
   StrBuf text = strbuf_new(arena);
-  const ConvKernel forward = conv_write_forward(&text, "fwd", &spec), grad_input = conv_write_grad_input(&text, "bwd", &spec);
+  const ConvKernel forward = conv_write_forward(&text, "fwd", &spec),
+                   grad_input = conv_write_grad_input(&text, "bwd", &spec);
   const ConvKernel grad_weight = conv_write_grad_weight(&text, "gw", &spec, n_partials);
   const ConvKernel finish = conv_write_grad_weight_finish(&text, "fin", &spec, n_partials);
   const double start = now();
   KernelLib *lib = kernels_compile(text.text, (KernelMachine){4, 64}, 2);
   if (!lib) exit(1);
   const double compile_time = now() - start;
-  float *x = buffer((long)s->batch * s->h * s->w * s->in_c), *g = buffer((long)s->batch * out_h * out_w * s->out_c);
+  float *x = buffer((long)s->batch * s->h * s->w * s->in_c),
+        *g = buffer((long)s->batch * out_h * out_w * s->out_c);
   float *w = buffer(n_weights), *partial = buffer(n_weights * n_partials);
   for (int i = 0; i < pool->n_threads; i++)
-    pool->scratch[i] = aligned_alloc(64, (size_t)(forward.scratch_bytes + grad_input.scratch_bytes + 127) / 64 * 64);
+    pool->scratch[i] =
+        aligned_alloc(64, (size_t)(forward.scratch_bytes + grad_input.scratch_bytes + 127) / 64 * 64);
   const double flops = 2.0 * s->batch * out_h * out_w * (double)n_weights;
-  void *const fwd_buf[] = {x, w, g}, *const bwd_buf[] = {g, w, x}, *const gw_buf[] = {x, g, partial}, *const fin_buf[] = {partial, w};
+  void *const fwd_buf[] = {x, w, g}, *const bwd_buf[] = {g, w, x}, *const gw_buf[] = {x, g, partial},
+              *const fin_buf[] = {partial, w};
   printf("%-14s", s->name);
-  print_timing(time_launches(pool, (KernelFn[]){kernels_find(lib, "fwd")}, &forward, (void *const *const[]){fwd_buf}, 1, s->batch, seconds), flops);
-  print_timing(time_launches(pool, (KernelFn[]){kernels_find(lib, "bwd")}, &grad_input, (void *const *const[]){bwd_buf}, 1, s->batch, seconds), flops);
-  print_timing(time_launches(pool, (KernelFn[]){kernels_find(lib, "gw"), kernels_find(lib, "fin")}, (ConvKernel[]){grad_weight, finish},
-                             (void *const *const[]){gw_buf, fin_buf}, n_partials > 1 ? 2 : 1, s->batch, seconds), flops);
+  print_timing(time_launches(pool, (KernelFn[]){kernels_find(lib, "fwd")}, &forward,
+                             (void *const *const[]){fwd_buf}, 1, s->batch, seconds),
+               flops);
+  print_timing(time_launches(pool, (KernelFn[]){kernels_find(lib, "bwd")}, &grad_input,
+                             (void *const *const[]){bwd_buf}, 1, s->batch, seconds),
+               flops);
+  print_timing(time_launches(pool, (KernelFn[]){kernels_find(lib, "gw"), kernels_find(lib, "fin")},
+                             (ConvKernel[]){grad_weight, finish}, (void *const *const[]){gw_buf, fin_buf},
+                             n_partials > 1 ? 2 : 1, s->batch, seconds),
+               flops);
   printf(" | compile %.2f s\n", compile_time);
   for (int i = 0; i < pool->n_threads; i++) free(pool->scratch[i]);
   free(x), free(g), free(w), free(partial);

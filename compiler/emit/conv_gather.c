@@ -5,6 +5,8 @@
 // mean to the network.
 #include "compiler/emit/conv_tile.h"
 
+#include <stdlib.h>
+
 enum { PART_FLOPS = 4000000, MAX_PARTS = 32, PACKED_BYTES = 512 * 1024 };
 
 typedef struct Gather {
@@ -177,7 +179,8 @@ static const char *more_params(const Gather *gather) {
 // The loop bounds of one row: `n` kernel rows meet the source, from tap `skip` on.
 static void write_row_bounds(StrBuf *out, const TapAxis *axis) {
   const int last = (axis->n_out - 1) * axis->source_step + axis->first + axis->n_taps;
-  strbuf_printf(out, "    const long top = row * %d + %d;\n", axis->source_step, axis->first);
+  strbuf_printf(out, "    const long top = row * %d %c %d;\n", axis->source_step, axis->first < 0 ? '-' : '+',
+                abs(axis->first));
   if (axis->first < 0)
     strbuf_put(out, "    const long skip = top < 0 ? -top : 0;\n");
   else
@@ -223,6 +226,11 @@ static void write_lattice(const Gather *gather, int r, int lattice) {
     conv_write_tile(out, names[i], &tile);
   }
   const int64_t w_tap = weight_tap_stride(gather, block), w_row = gather->spec->kernel_w * w_tap;
+  if (rows.out_step > 1 || columns.out_step > 1)
+    strbuf_printf(out, "// One image: rows in steps of %d from %d, pixels in steps of %d from %d.\n",
+                  rows.out_step, rows.out_first, columns.out_step, columns.out_first);
+  else
+    strbuf_put(out, "// The rows of one image.\n");
   strbuf_printf(out, "static void %s_b%d_l%d(const real *x, const real *w, real *y%s) {\n", gather->symbol, r,
                 lattice, more_params(gather));
   strbuf_printf(out, "  for (long row = 0; row < %d; row++) {\n", rows.n_out);
@@ -252,14 +260,12 @@ static void write_image_block(const Gather *gather, int r) {
   strbuf_put(out, "  }\n}\n");
 }
 
-// Rows of a matrix: tiles of the best height, then of 8, 4, 2 and 1 rows.
+// Rows of a matrix: tiles of the best height, then of 4 and of 1.
 static void write_matrix_block(const Gather *gather, int r) {
   StrBuf *out = gather->out;
   const ChannelRun *block = &gather->runs[r];
-  int heights[8], n_heights = 0;
-  heights[n_heights++] = matrix_pixels(gather, block->n_vecs);
-  for (int h = 8; h >= 1; h /= 2)
-    if (h < heights[0]) heights[n_heights++] = h;
+  const int best = matrix_pixels(gather, block->n_vecs);
+  const int heights[] = {best, 4, 1}, n_heights = 3;
   for (int i = 0; i < n_heights; i++) {
     const TapAxis axis = matrix_axis(heights[i]);
     const PixelRun run = {0, heights[i], 0, 0, 1};
@@ -363,6 +369,8 @@ static ConvKernel write_gather(Gather *gather) {
     else
       write_image_block(gather, r);
   }
+  strbuf_printf(out, "// Parts: %d shares of the images x %d of the %d blocks of output channels.\n",
+                gather->image_parts, gather->block_parts, gather->n_blocks);
   strbuf_printf(out, "void %s(void *const *buf, long batch, void *scratch, int part, int parts) {\n",
                 gather->symbol);
   strbuf_put(out, "  const real *x = buf[0], *weight = buf[1];\n  real *y = buf[2], *packed = scratch;\n");

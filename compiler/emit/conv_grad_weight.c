@@ -14,9 +14,10 @@ enum {
   PART_FLOPS = 4000000,
   MAX_PARTS = 32,
   MAX_LIVE_TAPS = 7,
-  MAX_PRODUCTS = 192,       // multiply-adds in one straight run of text
-  CACHED_BYTES = 8 * 1024, // rows of x and g that one pass sweeps: few, so that fetching the next ones is spread out
-  LEAST_PIXELS = 64,        // fewer in a pass, and moving the accumulators would cost too much
+  MAX_PRODUCTS = 192, // multiply-adds in one straight run of text
+  CACHED_BYTES =
+      8 * 1024, // rows of x and g that one pass sweeps: few, so that fetching the next ones is spread out
+  LEAST_PIXELS = 64, // fewer in a pass, and moving the accumulators would cost too much
 };
 
 typedef struct WeightGrad {
@@ -248,6 +249,8 @@ static void write_matrix_rows(const Pass *pass) {
 
 static void write_pass(const Pass *pass, const char *name) {
   StrBuf *out = pass->grad->out;
+  strbuf_printf(out, "// %d kernel columns x %d input channels x %d output channels.\n", pass->taps->n_vecs,
+                pass->ins->n_vecs, pass->outs->n_vecs * pass->outs->lanes);
   strbuf_printf(out,
                 "static __attribute__((noinline)) void %s(const real *x, const real *g, real *dw, long "
                 "n_images, long n_rows, long is_first) {\n",
@@ -277,39 +280,40 @@ static void write_pass_call(const WeightGrad *grad, int o, int i, int k) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
   const ChannelRun taps = tap_run(grad, k);
-  strbuf_put(out, "            if (pass >= first && pass < end)\n");
+  strbuf_put(out, "          if (pass >= first && pass < end)\n");
   strbuf_printf(
       out,
-      "              %s(from, g + low * %lld + column, dw + ((ky * %d + %d) * %d + channel) * %d + column, "
+      "            %s(from, g + low * %lld + column, dw + ((ky * %d + %d) * %d + channel) * %d + column, "
       "n_images, n, is_first);\n",
       pass_name(grad, o, i, k), (long long)spec->out_w * spec->out_c, spec->kernel_w, taps.offset, grad->n_in,
       spec->out_c);
-  strbuf_put(out, "            pass++;\n");
+  strbuf_put(out, "          pass++;\n");
 }
 
 static void write_kernel_rows(const WeightGrad *grad, int o, int i) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
   const char *x_channel = grad->is_depthwise ? "column" : "group * n_in + channel";
-  strbuf_printf(out, "          for (long ky = 0; ky < %d; ky++) {\n", spec->kernel_h);
+  strbuf_printf(out, "        for (long ky = 0; ky < %d; ky++) {\n", spec->kernel_h);
   if (grad->is_matrix) {
-    strbuf_put(out, "            const long low = 0, n = last - row;\n");
-    strbuf_printf(out, "            const real *from = x + %s;\n", x_channel);
+    strbuf_put(out, "          const long low = 0, n = last - row;\n");
+    strbuf_printf(out, "          const real *from = x + %s;\n", x_channel);
   } else {
-    strbuf_printf(out, "            long low = ky < %d ? (%d - ky) / %d : 0, high = (%d - ky) / %d;\n",
+    strbuf_printf(out, "          long low = ky < %d ? (%d - ky) / %d : 0, high = (%d - ky) / %d;\n",
                   spec->pad, spec->pad + spec->stride - 1, spec->stride,
                   spec->in_h + spec->pad + spec->stride - 1, spec->stride);
-    strbuf_put(out, "            low = low > row ? low : row, high = high < last ? high : last;\n");
-    strbuf_put(out, "            const long n = high > low ? high - low : 0;\n");
-    strbuf_printf(out, "            const real *from = x + (low * %d + ky - %d) * %lld + %s;\n", spec->stride,
+    strbuf_put(out, "          low = low > row ? low : row, high = high < last ? high : last;\n");
+    strbuf_put(out, "          const long n = high > low ? high - low : 0;\n");
+    strbuf_printf(out, "          const real *from = x + (low * %d + ky - %d) * %lld + %s;\n", spec->stride,
                   spec->pad, (long long)spec->in_w * spec->in_c, x_channel);
   }
   for (int k = 0; k < grad->n_tap_runs; k++) write_pass_call(grad, o, i, k);
-  strbuf_put(out, "          }\n");
+  strbuf_put(out, "        }\n");
 }
 
 static void write_sweep(const WeightGrad *grad) {
   StrBuf *out = grad->out;
+  strbuf_put(out, "// Output rows row..last-1 of n_images images, into the sums of passes first..end-1.\n");
   strbuf_printf(out,
                 "static void %s_sweep(const real *x, const real *g, real *dw, long n_images, long row, long "
                 "last, long is_first, long first, long end) {\n",
@@ -324,11 +328,10 @@ static void write_sweep(const WeightGrad *grad) {
                   outs->n_vecs * outs->lanes);
     for (int i = 0; i < grad->n_in_runs; i++) {
       const ChannelRun *ins = &grad->in_runs[i];
-      strbuf_printf(out,
-                    "        for (long t = 0; t < %d; t++) {\n          const long channel = %d + t * %d;\n",
+      strbuf_printf(out, "      for (long t = 0; t < %d; t++) {\n        const long channel = %d + t * %d;\n",
                     ins->count, ins->offset, ins->n_vecs);
       write_kernel_rows(grad, o, i);
-      strbuf_put(out, "        }\n");
+      strbuf_put(out, "      }\n");
     }
     strbuf_put(out, "    }\n");
   }

@@ -128,6 +128,10 @@ static bool reads_source(const Tile *tile) {
 }
 
 void conv_write_tile(StrBuf *out, const char *name, const Tile *tile) {
+  strbuf_printf(out, "// %d pixels x %d output channels", tile->run->n_pixels, tile->n_vecs * tile->lanes);
+  if (tile->run->left + tile->run->right > 0)
+    strbuf_printf(out, "; %d columns left and %d right are padding", tile->run->left, tile->run->right);
+  strbuf_put(out, ".\n");
   strbuf_printf(
       out,
       "static __attribute__((noinline)) void %s(const real *x, const real *w, real *y, long n_rows%s) {\n",
