@@ -108,6 +108,20 @@ void graph_sort(Graph *graph) {
   renumber(graph, sort.order, sort.n);
 }
 
+// ---- users ----
+
+Users graph_users(const Graph *graph, Arena *arena) {
+  // first[id + 1] is the place of the next user of id while they are entered, and ends as the end of its run.
+  NodeId *first = ARENA_ARRAY(arena, NodeId, graph->n_nodes + 2);
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    for (int i = 0; i < graph->nodes[id].n_in; i++) first[graph->nodes[id].in[i] + 2]++;
+  for (NodeId id = 1; id <= graph->n_nodes; id++) first[id + 1] += first[id];
+  NodeId *items = ARENA_ARRAY(arena, NodeId, first[graph->n_nodes + 1]);
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    for (int i = 0; i < graph->nodes[id].n_in; i++) items[first[graph->nodes[id].in[i] + 1]++] = id;
+  return (Users){first, items};
+}
+
 // ---- states ----
 
 StateTable *state_table_new(Arena *arena) {

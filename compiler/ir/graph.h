@@ -158,6 +158,12 @@ void graph_replace(Graph *graph, const NodeId *map);
 // pass_fuse only.
 void graph_sort(Graph *graph);
 
+// Who reads a node, views included: users.items[users.first[id]] up to users.first[id + 1]; twice if it reads it twice.
+typedef struct Users {
+  NodeId *first, *items;
+} Users;
+Users graph_users(const Graph *graph, Arena *arena);
+
 StateTable *state_table_new(Arena *arena);
 StateId state_add(StateTable *table, State state); // the name is copied
 StateId state_find(const StateTable *table, const char *name);

@@ -42,8 +42,7 @@ typedef struct Membership { // a draft that computes a node
 typedef struct Fuse {
   Graph *graph;
   Arena *scratch;
-  NodeId *users;       // of all nodes, one run after another
-  NodeId *first_user;  // [n_nodes + 1]
+  Users users;
   bool *is_head;       // losses and output
   Membership **drafts; // [n_nodes]
   Draft **rooted;      // [n_nodes] the draft that stores the node
@@ -64,20 +63,6 @@ static bool is_point(const Fuse *fuse, NodeId id) {
 
 static bool is_leaf(const Fuse *fuse, NodeId id) {
   return fuse_of(fuse, node_storage(fuse->graph, id, NULL)) == FUSE_LEAF;
-}
-
-// ---- users ----
-
-static void find_users(Fuse *fuse) {
-  const Graph *graph = fuse->graph;
-  fuse->first_user = ARENA_ARRAY(fuse->scratch, NodeId, graph->n_nodes + 2);
-  for (NodeId id = 1; id < graph->n_nodes; id++)
-    for (int i = 0; i < graph->nodes[id].n_in; i++) fuse->first_user[graph->nodes[id].in[i] + 2]++;
-  for (NodeId id = 1; id <= graph->n_nodes; id++) fuse->first_user[id + 1] += fuse->first_user[id];
-  fuse->users = ARENA_ARRAY(fuse->scratch, NodeId, fuse->first_user[graph->n_nodes + 1]);
-  for (NodeId id = 1; id < graph->n_nodes; id++)
-    for (int i = 0; i < graph->nodes[id].n_in; i++)
-      fuse->users[fuse->first_user[graph->nodes[id].in[i] + 1]++] = id;
 }
 
 static void find_heads(Fuse *fuse) {
@@ -125,16 +110,17 @@ static void open_draft(Fuse *fuse, NodeId id) {
 
 // The drafts that read `id`, each once. *is_bound: a view or a kernel of its own reads it from memory.
 static DraftList readers_of(Fuse *fuse, NodeId id, bool *is_bound) {
-  NodeId begin = fuse->first_user[id], end = fuse->first_user[id + 1];
+  NodeId begin = fuse->users.first[id], end = fuse->users.first[id + 1];
   int n_most = 0;
   for (NodeId u = begin; u < end; u++)
-    for (Membership *m = fuse->drafts[fuse->users[u]]; m; m = m->next) n_most++;
+    for (Membership *m = fuse->drafts[fuse->users.items[u]]; m; m = m->next) n_most++;
   DraftList list = {ARENA_ARRAY(fuse->scratch, Draft *, n_most), 0};
   *is_bound = fuse->is_head[id];
   for (NodeId u = begin; u < end; u++) {
-    if (fuse_of(fuse, fuse->users[u]) == FUSE_VIEW || fuse_of(fuse, fuse->users[u]) == FUSE_SINGLE)
+    if (fuse_of(fuse, fuse->users.items[u]) == FUSE_VIEW ||
+        fuse_of(fuse, fuse->users.items[u]) == FUSE_SINGLE)
       *is_bound = true;
-    for (Membership *m = fuse->drafts[fuse->users[u]]; m; m = m->next) {
+    for (Membership *m = fuse->drafts[fuse->users.items[u]]; m; m = m->next) {
       bool is_new = m->draft->kind != GROUP_SINGLE;
       for (int i = 0; i < list.n; i++) is_new &= list.items[i] != m->draft;
       if (is_new) list.items[list.n++] = m->draft;
@@ -196,9 +182,9 @@ static bool would_wait(const Fuse *fuse, const Draft *draft, NodeId id) {
     if (node->in[i] > last) last = node->in[i];
   }
   if (n_wide < 2) return false;
-  for (NodeId u = fuse->first_user[id]; u < fuse->first_user[id + 1]; u++) {
-    if (!computes(draft, fuse->users[u])) continue;
-    const Node *user = graph_node(fuse->graph, fuse->users[u]);
+  for (NodeId u = fuse->users.first[id]; u < fuse->users.first[id + 1]; u++) {
+    if (!computes(draft, fuse->users.items[u])) continue;
+    const Node *user = graph_node(fuse->graph, fuse->users.items[u]);
     for (int i = 0; i < user->n_in; i++) {
       NodeId other = user->in[i];
       if (other == id || other <= last || !is_wide(fuse, draft, other)) continue;
@@ -294,9 +280,9 @@ static void close_drafts(Fuse *fuse) {
 void pass_fuse(Graph *graph, PassCtx *ctx) {
   Fuse fuse = {.graph = graph,
                .scratch = ctx->scratch,
+               .users = graph_users(graph, ctx->scratch),
                .drafts = ARENA_ARRAY(ctx->scratch, Membership *, graph->n_nodes),
                .rooted = ARENA_ARRAY(ctx->scratch, Draft *, graph->n_nodes)};
-  find_users(&fuse);
   find_heads(&fuse);
   for (NodeId id = graph->n_nodes - 1; id > 0; id--) {
     FuseKind kind = fuse_of(&fuse, id);

@@ -8,21 +8,34 @@
 //   -> backward reads relu(batch_norm c) of its own: n dies in forward, and c is kept anyway
 //
 // An element-wise value is cloned if nothing lives longer for it: what its expression starts from is a leaf,
-// is small (a value per channel), or is read by backward at least as late as the value itself. A value with
-// several forward readers (a block's output: the next convolution and the shortcut) is kept, so that chains
-// of blocks do not turn into chains of recomputation. So a residual block keeps two convolution outputs and
-// its own: 3 tensors instead of 4.
+// is small (a value per channel), or is read by the backward pass of the same module at least as late as the
+// value itself. A value with several forward readers (a block's output: the next convolution and the
+// shortcut) is cloned only if it starts from at most two tensors, so that chains of blocks do not turn into
+// chains of recomputation, and if all its readers are in one module: what a module hands on is kept. So a
+// residual block keeps two convolution outputs, and every second block its own: 2.5 tensors where keeping
+// everything that backward reads takes 4.
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
+
+enum { MAX_SOURCES = 2, MAX_COUNTED = 8 };
 
 typedef struct Recompute {
   Graph *graph;
   NodeId n_old;
-  int *n_forward_readers; // [n_old] views followed
-  NodeId *last_use;       // [n_old] last backward node that reads the value, views followed; NO_NODE: none
-  bool *is_viewed;        // [n_old] some view shows the value
-  bool *is_cloned;        // [n_old] its backward readers get clones
+  Users users;
+  bool *is_cloned; // [n_old] its backward readers get clones
 } Recompute;
+
+typedef struct Readers { // of a value, views followed
+  int n_forward;
+  NodeId last;               // backward reader; NO_NODE: none
+  bool is_viewed, is_abroad; // read through a view; from another module
+} Readers;
+
+typedef struct Sources { // wide tensors that an expression starts from
+  NodeId ids[MAX_COUNTED];
+  int n;
+} Sources;
 
 static FuseKind fuse_of(const Node *node) {
   return op_info(node->op)->fuse;
@@ -35,52 +48,79 @@ static bool is_small(const Node *node) {
   return true;
 }
 
-static void count_readers(Recompute *pass) {
-  for (NodeId id = 1; id < pass->n_old; id++) {
-    const Node *node = graph_node(pass->graph, id);
-    bool is_view = fuse_of(node) == FUSE_VIEW;
-    for (int i = 0; i < node->n_in; i++) {
-      NodeId value = node_storage(pass->graph, node->in[i], NULL);
-      if (is_view)
-        pass->is_viewed[value] = true;
-      else if (node->phase == PHASE_FORWARD)
-        pass->n_forward_readers[value]++;
-      else
-        pass->last_use[value] = id;
+// The last backward reader is looked for in `module` only.
+static void add_readers(const Recompute *pass, NodeId id, int module, Readers *readers) {
+  for (NodeId u = pass->users.first[id]; u < pass->users.first[id + 1]; u++) {
+    NodeId user = pass->users.items[u];
+    const Node *node = graph_node(pass->graph, user);
+    if (fuse_of(node) == FUSE_VIEW) {
+      readers->is_viewed = true;
+      add_readers(pass, user, module, readers);
+    } else if (node->phase == PHASE_FORWARD) {
+      readers->n_forward++;
+      readers->is_abroad |= node->module != module;
+    } else if (node->module != module) {
+      readers->is_abroad = true;
+    } else if (user > readers->last) {
+      readers->last = user;
     }
   }
 }
 
-// What a value is computed from again: true if nothing it starts from lives longer than it does now.
-static bool starts_from_kept(const Recompute *pass, NodeId id, NodeId last_use) {
+static Readers readers_of(const Recompute *pass, NodeId id, int module) {
+  Readers readers = {0};
+  add_readers(pass, id, module, &readers);
+  return readers;
+}
+
+static bool is_expression(const Node *node) {
+  return fuse_of(node) == FUSE_POINT && !is_small(node);
+}
+
+// True if the value is in memory until backward node `last_use` of `module` anyway.
+static bool is_kept(const Recompute *pass, NodeId id, int module, NodeId last_use) {
+  return !pass->is_cloned[id] && readers_of(pass, id, module).last >= last_use;
+}
+
+static void add_source(Sources *sources, NodeId id) {
+  for (int i = 0; i < sources->n; i++)
+    if (sources->ids[i] == id) return;
+  if (sources->n < MAX_COUNTED) sources->ids[sources->n++] = id;
+}
+
+// Finds what `id` would be computed from again; false if something would have to live longer for that.
+static bool find_sources(const Recompute *pass, NodeId id, int module, NodeId last_use, Sources *sources) {
   const Node *node = graph_node(pass->graph, id);
   for (int i = 0; i < node->n_in; i++) {
     NodeId source = node_storage(pass->graph, node->in[i], NULL);
     const Node *start = graph_node(pass->graph, source);
     if (fuse_of(start) == FUSE_LEAF || is_small(start)) continue;
-    if (pass->last_use[source] >= last_use && !pass->is_cloned[source]) continue;
-    bool is_kept = pass->last_use[source] != NO_NODE && !pass->is_cloned[source];
-    bool is_expression = fuse_of(start) == FUSE_POINT && source == node->in[i] && !is_kept;
-    if (!is_expression || !starts_from_kept(pass, source, last_use)) return false;
+    if (is_kept(pass, source, module, last_use)) {
+      add_source(sources, source);
+      continue;
+    }
+    bool can_go_on = is_expression(start) && source == node->in[i];
+    if (!can_go_on || !find_sources(pass, source, module, last_use, sources)) return false;
   }
   return true;
 }
 
 static bool is_worth_cloning(const Recompute *pass, NodeId id) {
   const Node *node = graph_node(pass->graph, id);
-  return fuse_of(node) == FUSE_POINT && node->phase == PHASE_FORWARD && !is_small(node) &&
-         !pass->is_viewed[id] && pass->last_use[id] != NO_NODE && pass->n_forward_readers[id] <= 1 &&
-         starts_from_kept(pass, id, pass->last_use[id]);
+  if (!is_expression(node) || node->phase != PHASE_FORWARD) return false;
+  Readers readers = readers_of(pass, id, node->module);
+  if (readers.last == NO_NODE || readers.is_viewed || readers.is_abroad) return false;
+  Sources sources = {.n = 0};
+  return find_sources(pass, id, node->module, readers.last, &sources) &&
+         (readers.n_forward <= 1 || sources.n <= MAX_SOURCES);
 }
 
-static NodeId clone(Recompute *pass, NodeId id, NodeId last_use) {
+static NodeId clone(Recompute *pass, NodeId id, int module, NodeId last_use) {
   Node node = *graph_node(pass->graph, id);
   NodeId *in = arena_copy(pass->graph->arena, node.in, sizeof(NodeId) * (size_t)node.n_in);
-  for (int i = 0; i < node.n_in; i++) {
-    const Node *start = graph_node(pass->graph, in[i]);
-    bool is_kept = pass->last_use[in[i]] >= last_use && !pass->is_cloned[in[i]];
-    if (fuse_of(start) == FUSE_POINT && !is_small(start) && !is_kept) in[i] = clone(pass, in[i], last_use);
-  }
+  for (int i = 0; i < node.n_in; i++)
+    if (is_expression(graph_node(pass->graph, in[i])) && !is_kept(pass, in[i], module, last_use))
+      in[i] = clone(pass, in[i], module, last_use);
   node.phase = PHASE_BACKWARD;
   node.recompute = true;
   return graph_add(pass->graph, node, in, node.n_in, node.attr, op_n_attrs(node.op));
@@ -93,23 +133,20 @@ static void give_clones(Recompute *pass, NodeId reader) {
   for (int i = 0; i < node.n_in; i++) {
     NodeId value = node.in[i];
     if (value >= pass->n_old || !pass->is_cloned[value]) continue;
-    NodeId copy = clone(pass, value, pass->last_use[value]);
+    int module = graph_node(pass->graph, value)->module;
+    NodeId copy = clone(pass, value, module, readers_of(pass, value, module).last);
     for (int k = i; k < node.n_in; k++)
       if (node.in[k] == value) node.in[k] = copy;
   }
 }
 
 void pass_recompute(Graph *graph, PassCtx *ctx) {
-  NodeId n = graph->n_nodes;
   Recompute pass = {.graph = graph,
-                    .n_old = n,
-                    .n_forward_readers = ARENA_ARRAY(ctx->scratch, int, n),
-                    .last_use = ARENA_ARRAY(ctx->scratch, NodeId, n),
-                    .is_viewed = ARENA_ARRAY(ctx->scratch, bool, n),
-                    .is_cloned = ARENA_ARRAY(ctx->scratch, bool, n)};
-  count_readers(&pass);
-  for (NodeId id = 1; id < n; id++) pass.is_cloned[id] = is_worth_cloning(&pass, id);
-  for (NodeId id = 1; id < n; id++)
+                    .n_old = graph->n_nodes,
+                    .users = graph_users(graph, ctx->scratch),
+                    .is_cloned = ARENA_ARRAY(ctx->scratch, bool, graph->n_nodes)};
+  for (NodeId id = 1; id < pass.n_old; id++) pass.is_cloned[id] = is_worth_cloning(&pass, id);
+  for (NodeId id = 1; id < pass.n_old; id++)
     if (graph_node(graph, id)->phase != PHASE_FORWARD) give_clones(&pass, id);
   graph_sort(graph);
 }

@@ -21,6 +21,8 @@
 
 #include <string.h>
 
+enum { MIN_EXPANSION = 4 };
+
 typedef enum Policy { LEAST_LIVE, FREEING_FIRST, IN_ORDER, N_POLICIES } Policy;
 
 typedef struct Links { // kernels, growing
@@ -98,15 +100,28 @@ static void find_values(Schedule *schedule, int g) {
   schedule->n_values[g] = n;
 }
 
-// Lazy kernels come in the order of their dependencies, so what they read is classified before.
-static void classify(Schedule *schedule, int g) {
-  const Group *group = &schedule->graph->groups[g];
-  bool is_from_leaves = group->phase == PHASE_BACKWARD;
+// Kernels come in the order of their dependencies, so what g reads is classified before.
+static bool is_from_leaves(const Schedule *schedule, int g) {
   for (int i = 0; i < schedule->n_values[g]; i++) {
     int maker = schedule->maker[schedule->values[g][i]];
-    is_from_leaves &= maker < 0 || schedule->is_lazy[maker];
+    if (maker >= 0 && !schedule->is_lazy[maker]) return false;
   }
-  schedule->is_lazy[g] = group->n_outputs > 0 && (is_from_leaves || root_of(schedule, g)->recompute);
+  return true;
+}
+
+// What it makes is many times what it reads: the gradient of a pooling.
+static bool is_expanding(const Schedule *schedule, int g) {
+  const Group *group = &schedule->graph->groups[g];
+  int64_t bytes = 0;
+  for (int i = 0; i < schedule->n_values[g]; i++) bytes += bytes_of(schedule, schedule->values[g][i]);
+  return bytes * MIN_EXPANSION <= bytes_of(schedule, group->outputs[0]);
+}
+
+static void classify(Schedule *schedule, int g) {
+  const Group *group = &schedule->graph->groups[g];
+  if (group->phase != PHASE_BACKWARD || group->n_outputs == 0) return;
+  schedule->is_lazy[g] =
+      root_of(schedule, g)->recompute || is_from_leaves(schedule, g) || is_expanding(schedule, g);
 }
 
 static void wait_for(Schedule *schedule, int g, int before) {
