@@ -69,8 +69,8 @@ static void put_copies(Emit *emit, StrBuf *out, const char *used) {
   }
   for (int i = 0; i < emit->n_channel; i++) {
     if (!is_kept(emit, &emit->channel[i], used)) continue;
-    writer_line(out, depth, "mla_store(kept + %lld + %s, %s);", (long long)(slot++ * space->width), index,
-                emit->channel[i].name);
+    const char *to = writer_at(emit, "kept", slot++ * space->width, index);
+    writer_line(out, depth, "mla_store(%s, %s);", to, emit->channel[i].name);
   }
   if (space->fold > 1) writer_line(out, --depth, "}");
 }
@@ -103,17 +103,17 @@ int64_t frame_channel_values(Emit *emit, StrBuf *out, const char *used) {
 void frame_channel_loads(Emit *emit, StrBuf *out, int depth, const char *used) {
   if (frame_is_local(emit)) return;
   int slot = 0;
-  const char *at =
-      emit->space.width == emit->space.lanes ? "" : " + c"; // one vector: there is no loop over c
+  const char *index = emit->space.width == emit->space.lanes ? "" : "c"; // one vector: no loop over c
   for (int i = 0; i < emit->n_channel; i++) {
     const ChannelLine *line = &emit->channel[i];
     if (!line->name || !writer_uses(used, line->name)) continue;
+    const char *from = line->address;
+    int64_t offset = 0;
     if (is_kept(emit, line, used)) {
-      writer_line(out, depth, "const vec %s = mla_load(kept + %lld%s);", line->name,
-                  (long long)(slot++ * emit->space.width), at);
-    } else {
-      writer_line(out, depth, "const vec %s = mla_load(%s%s);", line->name, line->address, at);
+      from = "kept";
+      offset = slot++ * emit->space.width;
     }
+    writer_line(out, depth, "const vec %s = mla_load(%s);", line->name, writer_at(emit, from, offset, index));
   }
 }
 

@@ -77,6 +77,11 @@ void writer_indent(StrBuf *out, int depth, const char *text) {
   }
 }
 
+const char *writer_at(Emit *emit, const char *base, int64_t offset, const char *index) {
+  if (offset == 0) return index[0] ? writer_format(emit, "%s + %s", base, index) : base;
+  return writer_format(emit, "%s + %lld%s%s", base, (long long)offset, index[0] ? " + " : "", index);
+}
+
 int writer_lanes(int64_t n, int limit) {
   int lanes = 1;
   while (lanes * 2 <= limit && n % (lanes * 2) == 0) lanes *= 2;
@@ -250,7 +255,12 @@ Arena *emit_arena(Emit *emit) {
   return emit->arena;
 }
 
+// The fewest digits that give the same double.
 const char *emit_number(Emit *emit, double value) {
+  for (int digits = 6; digits < 17; digits++) {
+    const char *text = writer_format(emit, "((real)%.*g)", digits, value);
+    if (strtod(text + strlen("((real)"), NULL) == value) return text;
+  }
   return writer_format(emit, "((real)%.17g)", value);
 }
 

@@ -112,6 +112,8 @@ bool writer_uses(const char *text, const char *name);
 // Appends lines of `text` at an indentation that follows their braces.
 void writer_indent(StrBuf *out, int depth, const char *text);
 void writer_line(StrBuf *out, int depth, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// "sums + 48 + c"; an offset of 0 and an empty index are left out.
+const char *writer_at(Emit *emit, const char *base, int64_t offset, const char *index);
 // The largest power of two that divides `n`, at most `limit`.
 int writer_lanes(int64_t n, int limit);
 Level writer_level(const Space *space, Shape shape);

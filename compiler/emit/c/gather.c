@@ -4,6 +4,7 @@
 //   for each (image n, row y) of this part, each x, each vector of channels from c
 //     the operator's lines; store
 #include "compiler/emit/writer.h"
+#include <ctype.h>
 
 // A tensor as images: [batch, features] is one pixel an image.
 typedef struct Image {
@@ -33,17 +34,23 @@ void emit_line(Emit *emit, const char *format, ...) {
   strbuf_put(&emit->body, "\n");
 }
 
+// An expression as an operand of a product: in brackets unless it is one word.
+static const char *factor(Emit *emit, const char *text) {
+  for (const char *c = text; *c; c++) {
+    if (!isalnum((unsigned char)*c) && *c != '_') return writer_format(emit, "(%s)", text);
+  }
+  return text;
+}
+
 const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
                            const char *channel) {
   Shape shape = graph_node(emit->graph, emit->node->in[i])->shape;
   Image image = image_of(shape);
-  if (shape.rank != 4) {
-    return writer_format(emit, "mla_load(in%d + (%s) * %lld + (%s))", i, n, (long long)image.channels,
-                         channel);
-  }
-  return writer_format(emit, "mla_load(in%d + (((%s) * %lld + (%s)) * %lld + (%s)) * %lld + (%s))", i, n,
-                       (long long)image.height, y, (long long)image.width, x, (long long)image.channels,
-                       channel);
+  long long height = image.height, width = image.width, channels = image.channels;
+  if (shape.rank != 4)
+    return writer_format(emit, "mla_load(in%d + %s * %lld + %s)", i, factor(emit, n), channels, channel);
+  return writer_format(emit, "mla_load(in%d + ((%s * %lld + %s) * %lld + %s) * %lld + %s)", i,
+                       factor(emit, n), height, y, width, x, channels, channel);
 }
 
 const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x) {

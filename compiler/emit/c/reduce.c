@@ -57,9 +57,8 @@ static void put_block(Emit *emit, StrBuf *out, const char *used) {
   put_element(emit, out, depth + 1);
   writer_line(out, depth, "}");
   for (int i = 0; i < emit->n_sums; i++) {
-    const char *at = is_one_vector ? "" : " + c";
-    writer_line(out, depth, "mla_store(sums + %lld%s, mla_load(sums + %lld%s) + s%d);", i * width, at,
-                i * width, at, i);
+    const char *at = writer_at(emit, "sums", i * width, is_one_vector ? "" : "c");
+    writer_line(out, depth, "mla_store(%s, mla_load(%s) + s%d);", at, at, i);
   }
   if (!is_one_vector) writer_line(out, --depth, "}");
 }
@@ -100,9 +99,10 @@ static void put_totals(Emit *emit, StrBuf *out) {
     for (int k = 0; k < root->n_sums; k++, at += n) {
       writer_line(out, 1, "for (long c = 0; c < %lld; c++) {", (long long)n);
       writer_line(out, 2, "real total = 0;");
-      writer_line(out, 2, "for (long i = c; i < %lld; i += %lld) total += sums[%lld + i];",
-                  (long long)space->width, (long long)n, (long long)((root->first_sum + k) * space->width));
-      writer_line(out, 2, "partial[%lld + c] = total;", (long long)at);
+      const char *from = writer_at(emit, "sums", (root->first_sum + k) * space->width, "i");
+      writer_line(out, 2, "for (long i = c; i < %lld; i += %lld) total += *(%s);", (long long)space->width,
+                  (long long)n, from);
+      writer_line(out, 2, "*(%s) = total;", writer_at(emit, "partial", at, "c"));
       writer_line(out, 1, "}");
     }
   }
@@ -111,14 +111,19 @@ static void put_totals(Emit *emit, StrBuf *out) {
 // ---- the finish ----
 
 // True if a result needs more than the sums: a pivot or another value per channel.
+static bool root_uses_channels(const Emit *emit, const Root *root) {
+  for (int k = 0; k < root->n_sums; k++) {
+    for (int line = 0; root->reduced[k] && line < emit->n_channel; line++) {
+      const char *name = emit->channel[line].name;
+      if (name && writer_uses(root->reduced[k], name)) return true;
+    }
+  }
+  return false;
+}
+
 static bool finish_uses_channels(const Emit *emit) {
   for (int i = 0; i < emit->n_roots; i++) {
-    for (int k = 0; k < emit->roots[i].n_sums; k++) {
-      const char *text = emit->roots[i].reduced[k];
-      for (int line = 0; text && line < emit->n_channel; line++) {
-        if (emit->channel[line].name && writer_uses(text, emit->channel[line].name)) return true;
-      }
-    }
+    if (root_uses_channels(emit, &emit->roots[i])) return true;
   }
   return false;
 }
@@ -126,20 +131,22 @@ static bool finish_uses_channels(const Emit *emit) {
 static void put_root(Emit *emit, StrBuf *out, const Root *root, int result, int64_t at) {
   int64_t n = sum_channels(root), stride = partial_elems(emit);
   int lanes = n == 1 ? 1 : emit->space.channel_lanes;
+  const char *to = writer_format(emit, "result%d", result);
+  const char *from =
+      emit->group->parts == 1 ? "partial" : writer_format(emit, "partial + p * %lld", (long long)stride);
   writer_line(out, 1, "{ // %s", op_info(root->node->op)->name);
   writer_line(out, 2, "MLA_USE(%d)", lanes);
   writer_line(out, 2, "for (long c = 0; c < %lld; c += %d) {", (long long)n, lanes);
-  if (finish_uses_channels(emit)) frame_channel_lines(emit, out, 3);
+  if (root_uses_channels(emit, root)) frame_channel_lines(emit, out, 3);
   for (int k = 0; k < root->n_sums; k++) writer_line(out, 3, "vec sum%d = {0};", k);
   writer_line(out, 3, "for (long p = 0; p < %d; p++) {", emit->group->parts);
   for (int k = 0; k < root->n_sums; k++) {
-    writer_line(out, 4, "sum%d += mla_load(partial + p * %lld + %lld + c);", k, (long long)stride,
-                (long long)(at + k * n));
+    writer_line(out, 4, "sum%d += mla_load(%s);", k, writer_at(emit, from, at + k * n, "c"));
   }
   writer_line(out, 3, "}");
   for (int k = 0; k < root->n_sums; k++) {
     const char *value = root->reduced[k] ? root->reduced[k] : writer_format(emit, "sum%d", k);
-    writer_line(out, 3, "mla_store(result%d + %lld + c, mla_vec(%s));", result, (long long)(k * n), value);
+    writer_line(out, 3, "mla_store(%s, mla_vec(%s));", writer_at(emit, to, k * n, "c"), value);
   }
   writer_line(out, 2, "}");
   writer_line(out, 1, "}");

@@ -71,8 +71,8 @@ static void draft_update(Emit *emit, const Run *run, const char *rate, const cha
   put_walk(emit, &text, run, element);
   strbuf_put(&text, "}\n");
 
-  KernelDraft draft = {
-      .text = text.text, .stem = emit_stem(emit), .role = "", .parts = update_parts(emit, node)};
+  const char *stem = writer_format(emit, "%s_module%d", emit_stem(emit), node->module);
+  KernelDraft draft = {.text = text.text, .stem = stem, .role = "", .parts = update_parts(emit, node)};
   draft.buffers = single_buffers(emit, 2, &draft.n_buffers);
   MlaRegion region = region_of_state(state_get(emit->graph->states, node->state)->kind);
   draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_REGION, .region = region};
@@ -131,7 +131,8 @@ void emit_running(Emit *emit, const Node *node) {
               keep, take, (long long)channels);
   writer_line(&text, 1, "}");
   strbuf_put(&text, "}\n");
-  KernelDraft draft = {.text = text.text, .stem = emit_stem(emit), .role = "", .parts = 1};
+  const char *stem = writer_format(emit, "%s_%lld", emit_stem(emit), (long long)channels);
+  KernelDraft draft = {.text = text.text, .stem = stem, .role = "", .parts = 1};
   draft.buffers = single_buffers(emit, 2, &draft.n_buffers);
   for (int i = 0; i < 2; i++)
     draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_STATE, .state = node->state + i};
