@@ -44,9 +44,10 @@ void batch_norm_host(const HostCall *call) {
 }
 
 void batch_norm_emit(Emit *emit, const Node *node) {
+  const char *x = emit_in(emit, X), *mean = emit_in(emit, MEAN), *var = emit_in(emit, VAR);
+  const char *gamma = emit_in(emit, GAMMA), *beta = emit_in(emit, BETA);
   const char *eps = emit_number(emit, node->attr[BN_EPS].r);
-  const char *scale =
-      emit_channel(emit, "%s * mla_rsqrt(%s + %s)", emit_in(emit, GAMMA), emit_in(emit, VAR), eps);
-  const char *shift = emit_channel(emit, "%s - %s * %s", emit_in(emit, BETA), emit_in(emit, MEAN), scale);
-  emit_result(emit, "%s * %s + %s", emit_in(emit, X), scale, shift);
+  const char *scale = emit_channel(emit, "%s * mla_rsqrt(%s + %s)", gamma, var, eps);
+  const char *shift = emit_channel(emit, "%s - %s * %s", beta, mean, scale);
+  emit_result(emit, "%s * %s + %s", x, scale, shift);
 }

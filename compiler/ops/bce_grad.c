@@ -21,7 +21,7 @@ void bce_grad_host(const HostCall *call) {
 
 void bce_grad_emit(Emit *emit, const Node *node) {
   (void)node;
-  const char *p = emit_in(emit, 1), *one = emit_number(emit, 1), *least = emit_number(emit, LEAST);
-  emit_result(emit, "%s * (%s - %s) / mla_max(%s * (%s - %s), %s)", emit_in(emit, 0), p, emit_in(emit, 2), p,
-              one, p, least);
+  const char *g = emit_in(emit, 0), *p = emit_in(emit, 1), *t = emit_in(emit, 2);
+  const char *one = emit_number(emit, 1), *least = emit_number(emit, LEAST);
+  emit_result(emit, "%s * (%s - %s) / mla_max(%s * (%s - %s), %s)", g, p, t, p, one, p, least);
 }

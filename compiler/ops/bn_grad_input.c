@@ -29,11 +29,13 @@ void bn_grad_input_host(const HostCall *call) {
 
 // As three coefficients per channel: a g + (b (x - mean) + c).
 void bn_grad_input_emit(Emit *emit, const Node *node) {
-  const char *mean = emit_in(emit, MEAN), *rows = emit_rows(emit),
-             *eps = emit_number(emit, node->attr[BN_EPS].r);
-  const char *inverse = emit_channel(emit, "mla_rsqrt(%s + %s)", emit_in(emit, VAR), eps);
-  const char *a = emit_channel(emit, "%s * %s", emit_in(emit, GAMMA), inverse);
-  const char *b = emit_channel(emit, "-%s * %s * %s / %s", a, inverse, emit_in(emit, SUM_GX), rows);
-  const char *c = emit_channel(emit, "-%s * %s / %s", a, emit_in(emit, SUM_G), rows);
-  emit_result(emit, "%s * %s + (%s * (%s - %s) + %s)", emit_in(emit, G), a, b, emit_in(emit, X), mean, c);
+  const char *g = emit_in(emit, G), *x = emit_in(emit, X), *mean = emit_in(emit, MEAN);
+  const char *var = emit_in(emit, VAR), *gamma = emit_in(emit, GAMMA);
+  const char *sum_gx = emit_in(emit, SUM_GX), *sum_g = emit_in(emit, SUM_G);
+  const char *rows = emit_rows(emit), *eps = emit_number(emit, node->attr[BN_EPS].r);
+  const char *inverse = emit_channel(emit, "mla_rsqrt(%s + %s)", var, eps);
+  const char *a = emit_channel(emit, "%s * %s", gamma, inverse);
+  const char *b = emit_channel(emit, "-%s * %s * %s / %s", a, inverse, sum_gx, rows);
+  const char *c = emit_channel(emit, "-%s * %s / %s", a, sum_g, rows);
+  emit_result(emit, "%s * %s + (%s * (%s - %s) + %s)", g, a, b, x, mean, c);
 }

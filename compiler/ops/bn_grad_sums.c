@@ -28,8 +28,9 @@ void bn_grad_sums_host(const HostCall *call) {
 }
 
 void bn_grad_sums_emit(Emit *emit, const Node *node) {
-  const char *g = emit_in(emit, G), *eps = emit_number(emit, node->attr[BN_EPS].r);
-  const char *inverse = emit_channel(emit, "mla_rsqrt(%s + %s)", emit_in(emit, VAR), eps);
-  emit_sum(emit, 0, "%s * ((%s - %s) * %s)", g, emit_in(emit, X), emit_in(emit, MEAN), inverse);
+  const char *g = emit_in(emit, G), *x = emit_in(emit, X), *mean = emit_in(emit, MEAN);
+  const char *var = emit_in(emit, VAR), *eps = emit_number(emit, node->attr[BN_EPS].r);
+  const char *inverse = emit_channel(emit, "mla_rsqrt(%s + %s)", var, eps);
+  emit_sum(emit, 0, "%s * ((%s - %s) * %s)", g, x, mean, inverse);
   emit_sum(emit, 1, "%s", g);
 }

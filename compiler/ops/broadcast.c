@@ -30,8 +30,9 @@ void broadcast_host(const HostCall *call) {
 }
 
 void broadcast_emit(Emit *emit, const Node *node) {
-  const char *x = emit_in(emit, 0), *scale = emit_number(emit, node->attr[SCALE].r);
-  const char *value = node->attr[DIVIDE].i ? emit_channel(emit, "%s * %s / %s", x, scale, emit_elems(emit))
-                                           : emit_channel(emit, "%s * %s", x, scale);
+  const char *value = emit_in(emit, 0), *count = emit_elems(emit);
+  double scale = node->attr[SCALE].r;
+  if (scale != 1) value = emit_channel(emit, "%s * %s", value, emit_number(emit, scale));
+  if (node->attr[DIVIDE].i) value = emit_channel(emit, "%s / %s", value, count);
   emit_result(emit, "%s", value);
 }

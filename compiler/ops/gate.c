@@ -18,5 +18,6 @@ void gate_host(const HostCall *call) {
 
 void gate_emit(Emit *emit, const Node *node) {
   (void)node;
-  emit_result(emit, "mla_gate(%s, %s)", emit_in(emit, 1), emit_in(emit, 0));
+  const char *g = emit_in(emit, 0), *y = emit_in(emit, 1);
+  emit_result(emit, "mla_gate(%s, %s)", y, g);
 }

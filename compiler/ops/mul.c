@@ -23,5 +23,6 @@ void mul_host(const HostCall *call) {
 
 void mul_emit(Emit *emit, const Node *node) {
   (void)node;
-  emit_result(emit, "%s * %s", emit_in(emit, 0), emit_in(emit, 1));
+  const char *a = emit_in(emit, 0), *b = emit_in(emit, 1);
+  emit_result(emit, "%s * %s", a, b);
 }
