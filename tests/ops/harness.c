@@ -2,10 +2,9 @@
 //   - the shape rule, also with shapes that do not fit;
 //   - the host reference against values worked out by hand;
 //   - the gradient rule: the case's graph is differentiated, run with the host references in double precision
-//   and
-//     compared with central differences of sum(result * weights);
-//   - the emitted kernel of every node of that graph, forward and backward, alone and as
-//     pass_fuse groups them, against the host reference.
+//     and compared with central differences of sum(result * weights);
+//   - the emitted kernels of that graph, forward and backward, each operator alone and as pass_fuse groups
+//     them, against the host references, for several element types, vector widths and batches.
 // A row of ops.def that no case runs is a failure.
 // timeout: 900
 #include "compiler/passes/pass.h"
