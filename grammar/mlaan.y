@@ -234,7 +234,7 @@ primary:
 | list
 | table
 | '(' expr ')'                             { $$ = ast_with_span($expr, @$); }
-| CHAIN unary '{' expr '}'                 { $$ = NODE(CHAIN, @$, 2, $unary, $expr); }
+| CHAIN sum '{' expr '}'                   { $$ = NODE(CHAIN, @$, 2, $sum, $expr); }
 ;
 
 args:

@@ -16,6 +16,8 @@ typedef struct SemaOptions {
 // Reads `path` and what it imports. NULL if diag has errors (a missing file is one).
 Model *sema_load(Arena *arena, SourceMap *map, Diag *diag, const char *path, const SemaOptions *options);
 // The same from a text in memory (tests, documentation examples).
-Model *sema_load_text(Arena *arena, SourceMap *map, Diag *diag, const char *name, const char *text, const SemaOptions *options);
-// Everything the model can be asked to change with --set: "name = value  # where", for plan and error messages.
+Model *sema_load_text(Arena *arena, SourceMap *map, Diag *diag, const char *name, const char *text,
+                      const SemaOptions *options);
+// Everything the model can be asked to change with --set: "name = value  # where", for plan and error
+// messages.
 void sema_print_parameters(const Model *model, FILE *out);

@@ -1,0 +1,224 @@
+// The layers of layers.def, each in terms of operators and parameters. Initial values are PyTorch's and, for
+// convolutions, the ResNet convention: N(0, sqrt(2 / (k^2 * out))).
+#include "compiler/sema/internal.h"
+
+#include <math.h>
+
+enum { MAX_EXTENT = 65536 };
+
+static NodeId build(LayerCall *call, OpKind op, const NodeId *in, int n_in, const Attr *attr) {
+  return tensor_op(call->sema, op, in, n_in, attr, call->name, call->span);
+}
+
+static NodeId param(LayerCall *call, const char *leaf, Shape shape, InitKind init, double init_arg,
+                    Layout layout) {
+  ParamSpec spec = {leaf, shape, init, init_arg, layout};
+  return place_param(call->sema, call->place, spec, call->span);
+}
+
+static bool whole(LayerCall *call, int i, const char *what, int64_t least, int64_t fallback, int64_t *out) {
+  *out = fallback;
+  return !call->given[i] || expect_whole(call->sema, call->args[i], what, least, MAX_EXTENT, out);
+}
+
+static bool truth(LayerCall *call, int i, const char *what, bool fallback, bool *out) {
+  *out = fallback;
+  return !call->given[i] || expect_truth(call->sema, call->args[i], what, out);
+}
+
+static bool number(LayerCall *call, int i, const char *what, double fallback, double *out) {
+  *out = fallback;
+  return !call->given[i] || expect_number(call->sema, call->args[i], what, out);
+}
+
+static bool expect_rank(LayerCall *call, int rank, const char *wanted) {
+  Sema *sema = call->sema;
+  const Node *x = tensor_node(sema, call->in[0]);
+  if (x->shape.rank == rank) return true;
+  sema_error(sema, call->span, "%s expects %s, x is %s", call->layer->name, wanted,
+             shape_text(sema->arena, x->shape));
+  sema_note(sema, x->span, "x is made here");
+  return false;
+}
+
+static NodeId add_bias(LayerCall *call, NodeId x, int64_t channels, double bound) {
+  NodeId bias = param(call, "bias", (Shape){.rank = 1, .dim = {channels}}, INIT_UNIFORM, bound, LAYOUT_PLAIN);
+  return build(call, OP_add, (NodeId[]){x, bias}, 2, NULL);
+}
+
+static bool groups_fit(LayerCall *call, int64_t in, int64_t out, int64_t groups) {
+  if (in % groups == 0 && out % groups == 0) return true;
+  sema_error(call->sema, call->span,
+             "conv: %lld input and %lld output channels cannot both be divided into %lld groups",
+             (long long)in, (long long)out, (long long)groups);
+  return false;
+}
+
+static NodeId conv_apply(LayerCall *call) {
+  enum { OUT, KERNEL, STRIDE, PAD, GROUPS, BIAS };
+  int64_t out, kernel, stride, pad, groups;
+  bool has_bias;
+  if (!whole(call, OUT, "conv's out_channels", 1, 0, &out) ||
+      !whole(call, KERNEL, "conv's kernel", 1, 0, &kernel) ||
+      !whole(call, STRIDE, "conv's stride", 1, 1, &stride) ||
+      !whole(call, PAD, "conv's pad", 0, (kernel - 1) / 2, &pad) ||
+      !whole(call, GROUPS, "conv's groups", 1, 1, &groups) ||
+      !truth(call, BIAS, "conv's bias", false, &has_bias) ||
+      !expect_rank(call, 4, "[batch, height, width, channels]"))
+    return NO_NODE;
+  int64_t in = shape_channels(tensor_shape(call->sema, call->in[0]));
+  if (!groups_fit(call, in, out, groups)) return NO_NODE;
+  Shape shape = {.rank = 4, .dim = {kernel, kernel, in / groups, out}};
+  double deviation = sqrt(2.0 / (double)(kernel * kernel * out));
+  NodeId weight = param(call, "weight", shape, INIT_NORMAL, deviation, LAYOUT_CONV);
+  Attr *attrs = tensor_attrs(call->sema, OP_conv2d);
+  attr_set(OP_conv2d, attrs, "stride", (double)stride);
+  attr_set(OP_conv2d, attrs, "pad", (double)pad);
+  attr_set(OP_conv2d, attrs, "groups", (double)groups);
+  NodeId y = build(call, OP_conv2d, (NodeId[]){call->in[0], weight}, 2, attrs);
+  if (!has_bias || y == NO_NODE) return y;
+  return add_bias(call, y, out, 1 / sqrt((double)(in / groups * kernel * kernel)));
+}
+
+static NodeId linear_apply(LayerCall *call) {
+  enum { FEATURES, BIAS };
+  int64_t out;
+  bool has_bias;
+  if (!whole(call, FEATURES, "linear's features", 1, 0, &out) ||
+      !truth(call, BIAS, "linear's bias", true, &has_bias))
+    return NO_NODE;
+  if (!expect_rank(call, 2, "[batch, features]")) {
+    sema_note(call->sema, NO_SPAN, "`avgpool` or `flatten` make features of an image");
+    return NO_NODE;
+  }
+  int64_t in = shape_channels(tensor_shape(call->sema, call->in[0]));
+  double bound = 1 / sqrt((double)in);
+  NodeId weight =
+      param(call, "weight", (Shape){.rank = 2, .dim = {in, out}}, INIT_UNIFORM, bound, LAYOUT_LINEAR);
+  NodeId y = build(call, OP_linear, (NodeId[]){call->in[0], weight}, 2, NULL);
+  return has_bias && y != NO_NODE ? add_bias(call, y, out, bound) : y;
+}
+
+// Statistics of the batch, which the backbone also accumulates; or, in the evaluation graph, the accumulated
+// ones.
+static bool bn_statistics(LayerCall *call, double momentum, int64_t channels, NodeId *mean, NodeId *var) {
+  Sema *sema = call->sema;
+  Build *graph_build = sema->build;
+  StateId running_mean = NO_STATE, running_var = NO_STATE;
+  if (!graph_build->is_aux) {
+    running_mean = place_running(sema, call->place, "running_mean", channels, INIT_ZERO, call->span);
+    running_var = place_running(sema, call->place, "running_var", channels, INIT_ONE, call->span);
+  }
+  if (!graph_build->is_training) {
+    *mean = state_node(sema, running_mean, call->span);
+    *var = state_node(sema, running_var, call->span);
+    return true;
+  }
+  Attr *attrs = tensor_attrs(sema, OP_bn_stats), *first = tensor_attrs(sema, OP_part),
+       *second = tensor_attrs(sema, OP_part);
+  attr_set(OP_bn_stats, attrs, "momentum", momentum);
+  attr_set(OP_part, second, "index", 1);
+  NodeId stats = build(call, OP_bn_stats, call->in, 1, attrs);
+  if (stats == NO_NODE) return false;
+  Node *node = graph_node(graph_build->graph, stats);
+  node->state = running_mean;
+  node->n_states = running_mean == NO_STATE ? 0 : 2;
+  *mean = build(call, OP_part, &stats, 1, first);
+  *var = build(call, OP_part, &stats, 1, second);
+  return true;
+}
+
+static NodeId bn_apply(LayerCall *call) {
+  enum { EPS, MOMENTUM };
+  double eps, momentum;
+  if (!number(call, EPS, "bn's eps", 1e-5, &eps) || !number(call, MOMENTUM, "bn's momentum", 0.1, &momentum))
+    return NO_NODE;
+  if (eps <= 0 || momentum < 0 || momentum > 1) {
+    sema_error(call->sema, call->span, "bn needs eps above 0 and momentum from 0 to 1, these are %g and %g",
+               eps, momentum);
+    return NO_NODE;
+  }
+  Shape x = tensor_shape(call->sema, call->in[0]);
+  if (x.rank != 4 && !expect_rank(call, 2, "an image or features")) return NO_NODE;
+  Shape shape = {.rank = 1, .dim = {shape_channels(x)}};
+  NodeId gamma = param(call, "weight", shape, INIT_ONE, 0, LAYOUT_PLAIN);
+  NodeId beta = param(call, "bias", shape, INIT_ZERO, 0, LAYOUT_PLAIN);
+  NodeId mean, var;
+  if (gamma == NO_NODE || beta == NO_NODE || !bn_statistics(call, momentum, shape.dim[0], &mean, &var))
+    return NO_NODE;
+  Attr *attrs = tensor_attrs(call->sema, OP_batch_norm);
+  attr_set(OP_batch_norm, attrs, "eps", eps);
+  return build(call, OP_batch_norm, (NodeId[]){call->in[0], mean, var, gamma, beta}, 5, attrs);
+}
+
+static StateId constant(Sema *sema, const char *name, const double *values, int n, Span span) {
+  StateTable *states = sema->build->graph->states;
+  StateId known = state_find(states, name);
+  if (known != NO_STATE) return known;
+  State state = {.name = name,
+                 .kind = STATE_CONST,
+                 .shape = {.rank = n == 1 ? 0 : 1, .dim = {n}},
+                 .is_aux = true,
+                 .init = INIT_VALUES,
+                 .init_values = arena_copy(sema->arena, values, sizeof *values * (size_t)n),
+                 .source = NO_STATE,
+                 .span = span};
+  return state_add(states, state);
+}
+
+static NodeId scalar_apply(LayerCall *call) {
+  double value;
+  if (!number(call, 0, "scalar's value", 0, &value)) return NO_NODE;
+  NodeId node = param(call, "value", (Shape){.rank = 0}, INIT_VALUES, 0, LAYOUT_PLAIN);
+  if (node == NO_NODE) return NO_NODE;
+  State *state = state_get(call->sema->build->graph->states, tensor_node(call->sema, node)->state);
+  if (!state->init_values) state->init_values = arena_copy(call->sema->arena, &value, sizeof value);
+  return node;
+}
+
+static NodeId avgpool_apply(LayerCall *call) {
+  if (!expect_rank(call, 4, "[batch, height, width, channels]")) return NO_NODE;
+  Attr *attrs = tensor_attrs(call->sema, OP_adaptive_avg_pool);
+  attr_set(OP_adaptive_avg_pool, attrs, "height", 1);
+  attr_set(OP_adaptive_avg_pool, attrs, "width", 1);
+  NodeId pooled = build(call, OP_adaptive_avg_pool, call->in, 1, attrs);
+  return build(call, OP_flatten, &pooled, 1, NULL);
+}
+
+static NodeId mean_of_terms(LayerCall *call, OpKind op) {
+  NodeId terms = build(call, op, call->in, 2, NULL);
+  return build(call, OP_mean, &terms, 1, NULL);
+}
+
+static NodeId bce_apply(LayerCall *call) {
+  return mean_of_terms(call, OP_bce_terms);
+}
+static NodeId bce_logits_apply(LayerCall *call) {
+  return mean_of_terms(call, OP_bce_logits_terms);
+}
+
+static NodeId restore_apply(LayerCall *call) {
+  Sema *sema = call->sema;
+  const MlaData *data = &sema->data;
+  const Node *x = tensor_node(sema, call->in[0]);
+  if (!sema->has_data || data->n_mean == 0) return call->in[0];
+  if (shape_channels(x->shape) != data->n_mean) {
+    sema_error(sema, call->span, "restore: data %s normalises %d channels, x is %s", data->name, data->n_mean,
+               shape_text(sema->arena, x->shape));
+    sema_note(sema, x->span, "x is made here");
+    return NO_NODE;
+  }
+  NodeId std = state_node(sema, constant(sema, "data.std", data->std, data->n_mean, call->span), call->span);
+  NodeId mean =
+      state_node(sema, constant(sema, "data.mean", data->mean, data->n_mean, call->span), call->span);
+  NodeId scaled = build(call, OP_mul, (NodeId[]){call->in[0], std}, 2, NULL);
+  return build(call, OP_add, (NodeId[]){scaled, mean}, 2, NULL);
+}
+
+#define PARAMS                                        true
+#define PLAIN                                         false
+#define LAYER(name, n_in, has_params, signature, doc) {#name, n_in, has_params, signature, doc, name##_apply},
+const LayerInfo layer_table[] = {
+#include "compiler/sema/layers.def"
+};
+const int n_layers = sizeof layer_table / sizeof *layer_table;

@@ -1,0 +1,63 @@
+// --set NAME=VALUE: values given on the command line, parsed as expressions.
+#include "compiler/sema/internal.h"
+
+#include <string.h>
+
+enum { MAX_KNOWN = 256 };
+
+const Ast *override_take(Sema *sema, const char *name) {
+  const SemaOptions *options = sema->options;
+  const Ast *found = NULL;
+  for (int i = 0; i < options->n_overrides; i++) {
+    if (strcmp(options->overrides[i].name, name) != 0) continue;
+    const char *text = options->overrides[i].value;
+    sema->override_used[i] = true;
+    uint32_t file = source_add(sema->map, arena_printf(sema->arena, "--set %s", name), text, strlen(text));
+    found = ast_parse_expr(sema->arena, sema->map, sema->diag, file);
+    if (!found) found = ast_leaf(sema->arena, AST_MISTAKE, (Span){file, 0, 0}, NULL, 0);
+  }
+  return found;
+}
+
+static const char *value_text(Sema *sema, Value value) {
+  if (value.kind == VAL_NUMBER) return arena_printf(sema->arena, "%.12g", value.number);
+  if (value.kind == VAL_TRUTH) return value.number != 0 ? "true" : "false";
+  if (value.kind == VAL_STRING) return arena_printf(sema->arena, "\"%s\"", value.text);
+  if (value.kind != VAL_LIST) return value_describe(sema, value);
+  StrBuf text = strbuf_new(sema->arena);
+  strbuf_put(&text, "[");
+  for (int i = 0; i < value.list->n; i++)
+    strbuf_printf(&text, "%s%s", i ? ", " : "", value_text(sema, value.list->items[i]));
+  strbuf_put(&text, "]");
+  return text.text;
+}
+
+void parameter_note(Sema *sema, const char *name, Value value, Span span) {
+  for (Parameter *known = sema->parameters; known; known = known->next)
+    if (!strcmp(known->name, name)) return;
+  Parameter *parameter = ARENA_NEW(sema->arena, Parameter);
+  const char *where = source_where(sema->map, sema->arena, span);
+  *parameter = (Parameter){.name = name,
+                           .value = value_text(sema, value),
+                           .where = *where ? arena_printf(sema->arena, "  # %s", where) : ""};
+  if (sema->last_parameter)
+    sema->last_parameter->next = parameter;
+  else
+    sema->parameters = parameter;
+  sema->last_parameter = parameter;
+}
+
+void override_report_unknown(Sema *sema) {
+  const SemaOptions *options = sema->options;
+  const char *names[MAX_KNOWN];
+  int n = 0;
+  for (const Parameter *p = sema->parameters; p && n < MAX_KNOWN; p = p->next) names[n++] = p->name;
+  for (int i = 0; i < options->n_overrides; i++) {
+    if (sema->override_used[i]) continue;
+    const char *name = options->overrides[i].name;
+    uint32_t file = source_add(sema->map, "--set", name, strlen(name));
+    sema_error(sema, (Span){file, 0, (uint32_t)strlen(name)}, "nothing is called %s%s", name,
+               suggestion(sema, name, names, n));
+    sema_note(sema, NO_SPAN, "there are %s", word_list(sema, names, n));
+  }
+}

@@ -1,0 +1,120 @@
+// Parameters: made once, found again by name, mirrored by copies. The nodes that read them.
+#include "compiler/sema/internal.h"
+
+#include <string.h>
+
+static StateTable *table_of(const Sema *sema) {
+  return sema->build->graph->states;
+}
+
+NodeId state_node(Sema *sema, StateId state, Span span) {
+  Build *build = sema->build;
+  if (state >= build->state_node_capacity) {
+    int capacity = 2 * (state + 32);
+    NodeId *nodes = ARENA_ARRAY(sema->arena, NodeId, capacity);
+    if (build->state_node_capacity)
+      memcpy(nodes, build->state_nodes, sizeof *nodes * (size_t)build->state_node_capacity);
+    build->state_nodes = nodes;
+    build->state_node_capacity = capacity;
+  }
+  NodeId known = build->state_nodes[state];
+  if (known != NO_NODE) {
+    const Node *node = graph_node(build->graph, known);
+    if (node->module == build->module && node->is_aux == build->is_aux) return known;
+  }
+  const State *read = state_get(table_of(sema), state);
+  Node node = {.op = OP_state,
+               .phase = PHASE_FORWARD,
+               .shape = read->shape,
+               .module = build->module,
+               .is_aux = build->is_aux,
+               .state = state,
+               .name = read->name,
+               .span = span};
+  return build->state_nodes[state] = graph_add(build->graph, node, NULL, 0, NULL, 0);
+}
+
+static const char *full_name(Sema *sema, const char *path, const char *leaf) {
+  return *path ? arena_printf(sema->arena, "%s.%s", path, leaf) : leaf;
+}
+
+// The state that a parameter of a copy looks at; reports if there is none or it has another shape.
+static StateId source_of(Sema *sema, Place place, ParamSpec spec, Span span) {
+  const char *name = full_name(sema, place.source_path, spec.leaf);
+  StateId source = state_find(table_of(sema), name);
+  if (source == NO_STATE) {
+    sema_error(sema, span, "the copy needs a weight %s, which its original does not have", name);
+    sema_note(sema, NO_SPAN, "the block builds different layers for inputs of different shapes");
+    return NO_STATE;
+  }
+  const State *state = state_get(table_of(sema), source);
+  if (shape_equal(state->shape, spec.shape)) return source;
+  sema_error(sema, span, "the copy needs %s to be %s, the original's is %s", name,
+             shape_text(sema->arena, spec.shape), shape_text(sema->arena, state->shape));
+  sema_note(sema, state->span, "the original is made here");
+  return NO_STATE;
+}
+
+static StateId make_param(Sema *sema, Place place, ParamSpec spec, const char *name, Span span) {
+  State state = {.name = name,
+                 .kind = place.role == ROLE_EMA ? STATE_EMA : STATE_PARAM,
+                 .shape = spec.shape,
+                 .layout = spec.layout,
+                 .module = sema->build->module,
+                 .is_aux = sema->build->is_aux,
+                 .init = spec.init,
+                 .init_arg = spec.init_arg,
+                 .source = NO_STATE,
+                 .span = span};
+  if (place.role != ROLE_OWN) {
+    state.source = source_of(sema, place, spec, span);
+    if (state.source == NO_STATE) return NO_STATE;
+    if (!place.is_fresh)
+      state.init = INIT_COPY;
+    else if (place.role == ROLE_COPY)
+      state.source = NO_STATE;
+    state.ema_momentum = place.momentum;
+  }
+  return state_add(table_of(sema), state);
+}
+
+// The parameter exists: this is a later application of its network, or the evaluation graph.
+static StateId find_param(Sema *sema, ParamSpec spec, const char *name, Span span) {
+  StateId id = state_find(table_of(sema), name);
+  if (id == NO_STATE) {
+    sema_error(sema, span, "this application needs a weight %s, which the first one did not make", name);
+    return NO_STATE;
+  }
+  const State *state = state_get(table_of(sema), id);
+  if (shape_equal(state->shape, spec.shape)) return id;
+  sema_error(sema, span, "%s is %s, but this application needs %s", name,
+             shape_text(sema->arena, state->shape), shape_text(sema->arena, spec.shape));
+  sema_note(sema, state->span, "it was made here, at the network's first application");
+  return NO_STATE;
+}
+
+NodeId place_param(Sema *sema, Place place, ParamSpec spec, Span span) {
+  if (place.role == ROLE_SHARE) {
+    StateId source = source_of(sema, place, spec, span);
+    if (source == NO_STATE) return NO_NODE;
+    NodeId node = state_node(sema, source, span);
+    return tensor_op(sema, OP_stop, &node, 1, NULL, NULL, span);
+  }
+  const char *name = full_name(sema, place.path, spec.leaf);
+  StateId state =
+      place.is_replay ? find_param(sema, spec, name, span) : make_param(sema, place, spec, name, span);
+  return state == NO_STATE ? NO_NODE : state_node(sema, state, span);
+}
+
+StateId place_running(Sema *sema, Place place, const char *leaf, int64_t channels, InitKind init, Span span) {
+  const char *name = full_name(sema, place.path, leaf);
+  if (place.is_replay) return state_find(table_of(sema), name);
+  State state = {.name = name,
+                 .kind = STATE_RUNNING,
+                 .shape = {.rank = 1, .dim = {channels}},
+                 .module = sema->build->module,
+                 .init = init,
+                 .source = NO_STATE,
+                 .span = span};
+  return state_add(table_of(sema), state);
+}
