@@ -14,10 +14,11 @@ enum {
   PART_FLOPS = 4000000,
   MAX_PARTS = 32,
   MAX_LIVE_TAPS = 7,
-  MAX_PRODUCTS = 192, // multiply-adds in one straight run of text
-  CACHED_BYTES =
-      8 * 1024, // rows of x and g that one pass sweeps: few, so that fetching the next ones is spread out
-  LEAST_PIXELS = 64, // fewer in a pass, and moving the accumulators would cost too much
+  MAX_PRODUCTS = 96,       // multiply-adds in one straight run of text
+  CACHED_BYTES = 8 * 1024, // rows of x and g that one pass sweeps,
+  LEAST_PIXELS = 192,      // but not fewer pixels: moving the accumulators would cost too much.
+  FEW_PASSES = 12,         // With so few passes over the same rows fetching them costs more than that,
+  LEAST_PIXELS_FEW = 64,   // and short blocks spread the fetching out.
 };
 
 typedef struct WeightGrad {
@@ -85,13 +86,14 @@ static void choose_blocks(WeightGrad *grad) {
   const int64_t x_row = (int64_t)spec->stride * spec->in_w * spec->in_c,
                 g_row = (int64_t)spec->out_w * spec->out_c;
   const int64_t pixel = spec->in_c + spec->out_c;
+  const int least = grad->n_passes < FEW_PASSES ? LEAST_PIXELS_FEW : LEAST_PIXELS;
   if (grad->is_matrix) {
-    grad->block_rows = max_int((int)(CACHED_BYTES / (pixel * spec->elem_bytes)), LEAST_PIXELS);
+    grad->block_rows = max_int((int)(CACHED_BYTES / (pixel * spec->elem_bytes)), least);
     grad->block_images = 1;
     return;
   }
   const int cached = (int)(CACHED_BYTES / ((x_row + g_row) * spec->elem_bytes));
-  const int most = max_int(max_int(cached, conv_div_up(LEAST_PIXELS, spec->out_w)), 1);
+  const int most = max_int(max_int(cached, conv_div_up(least, spec->out_w)), 1);
   grad->block_rows = conv_div_up(spec->out_h, conv_div_up(spec->out_h, most));
   grad->block_images = grad->block_rows == spec->out_h ? max_int(most / spec->out_h, 1) : 1;
 }
