@@ -79,7 +79,7 @@ Item *item_find(Sema *sema, AstKind kind, const char *name) {
 static Item *find_or_report(Sema *sema, AstKind kind, const char *name, Span span) {
   Item *item = item_find(sema, kind, name);
   if (item) return item;
-  const char *names[MAX_NAMES];
+  const char *names[MAX_NAMES] = {NULL};
   int n = 0;
   for (Item *i = sema->items; i && n < MAX_NAMES; i = i->next)
     if (i->kind == kind) names[n++] = i->name;

@@ -49,7 +49,7 @@ void parameter_note(Sema *sema, const char *name, Value value, Span span) {
 
 void override_report_unknown(Sema *sema) {
   const SemaOptions *options = sema->options;
-  const char *names[MAX_KNOWN];
+  const char *names[MAX_KNOWN] = {NULL};
   int n = 0;
   for (const Parameter *p = sema->parameters; p && n < MAX_KNOWN; p = p->next) names[n++] = p->name;
   for (int i = 0; i < options->n_overrides; i++) {
