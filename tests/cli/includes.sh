@@ -9,7 +9,7 @@ rooms = {
     "compiler/support": [],
     "compiler/ast": ["compiler/support", "grammar"],
     "grammar": ["compiler/ast", "compiler/support"],
-    "compiler/sema": ["compiler/ast", "compiler/ir", "compiler/support", "runtime/program.h"],
+    "compiler/sema": ["compiler/ast", "compiler/ir", "compiler/support", "runtime/program.h", "runtime/data/formats.def"],
     "compiler/ir": ["compiler/support", "runtime/program.h"],
     "compiler/ops": ["compiler/ir", "compiler/emit/emit.h", "compiler/support"],
     "compiler/passes": ["compiler/ir", "compiler/support"],
@@ -17,7 +17,7 @@ rooms = {
     "compiler/driver": ["compiler", "runtime"],
     "runtime/device": ["runtime/program.h", "runtime/program_check.h", "runtime/error.h"],
     "runtime/data": ["runtime/program.h", "runtime/error.h"],
-    "runtime/train": ["runtime/device/device.h", "runtime/data/data.h", "runtime/program.h", "runtime/error.h"],
+    "runtime/train": ["runtime/device/device.h", "runtime/data/data.h", "runtime/data/rng.h", "runtime/program.h", "runtime/error.h"],
     "runtime": ["runtime/program.h", "runtime/error.h"],
 }
 wrong = n = 0
