@@ -60,6 +60,7 @@ static const OptionDef option_table[] = {
     TEXT("--format", "text|dot|svg", BIT(graph), format,
          "svg needs graphviz' dot (default: by -o's ending, else text)"),
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
+    NUMBER("--kernels", BIT(bench), kernels, 1, "also list the N kernels that take longest"),
     TEXT("--dump-before", "PASS", COMPILES, dump_before, "print the training graph before a pass (or `all`)"),
     TEXT("--dump-after", "PASS", COMPILES, dump_after, "print the training graph after a pass (or `all`)"),
     TEXT("--stop-after", "PASS", COMPILES, stop_after, "compile no further than this pass"),

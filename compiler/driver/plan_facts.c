@@ -9,8 +9,8 @@ static PlanBytes program_bytes(const MlaProgram *program) {
   return bytes;
 }
 
-// State kinds stand in the order of the regions behind MLA_WORK. The graph compared with has no evaluation and so keeps
-// no running statistics; a program of it would need those of the same backbone.
+// State kinds stand in the order of the regions behind MLA_WORK. The graph compared with has no evaluation
+// and so keeps no running statistics; a program of it would need those of the same backbone.
 static PlanBytes graph_bytes(const Graph *graph, int64_t running_bytes) {
   MlaProgram sizes = {.region_bytes = {graph->work_bytes}};
   for (int kind = 0; kind < N_STATE_KINDS; kind++) {

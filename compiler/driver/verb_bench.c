@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { WARM_UP_STEPS = 3 };
+
 typedef struct BenchResult {
   double median, least, most; // seconds
   double flops, n_bytes;      // of a step
@@ -79,8 +81,7 @@ static int compare_doubles(const void *a, const void *b) {
 
 static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, MlaError *error) {
   const MlaProgram *program = loaded->program;
-  enum { WARM_UP = 3 };
-  for (int64_t i = -WARM_UP; i < n_steps; i++) {
+  for (int64_t i = -WARM_UP_STEPS; i < n_steps; i++) {
     double start = now();
     // Inputs live in the work arena, whose bytes a step may use again once they have been read.
     uint64_t random = 1;
@@ -134,16 +135,61 @@ static void print_text(const MlaLoaded *loaded, const BenchResult *r) {
          r->n_bytes / r->median / 1e9, (double)loaded->n_bytes / (1 << 20));
 }
 
+// One kernel over all its launches of a step.
+typedef struct KernelTime {
+  int kernel, n_launches;
+  double seconds, flops, n_bytes;
+} KernelTime;
+
+static int longest_first(const void *a, const void *b) {
+  double x = ((const KernelTime *)a)->seconds, y = ((const KernelTime *)b)->seconds;
+  return (x < y) - (x > y);
+}
+
+static KernelTime *kernel_times(Arena *arena, const MlaLoaded *loaded, int64_t n_steps) {
+  const MlaProgram *program = loaded->program;
+  KernelTime *times = ARENA_ARRAY(arena, KernelTime, program->n_kernels);
+  for (int i = 0; i < program->n_kernels; i++) times[i].kernel = i;
+  for (int i = 0; i < program->train.n_launches; i++) {
+    const MlaLaunch *launch = &program->train.launches[i];
+    KernelTime *time = &times[launch->kernel];
+    time->n_launches++;
+    time->seconds += loaded->launch_seconds[i] / (double)n_steps;
+    time->flops += (double)launch->flops;
+    time->n_bytes += (double)launch->n_bytes;
+  }
+  qsort(times, (size_t)program->n_kernels, sizeof *times, longest_first);
+  return times;
+}
+
+static void print_kernels(Arena *arena, const MlaLoaded *loaded, int64_t n_shown, int64_t n_steps) {
+  const MlaProgram *program = loaded->program;
+  if (!loaded->launch_seconds || program->n_kernels == 0) return;
+  const KernelTime *times = kernel_times(arena, loaded, n_steps);
+  double total = 0;
+  for (int i = 0; i < program->n_kernels; i++) total += times[i].seconds;
+  printf("%9s %6s %8s %9s %8s  kernel\n", "ms/step", "share", "launches", "GFLOP/s", "GB/s");
+  for (int i = 0; i < program->n_kernels && i < n_shown; i++) {
+    const KernelTime *t = &times[i];
+    if (t->seconds <= 0) break;
+    printf("%9.2f %5.1f%% %8d %9.1f %8.1f  %s\n", 1e3 * t->seconds, 100 * t->seconds / total, t->n_launches,
+           t->flops / t->seconds / 1e9, t->n_bytes / t->seconds / 1e9, program->kernels[t->kernel].symbol);
+  }
+}
+
 int verb_bench(const Options *options) {
   Session session;
   int status = session_begin(&session, options);
   if (status == STATUS_OK && session.loaded) {
     MlaError error = {0};
     BenchResult result = {0};
-    if (!measure(session.loaded, options->steps > 0 ? options->steps : 20, &result, &error)) {
+    int64_t n_steps = options->steps > 0 ? options->steps : 20;
+    if (!measure(session.loaded, n_steps, &result, &error)) {
       status = report_error(options, &error);
     } else {
       (options->json ? print_json : print_text)(session.loaded, &result);
+      if (options->kernels > 0 && !options->json)
+        print_kernels(session.compilation.arena, session.loaded, options->kernels, n_steps + WARM_UP_STEPS);
     }
   }
   session_end(&session);
