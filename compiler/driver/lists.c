@@ -4,6 +4,7 @@
 #include "compiler/driver/options.h"
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
+#include "compiler/sema/sema.h"
 #include "runtime/device/device.h"
 
 #include <stdio.h>
@@ -33,10 +34,7 @@ static void print_operator(const OpInfo *op) {
 }
 
 int list_operators(void) {
-  puts("# operators of the language");
-  for (int op = 1; op < N_OPS; op++) {
-    if (op_info((OpKind)op)->is_shown) print_operator(op_info((OpKind)op));
-  }
+  sema_print_operators(stdout);
   puts("\n# made by layers, gradients and passes");
   for (int op = 1; op < N_OPS; op++) {
     if (!op_info((OpKind)op)->is_shown) print_operator(op_info((OpKind)op));

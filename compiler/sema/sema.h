@@ -21,3 +21,5 @@ Model *sema_load_text(Arena *arena, SourceMap *map, Diag *diag, const char *name
 // Everything the model can be asked to change with --set: "name = value  # where", for plan and error
 // messages.
 void sema_print_parameters(const Model *model, FILE *out);
+// Layers, operators and functions of the language, in Markdown: a section of docs/language.md.
+void sema_print_operators(FILE *out);
