@@ -1,24 +1,30 @@
 // Prelude of the emitted C: what every kernel may use, and nothing else. No includes, no libm.
 //
 // Defined before this text: MLA_LANES, the widest vector in lanes (16, 8, 4, 2 or 1), and MLA_REAL_DOUBLE for
-// double precision. A kernel opens a scope with MLA_USE(lanes), which names `vec` (that many reals; with one lane a
-// plain real) and `vecu` (the same in memory: no alignment, may alias). All mla_* functions take vec or real.
+// double precision. A kernel opens a scope with MLA_USE(lanes), which names `vec` (that many reals; with one
+// lane a plain real) and `vecu` (the same in memory: no alignment, may alias). All mla_* functions take vec
+// or real.
 
 #ifdef MLA_REAL_DOUBLE
 typedef double real;
-typedef long long word; // the bits of a real
+typedef long long word;               // the bits of a real
+typedef unsigned long long magnitude; // the same, for arithmetic that wraps round
 #else
 typedef float real;
 typedef int word;
+typedef unsigned magnitude;
 #endif
 typedef real __attribute__((may_alias)) v1u;
 typedef real v1;
 typedef word w1;
+typedef magnitude u1;
 
 #define MLA_VECTOR(lanes)                                                                                    \
   typedef real v##lanes __attribute__((vector_size(lanes * sizeof(real))));                                  \
-  typedef real v##lanes##u __attribute__((vector_size(lanes * sizeof(real)), aligned(sizeof(real)), may_alias)); \
-  typedef word w##lanes __attribute__((vector_size(lanes * sizeof(real))));
+  typedef real v##lanes##u                                                                                   \
+      __attribute__((vector_size(lanes * sizeof(real)), aligned(sizeof(real)), may_alias));                  \
+  typedef word w##lanes __attribute__((vector_size(lanes * sizeof(real))));                                  \
+  typedef magnitude u##lanes __attribute__((vector_size(lanes * sizeof(real))));
 #if MLA_LANES >= 2
 MLA_VECTOR(2)
 #endif
@@ -43,14 +49,14 @@ MLA_VECTOR(16)
 // A vec from a vec or a real (x - 0 is x for every x, -0 and NaN included, and costs nothing).
 #define mla_vec(x) ((x) - (vec){0})
 
-// ---- constants of exp and log ---------------------------------------------------------------------------------
+// ---- constants of exp and log ----
 #define MLA_LOG2E ((real)1.4426950408889634074)
 #ifdef MLA_REAL_DOUBLE
 #define MLA_MANTISSA  52
 #define MLA_EXP_BIAS  1023
 #define MLA_EXP_LOW   ((real)-760) // exp is 0 below, infinite above
 #define MLA_EXP_HIGH  ((real)720)
-#define MLA_ROUNDER   ((real)6755399441055744.0) // 1.5 * 2^52: adding it rounds to an integer
+#define MLA_ROUNDER   ((real)6755399441055744.0)         // 1.5 * 2^52: adding it rounds to an integer
 #define MLA_LN2_HIGH  ((real)6.93147180369123816490e-01) // few bits, so that n * high is exact
 #define MLA_LN2_LOW   ((real)1.90821492927058770002e-10)
 #define MLA_TINY      ((real)2.2250738585072014e-308) // smallest normal number
@@ -77,7 +83,9 @@ MLA_VECTOR(16)
 #define MLA_NAN       __builtin_nanf("")
 #endif
 
-// Series in Horner form. exp(r) - 1 - r for |r| <= ln2 / 2, divided by r^2; atanh(s)/s - 1 for |s| <= 0.172, by z = s^2.
+// Series in Horner form. exp(r) - 1 - r for |r| <= ln2 / 2, divided by r^2; atanh(s)/s - 1 for |s| <= 0.172,
+// by z = s^2.
+// clang-format off
 #ifdef MLA_REAL_DOUBLE
 #define MLA_EXP_SERIES(r)                                                                                    \
   ((real)(1 / 2.0) +                                                                                         \
@@ -111,8 +119,9 @@ MLA_VECTOR(16)
   (z * ((real)(1 / 3.0) +                                                                                    \
    z * ((real)(1 / 5.0) + z * ((real)(1 / 7.0) + z * ((real)(1 / 9.0) + z * (real)(1 / 11.0))))))
 #endif
+// clang-format on
 
-// ---- bits: the only part that differs between one lane and several ---------------------------------------------
+// ---- bits: the only part that differs between one lane and several ----
 // mla_mask_N turns a comparison into all ones or zeros; mla_bits_N and mla_real_N reinterpret.
 MLA_INLINE w1 mla_bits_1(v1 x) {
   w1 bits;
@@ -124,13 +133,17 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
   __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
-#define mla_mask_1(comparison) (-(w1)(comparison))
-#define mla_to_real_1(integer) ((v1)(integer))
+#define mla_mask_1(comparison)   (-(w1)(comparison))
+#define mla_to_real_1(integer)   ((v1)(integer))
 #define mla_choose_1(mask, a, b) ((mask) ? (a) : (b))
 
 #define MLA_BITS(lanes)                                                                                      \
-  MLA_INLINE w##lanes mla_bits_##lanes(v##lanes x) { return (w##lanes)x; }                                   \
-  MLA_INLINE v##lanes mla_real_##lanes(w##lanes bits) { return (v##lanes)bits; }                             \
+  MLA_INLINE w##lanes mla_bits_##lanes(v##lanes x) {                                                         \
+    return (w##lanes)x;                                                                                      \
+  }                                                                                                          \
+  MLA_INLINE v##lanes mla_real_##lanes(w##lanes bits) {                                                      \
+    return (v##lanes)bits;                                                                                   \
+  }                                                                                                          \
   MLA_INLINE v##lanes mla_choose_##lanes(w##lanes mask, v##lanes a, v##lanes b) {                            \
     return (v##lanes)((mask & (w##lanes)a) | (~mask & (w##lanes)b));                                         \
   }
@@ -143,18 +156,28 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
 #define mla_to_real_8(integer)  __builtin_convertvector(integer, v8)
 #define mla_to_real_16(integer) __builtin_convertvector(integer, v16)
 
-// ---- functions, for one number of lanes -------------------------------------------------------------------------
+// ---- functions, for one number of lanes ----
 // max, min: a NaN in `a` stays.  gate: g where y > 0, else 0.
 #define MLA_SELECTIONS(N, V)                                                                                 \
-  MLA_INLINE V mla_max_##N(V a, V b) { return mla_choose_##N(mla_mask_##N(a < b), b, a); }                   \
-  MLA_INLINE V mla_min_##N(V a, V b) { return mla_choose_##N(mla_mask_##N(b < a), b, a); }                   \
-  MLA_INLINE V mla_gate_##N(V y, V g) { return mla_real_##N(mla_mask_##N(y > (V){0}) & mla_bits_##N(g)); }   \
+  MLA_INLINE V mla_max_##N(V a, V b) {                                                                       \
+    return mla_choose_##N(mla_mask_##N(a < b), b, a);                                                        \
+  }                                                                                                          \
+  MLA_INLINE V mla_min_##N(V a, V b) {                                                                       \
+    return mla_choose_##N(mla_mask_##N(b < a), b, a);                                                        \
+  }                                                                                                          \
+  MLA_INLINE V mla_gate_##N(V y, V g) {                                                                      \
+    return mla_real_##N(mla_mask_##N(y > (V){0}) & mla_bits_##N(g));                                         \
+  }                                                                                                          \
   MLA_INLINE V mla_abs_##N(V x) {                                                                            \
-    return mla_real_##N(mla_bits_##N(x) & ~((word)1 << (sizeof(word) * 8 - 1)));                             \
+    return mla_real_##N(mla_bits_##N(x) & (word)((magnitude)-1 >> 1));                                       \
   }
 
-// exp(x) = 2^n exp(r), r = x - n ln2; 2^n in two factors, so that results in the denormal range come out right.
-#define MLA_EXPONENTIAL(N, V, W)                                                                             \
+// exp(x) = 2^n exp(r), r = x - n ln2; 2^n in two factors, so that results in the denormal range come out
+// right.
+#define MLA_EXPONENTIAL(N, V, W, U)                                                                          \
+  MLA_INLINE V mla_power_##N(W n) {                                                                          \
+    return mla_real_##N((W)((U)(n + MLA_EXP_BIAS) << MLA_MANTISSA));                                         \
+  }                                                                                                          \
   MLA_INLINE V mla_exp_##N(V x) {                                                                            \
     x = mla_max_##N(x, MLA_EXP_LOW - (V){0});                                                                \
     x = mla_min_##N(x, MLA_EXP_HIGH - (V){0});                                                               \
@@ -164,19 +187,19 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
     const V p = ((real)1 + (r + r * r * MLA_EXP_SERIES(r)));                                                 \
     const W power = mla_bits_##N(shifted) - mla_bits_##N(MLA_ROUNDER - (V){0});                              \
     const W half = power >> 1;                                                                               \
-    const V low = mla_real_##N((half + MLA_EXP_BIAS) << MLA_MANTISSA);                                       \
-    const V high = mla_real_##N((power - half + MLA_EXP_BIAS) << MLA_MANTISSA);                              \
-    return p * low * high;                                                                                   \
+    return p * mla_power_##N(half) * mla_power_##N(power - half);                                            \
   }                                                                                                          \
-  MLA_INLINE V mla_sigmoid_##N(V x) { return (real)1 / ((real)1 + mla_exp_##N(-x)); }
+  MLA_INLINE V mla_sigmoid_##N(V x) {                                                                        \
+    return (real)1 / ((real)1 + mla_exp_##N(-x));                                                            \
+  }
 
 // log(x) = e ln2 + 2 atanh((m - 1) / (m + 1)), x = 2^e m with m in [sqrt(1/2), sqrt(2)).
-#define MLA_LOGARITHM(N, V, W)                                                                               \
+#define MLA_LOGARITHM(N, V, W, U)                                                                            \
   MLA_INLINE V mla_log_##N(V x) {                                                                            \
     const W tiny = mla_mask_##N(x < MLA_TINY);                                                               \
-    const W bits = mla_bits_##N(mla_choose_##N(tiny, x *MLA_LIFT, x));                                       \
-    const W power = (bits - MLA_HALF_ROOT) >> MLA_MANTISSA;                                                  \
-    const V m = mla_real_##N(bits - (power << MLA_MANTISSA));                                                \
+    const U bits = (U)mla_bits_##N(mla_choose_##N(tiny, x * MLA_LIFT, x));                                   \
+    const W power = (W)(bits - MLA_HALF_ROOT) >> MLA_MANTISSA;                                               \
+    const V m = mla_real_##N((W)(bits - ((U)power << MLA_MANTISSA)));                                        \
     const V e = mla_to_real_##N(power - (tiny & MLA_LIFT_POWER));                                            \
     const V f = m - (real)1, s = f / ((real)2 + f), z = s * s;                                               \
     const V twice = s + s;                                                                                   \
@@ -191,18 +214,19 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
 #define MLA_LIFT_POWER 24
 #endif
 
-// 1 / sqrt(x) by Newton's iteration from an estimate in the exponent bits; sqrt with one correction behind it.
-#define MLA_ROOTS(N, V, W)                                                                                   \
+// 1 / sqrt(x) by Newton's iteration from an estimate in the exponent bits; sqrt with one correction behind
+// it.
+#define MLA_ROOTS(N, V, W, U)                                                                                \
   MLA_INLINE V mla_rsqrt_##N(V x) {                                                                          \
     const W tiny = mla_mask_##N(x < MLA_TINY);                                                               \
-    const V lifted = mla_choose_##N(tiny, x *MLA_LIFT, x), half = lifted * (real)0.5;                        \
-    V y = mla_real_##N(MLA_RSQRT_BIT - (mla_bits_##N(lifted) >> 1));                                         \
+    const V lifted = mla_choose_##N(tiny, x * MLA_LIFT, x), half = lifted * (real)0.5;                       \
+    V y = mla_real_##N((W)(MLA_RSQRT_BIT - ((U)mla_bits_##N(lifted) >> 1)));                                 \
     y = y * ((real)1.5 - half * y * y);                                                                      \
     y = y * ((real)1.5 - half * y * y);                                                                      \
     y = y * ((real)1.5 - half * y * y);                                                                      \
     y = y * ((real)1.5 - half * y * y);                                                                      \
     y = y + y * ((real)0.5 - half * y * y);                                                                  \
-    y = mla_choose_##N(tiny, y *MLA_LIFT_ROOT, y);                                                           \
+    y = mla_choose_##N(tiny, y * MLA_LIFT_ROOT, y);                                                          \
     y = mla_choose_##N(mla_mask_##N(x < MLA_INFINITY), y, (real)1 / x);                                      \
     y = mla_choose_##N(mla_mask_##N(x < (real)0), MLA_NAN - (V){0}, y);                                      \
     return mla_choose_##N(mla_mask_##N(x == (V){0}), MLA_INFINITY - (V){0}, y);                              \
@@ -215,12 +239,14 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
 
 #define MLA_FUNCTIONS(N)                                                                                     \
   MLA_SELECTIONS(N, v##N)                                                                                    \
-  MLA_EXPONENTIAL(N, v##N, w##N)                                                                             \
-  MLA_LOGARITHM(N, v##N, w##N)                                                                               \
-  MLA_ROOTS(N, v##N, w##N)
+  MLA_EXPONENTIAL(N, v##N, w##N, u##N)                                                                       \
+  MLA_LOGARITHM(N, v##N, w##N, u##N)                                                                         \
+  MLA_ROOTS(N, v##N, w##N, u##N)
 
 // The sum of all lanes, halves added pairwise: the same order wherever the kernel runs.
-MLA_INLINE real mla_total_1(v1 x) { return x; }
+MLA_INLINE real mla_total_1(v1 x) {
+  return x;
+}
 #define MLA_TOTAL(lanes, half)                                                                               \
   MLA_INLINE real mla_total_##lanes(v##lanes x) {                                                            \
     v##half low, high;                                                                                       \
@@ -230,7 +256,9 @@ MLA_INLINE real mla_total_1(v1 x) { return x; }
   }
 
 MLA_FUNCTIONS(1)
-#define MLA_CASE_1(name) v1 : mla_##name##_1
+#define MLA_CASE_1(name)                                                                                     \
+  v1:                                                                                                        \
+  mla_##name##_1
 #define MLA_CASE_2(name)
 #define MLA_CASE_4(name)
 #define MLA_CASE_8(name)
@@ -264,7 +292,7 @@ MLA_TOTAL(16, 8)
 #define MLA_CASE_16(name) , v16 : mla_##name##_16
 #endif
 
-// ---- the functions by type of their arguments -------------------------------------------------------------------
+// ---- the functions by type of their arguments ----
 #define MLA_BY_TYPE(x, name)                                                                                 \
   _Generic((x), MLA_CASE_1(name) MLA_CASE_2(name) MLA_CASE_4(name) MLA_CASE_8(name) MLA_CASE_16(name))
 // Of two arguments one may be a real and the other a vec.
