@@ -66,10 +66,10 @@ def load(split):
 
 
 def augment(images):
-    """Zero-pad 4, random crop, flip half of them: each image its own."""
+    """Zero-pad 2, random crop, flip half of them: each image its own."""
     n = len(images)
-    padded = F.pad(images, (4, 4, 4, 4))
-    top, left = torch.randint(0, 9, (n,)), torch.randint(0, 9, (n,))
+    padded = F.pad(images, (2, 2, 2, 2))
+    top, left = torch.randint(0, 5, (n,)), torch.randint(0, 5, (n,))
     rows = top[:, None, None] + torch.arange(28)[None, :, None]
     columns = left[:, None, None] + torch.arange(28)[None, None, :]
     result = padded[torch.arange(n)[:, None, None], 0, rows, columns][:, None]
@@ -87,19 +87,13 @@ class Gap(nn.Module):
 
 
 def head_2c2f(channels, classes=10):
-    """Two 3x3 convolutions (the first as the width asks), hidden 128."""
-    width, stride = {16: (32, 2), 32: (64, 2), 64: (64, 1)}[channels]
+    """Two 3x3 convolutions (the first doubles the width up to 64), hidden 128."""
+    width = min(2 * channels, 64)
+    stride = 1 if width == channels else 2
     return nn.Sequential(
         resnet.conv(channels, width, 3, stride), nn.BatchNorm2d(width), nn.ReLU(),
         resnet.conv(width, width, 3), nn.BatchNorm2d(width), nn.ReLU(),
         Gap(), nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, classes))
-
-
-def decoder(channels, size=28, out=1):
-    return nn.Sequential(
-        nn.Upsample((size, size), mode="bilinear", align_corners=True),
-        nn.Conv2d(channels, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(),
-        nn.Conv2d(12, out, 3, padding=1), nn.Sigmoid())
 
 
 def head_0c1f(channels, classes=10):
@@ -120,17 +114,16 @@ def follow(copies, sources, momentum):
 
 
 class Backbone(nn.Module):
-    """Units dealt to modules; `ends` are the numbers of the units that end modules 0..K-2."""
+    """small_resnet of models/lib/fashion.mlaan; six modules: the stem with the first block, then a block each."""
 
-    def __init__(self, ends, width):
+    def __init__(self, width):
         super().__init__()
-        units = resnet.units(width, 5, 1)
+        units = resnet.units(width, 2, 1, stem_stride=2)
         self.units = nn.ModuleList(units)
         self.tail = resnet.Tail(4 * width)
-        starts = [0] + [end + 1 for end in ends]
-        stops = [end + 1 for end in ends] + [len(units)]
-        self.parts = [nn.Sequential(*units[a:b]) for a, b in zip(starts, stops)]
-        self.widths = [width << max(0, (end - 1) // 5) for end in range(len(units))]
+        self.parts = [nn.Sequential(*units[:2])] + [nn.Sequential(unit) for unit in units[2:]]
+        self.next = units[2:]  # the block behind every module but the last
+        self.widths = [width, width, 2 * width, 2 * width, 4 * width, 4 * width]  # of the modules' outputs
         resnet.init(self)
 
     def forward(self, x):
@@ -140,36 +133,25 @@ class Backbone(nn.Module):
 
 
 class Man(nn.Module):
-    """Every module but the last: z = learnable copy (fresh) + EMA copy of the following block; decoder and 2c2f."""
+    """Every module but the last: EMA copy + learnable copy (drawn anew) of the following block, head 2c2f."""
 
-    def __init__(self, ends, width, momentum=0.995):
+    def __init__(self, width, momentum=0.995):
         super().__init__()
-        self.net, self.momentum, self.ends = Backbone(ends, width), momentum, ends
-        self.next = [self.net.units[end + 1] for end in ends]
-        self.ema = nn.ModuleList(frozen(block) for block in self.next)
-        self.fresh = nn.ModuleList(resnet.init(copy.deepcopy(block)) for block in self.next)
-        widths = [self.net.widths[end + 1] for end in ends]
-        self.heads = nn.ModuleList(resnet.init(head_2c2f(w)) for w in widths)
-        self.decoders = nn.ModuleList(decoder(w) for w in widths)
+        self.net, self.momentum = Backbone(width), momentum
+        self.ema = nn.ModuleList(frozen(block) for block in self.net.next)
+        self.fresh = nn.ModuleList(resnet.init(copy.deepcopy(block)) for block in self.net.next)
+        self.heads = nn.ModuleList(resnet.init(head_2c2f(w)) for w in self.net.widths[1:])
 
-    def weights(self, i):
-        """(reconstruction, label) by the module's number."""
-        rest = 1 - i / max(1, len(self.ends))
-        return 5.0 * rest, 0.5 * rest
-
-    def backward(self, x, image, label):
+    def backward(self, x, label):
         losses = []
         for i, part in enumerate(self.net.parts[:-1]):
             x = part(x.detach())
-            z = self.fresh[i](x) + self.ema[i](x)
-            reconstruct, classify = self.weights(i)
-            loss = reconstruct * F.binary_cross_entropy(self.decoders[i](z), image)
-            loss = loss + classify * F.cross_entropy(self.heads[i](z), label)
+            loss = F.cross_entropy(self.heads[i](self.fresh[i](x) + self.ema[i](x)), label)
             loss.backward()
             losses.append(loss.item())
         loss = F.cross_entropy(self.net.tail(self.net.parts[-1](x.detach())), label)
         loss.backward()
-        for mine, source in zip(self.ema, self.next):
+        for mine, source in zip(self.ema, self.net.next):
             follow(mine, source, self.momentum)
         return losses + [loss.item()]
 
@@ -177,15 +159,17 @@ class Man(nn.Module):
 class Mlaan(nn.Module):
     """Independent heads, cascades of window 2 through a chain of copies of later blocks, link 0 beside its EMA."""
 
-    def __init__(self, ends, width, chains, w_x=0.001, w_y=0.999, momentum=0.995):
+    CHAINS = [[3, 5, 6], [3, 5, 6], [4, 5, 6], [5, 6], [6]]  # units (0: the stem), as links of the model says
+
+    def __init__(self, width, w_x=0.001, w_y=0.999, momentum=0.995):
         super().__init__()
-        self.net, self.ends, self.momentum, self.w = Backbone(ends, width), ends, momentum, (w_x, w_y)
-        sources = [[self.net.units[number] for number in chain] for chain in chains]
+        self.net, self.momentum, self.w = Backbone(width), momentum, (w_x, w_y)
+        sources = [[self.net.units[number] for number in chain] for chain in self.CHAINS]
         self.first = [chain[0] for chain in sources]
         self.ema = nn.ModuleList(frozen(block) for block in self.first)
         self.copies = nn.ModuleList(nn.ModuleList(copy.deepcopy(b) for b in chain) for chain in sources)
-        self.own = nn.ModuleList(head_0c1f(self.net.widths[end]) for end in ends)
-        self.far = nn.ModuleList(head_0c1f(4 * width) for _ in ends)
+        self.own = nn.ModuleList(head_0c1f(w) for w in self.net.widths[:-1])
+        self.far = nn.ModuleList(head_0c1f(4 * width) for _ in self.CHAINS)
 
     def chain(self, i, y):
         z = self.copies[i][0](y) + self.ema[i](y)
@@ -193,7 +177,7 @@ class Mlaan(nn.Module):
             z = link(z)
         return self.far[i](z)
 
-    def backward(self, x, image, label):
+    def backward(self, x, label):
         parts, (w_x, w_y), losses = self.net.parts, self.w, []
         y = x  # the input of the module before
         for i, part in enumerate(parts[:-1]):
@@ -213,14 +197,7 @@ class Mlaan(nn.Module):
 
 
 def method():
-    ends = list(range(1, 15))  # 15 modules: the stem with the first block, then a block each
-    if args.method == "man":
-        return Man(ends, args.width)
-    # Units are numbered with the stem as 0: stage s, block b is 5 (s - 1) + b + 1.
-    table = {0: [6, 11, 13, 15], 1: [6, 11, 13, 15], 2: [6, 11, 14, 15], 3: [6, 11, 13, 15], 4: [6, 11, 14, 15]}
-    table.update({i: [11, 13, 14, 15] for i in range(5, 10)})
-    table.update({10: [12, 13, 15], 11: [13, 14, 15], 12: [14, 15], 13: [15]})
-    return Mlaan(ends, args.width, [table[i] for i in range(14)])
+    return Man(args.width) if args.method == "man" else Mlaan(args.width)
 
 
 # ---- training ----------------------------------------------------------------------------------------------------
@@ -248,7 +225,7 @@ def train_pytorch():
         for step, chosen in enumerate(order[:args.limit] if args.limit else order):
             image = augment(images[chosen])
             optimizer.zero_grad(set_to_none=True)
-            losses = model.backward((image - MEAN) / STD, image, labels[chosen])
+            losses = model.backward((image - MEAN) / STD, labels[chosen])
             optimizer.step()
             if step % 50 == 0:
                 print(f"  PyTorch epoch {epoch} step {step}/{len(order)} {time.time() - start:.0f} s, losses",
@@ -260,7 +237,7 @@ def train_pytorch():
 
 def train_ours():
     with tempfile.TemporaryDirectory() as folder:
-        command = [torchenv.mlaanc_path(), "run", os.path.join(ROOT, "models", f"fashion_{args.method}.mlaan"), "--json",
+        command = [torchenv.mlaanc_path(), "run", os.path.join(ROOT, "models", "fashion", f"{args.method}.mlaan"), "--json",
                    "--run-dir", os.path.join(folder, "run"), "--threads", str(args.threads), "--seed", str(args.seed),
                    "--batch", str(args.batch), "--epochs", str(args.epochs)]
         if args.limit:

@@ -24,9 +24,9 @@ class Basic(nn.Module):
         return F.relu(y + self.shortcut(x))
 
 
-def units(width=16, n_blocks=5, channels=3):
+def units(width=16, n_blocks=5, channels=3, stem_stride=1):
     """The stem and every block, in order: what a split may name."""
-    result = [nn.Sequential(conv(channels, width, 3), nn.BatchNorm2d(width), nn.ReLU())]
+    result = [nn.Sequential(conv(channels, width, 3, stem_stride), nn.BatchNorm2d(width), nn.ReLU())]
     n_in = width
     for stage in range(3):
         n_out = width << stage

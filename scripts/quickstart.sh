@@ -9,15 +9,14 @@ need_packages "${build_packages[@]}" dataset-fashion-mnist
 say "build"
 build build
 mlaanc=$root/build/bin/mlaanc
-model=$root/examples/quickstart.mlaan
 cd "$root"
 
-say "the model: examples/quickstart.mlaan"
-grep -v '^#' "$model" | head -40
-say "what it will take"
-"$mlaanc" plan "$model"
-say "training in local modules with EMA auxiliaries"
-"$mlaanc" run "$model"
+say "the model, models/fashion/man.mlaan"
+cat models/fashion/man.mlaan
+say "what training it will take"
+"$mlaanc" plan models/fashion/man.mlaan
+say "training in six local modules with EMA auxiliaries"
+"$mlaanc" run models/fashion/man.mlaan
 say "the same network end to end"
-"$mlaanc" run "$model" --set K=1
-say "done; try: build/bin/mlaanc plan models/mlaan.mlaan; more in README.md and docs/language.md"
+"$mlaanc" run models/fashion/e2e.mlaan
+say "done; try: build/bin/mlaanc plan models/mlaan.mlaan; then README.md and docs/language.md"
