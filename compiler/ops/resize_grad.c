@@ -56,18 +56,25 @@ static void emit_weight(Emit *emit, const char *axis, const char *reader, const 
   emit_line(emit, "real %s_weight = (real)(%ld - %s_apart) / (real)%ld;", axis, unit, axis, unit);
 }
 
+// The weights of the columns serve all rows: they are computed first.
 void resize_grad_emit(Emit *emit, const Node *node) {
   Shape g = emit_input_shape(emit, 0);
   const int64_t *in = node->shape.dim;
+  long most = in[2] > 1 ? 2 * (long)resize_unit(g.dim[2]) / (long)(in[2] - 1) + 2 : (long)g.dim[2];
   emit_gather(emit, node, 0);
   emit_readers(emit, "row", "y", g.dim[1], in[1]);
   emit_readers(emit, "col", "x", g.dim[2], in[2]);
+  emit_line(emit, "real col_weights[%ld];", most);
+  emit_line(emit, "for (long col = col_begin; col < col_end; col++) {");
+  emit_weight(emit, "col", "col", "x", g.dim[2], in[2]);
+  emit_line(emit, "col_weights[col - col_begin] = col_weight;");
+  emit_line(emit, "}");
   emit_line(emit, "vec sum = {0};");
   emit_line(emit, "for (long row = row_begin; row < row_end; row++) {");
   emit_weight(emit, "row", "row", "y", g.dim[1], in[1]);
   emit_line(emit, "for (long col = col_begin; col < col_end; col++) {");
-  emit_weight(emit, "col", "col", "x", g.dim[2], in[2]);
-  emit_line(emit, "sum = sum + %s * (row_weight * col_weight);", emit_load(emit, 0, "n", "row", "col"));
+  emit_line(emit, "sum = sum + %s * (row_weight * col_weights[col - col_begin]);",
+            emit_load(emit, 0, "n", "row", "col"));
   emit_line(emit, "}");
   emit_line(emit, "}");
   emit_result(emit, "sum");
