@@ -51,11 +51,16 @@ int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
   return bytes * parts;
 }
 
+// A kernel of its own reads as it likes; bn_stats reads row 0 from every part.
+static bool reads_in_step(const Graph *graph, const Group *group) {
+  const Node *root = graph_node(graph, group->nodes[group->n_nodes - 1]);
+  return group->kind == GROUP_POINT || (group->kind == GROUP_REDUCE && root->op != OP_bn_stats);
+}
+
 bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, NodeId value) {
   const Node *out = graph_node(graph, output), *old = graph_node(graph, value);
-  if (group->kind != GROUP_POINT || node_bytes(graph, out) != node_bytes(graph, old) ||
-      out->dtype != old->dtype)
-    return false;
+  if (op_info(out->op)->fuse == FUSE_REDUCE || !reads_in_step(graph, group)) return false;
+  if (node_bytes(graph, out) != node_bytes(graph, old) || out->dtype != old->dtype) return false;
   for (int i = 0; i < group->n_inputs; i++) {
     int64_t offset;
     if (node_storage(graph, group->inputs[i], &offset) != value) continue;

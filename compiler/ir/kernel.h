@@ -11,7 +11,7 @@ typedef enum GroupKind {
 } GroupKind;
 
 // A GROUP_REDUCE ends in its reductions (all over one space); its element-wise values may be outputs too.
-// An output of a GROUP_POINT may lie in the very bytes of an input of equal size that nobody reads later: every
+// An element-wise output may lie in the very bytes of an input of equal size that nobody reads later: every
 // element must be read before it is written, and buffers must not be declared `restrict` against each other.
 struct Group {
   GroupKind kind;

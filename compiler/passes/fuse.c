@@ -32,6 +32,7 @@ typedef struct Draft { // a group being made
   GroupKind kind;
   NodeId nodes[MAX_GROUP_NODES]; // downwards; the root first
   int n_nodes;
+  NodeId also_stored; // a reduction's element-wise value that is stored, too; NO_NODE: none
 } Draft;
 
 typedef struct Membership { // a draft that computes a node
@@ -221,6 +222,48 @@ static void place_point(Fuse *fuse, NodeId id) {
   if (!is_inlined) open_draft(fuse, id);
 }
 
+// ---- reductions that store ----
+
+// A stored element-wise value that reduction `draft` reads: both can be one kernel if the reduction needs
+// nothing that comes after the value.
+static bool can_absorb(const Fuse *fuse, const Draft *draft, NodeId value) {
+  const Draft *maker = fuse->rooted[value];
+  if (!maker || maker->kind != GROUP_POINT || !is_wide(fuse, draft, value) ||
+      !is_same_time(fuse, draft, value))
+    return false;
+  if (draft->n_nodes + maker->n_nodes > MAX_GROUP_NODES) return false;
+  for (int i = 0; i < draft->n_nodes; i++) {
+    const Node *node = graph_node(fuse->graph, draft->nodes[i]);
+    for (int k = 0; k < node->n_in; k++) {
+      NodeId in = node->in[k];
+      if (in == value || computes(draft, in) || is_leaf(fuse, in)) continue;
+      bool is_early = graph_node(fuse->graph, in)->phase != node->phase || !is_wide(fuse, draft, in);
+      if (in > value || !(is_early || reads(fuse, maker, in))) return false;
+    }
+  }
+  return true;
+}
+
+static void absorb(Fuse *fuse, Draft *draft, NodeId value) {
+  const Draft *maker = fuse->rooted[value];
+  for (int i = 0; i < maker->n_nodes; i++)
+    if (!computes(draft, maker->nodes[i])) take(fuse, draft, maker->nodes[i]);
+  draft->also_stored = value;
+  fuse->rooted[value] = draft;
+}
+
+// { g } { bn_grad_sums g } -> one kernel that writes g and the sums.
+static void absorb_makers(Fuse *fuse, Draft *draft) {
+  for (int i = 0; i < draft->n_nodes; i++) {
+    const Node *node = graph_node(fuse->graph, draft->nodes[i]);
+    for (int k = 0; k < node->n_in; k++) {
+      if (!can_absorb(fuse, draft, node->in[k])) continue;
+      absorb(fuse, draft, node->in[k]);
+      return;
+    }
+  }
+}
+
 // ---- drafts to groups ----
 
 static void find_inputs(const Fuse *fuse, const Draft *draft, Group *group) {
@@ -251,19 +294,21 @@ static void close_draft(Fuse *fuse, const Draft *draft) {
     group->nodes[k] = draft->nodes[i];
   }
   for (int i = 0; i < draft->n_nodes; i++)
-    if (draft->nodes[i] == draft->root || !fuse->rooted[draft->nodes[i]])
+    if (fuse->rooted[draft->nodes[i]] == draft || !fuse->rooted[draft->nodes[i]])
       graph_node(graph, draft->nodes[i])->group = graph->n_groups;
   find_inputs(fuse, draft, group);
   if (!is_update) {
-    group->outputs = arena_copy(graph->arena, &draft->root, sizeof(NodeId));
-    group->n_outputs = 1;
+    group->outputs = ARENA_ARRAY(graph->arena, NodeId, 2);
+    if (draft->also_stored) group->outputs[group->n_outputs++] = draft->also_stored;
+    group->outputs[group->n_outputs++] = draft->root;
   }
   group->parts = group_parts(graph, group);
   group->partial_bytes = kernel_partial_bytes(graph, group);
   graph->n_groups++;
 }
 
-// In the order of the roots, updates last: those that come first read a state that later ones write.
+// In the order of the first value stored, updates last: those that come first read a state that later ones
+// write.
 static void close_drafts(Fuse *fuse) {
   Graph *graph = fuse->graph;
   int n = 0;
@@ -271,9 +316,10 @@ static void close_drafts(Fuse *fuse) {
   graph->groups = ARENA_ARRAY(graph->arena, Group, n);
   for (int updates = 0; updates < 2; updates++)
     for (NodeId id = 1; id < graph->n_nodes; id++) {
-      if (!fuse->rooted[id]) continue;
+      const Draft *draft = fuse->rooted[id];
+      if (!draft || (draft->also_stored && draft->also_stored != id)) continue;
       bool is_update = op_info(graph_node(graph, id)->op)->effect == EFFECT_WRITES_STATE;
-      if (is_update == (updates == 1)) close_draft(fuse, fuse->rooted[id]);
+      if (is_update == (updates == 1)) close_draft(fuse, draft);
     }
 }
 
@@ -292,5 +338,7 @@ void pass_fuse(Graph *graph, PassCtx *ctx) {
     else
       open_draft(&fuse, id);
   }
+  for (NodeId id = 1; id < graph->n_nodes && !ctx->unfused; id++)
+    if (fuse.rooted[id] && fuse.rooted[id]->kind == GROUP_REDUCE) absorb_makers(&fuse, fuse.rooted[id]);
   close_drafts(&fuse);
 }

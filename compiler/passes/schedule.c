@@ -195,7 +195,7 @@ static int64_t dying_bytes(const Schedule *schedule, int g, int64_t *taken_over)
     NodeId value = schedule->values[g][i];
     if (schedule->n_left[value] != 1) continue;
     dying += bytes_of(schedule, value);
-    if (group->n_outputs == 1 && group_may_overwrite(schedule->graph, group, group->outputs[0], value))
+    if (group->n_outputs > 0 && group_may_overwrite(schedule->graph, group, group->outputs[0], value))
       *taken_over = bytes_of(schedule, value);
   }
   return dying;
