@@ -64,9 +64,9 @@ static void reduce_case(Rig *rig, Shape shape) {
   NodeId stats = rig_op(rig, OP_bn_stats, LIST(big), NO_ATTRS);
   NodeId sums = rig_op(rig, OP_channel_sum, LIST(big), NO_ATTRS);
   NodeId all = rig_op(rig, OP_mean, LIST(big), NO_ATTRS);
-  rig_group(rig, GROUP_REDUCE, LIST(big, all, sums, stats), LIST(all, sums, stats));
+  rig_group(rig, GROUP_REDUCE, LIST(big, all, sums, stats), LIST(big, all, sums, stats));
   NodeId y = rig_op(rig, OP_relu, LIST(x), NO_ATTRS), total = rig_op(rig, OP_total_sum, LIST(y), NO_ATTRS);
-  rig_group(rig, GROUP_REDUCE, LIST(y, total), LIST(total));
+  rig_group(rig, GROUP_REDUCE, LIST(y, total), LIST(y, total));
 }
 
 // Flat kernels: nothing varies by channel; elements behind the last full vector.
