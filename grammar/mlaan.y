@@ -295,7 +295,8 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
 /* Only for what is no mistake of the text: memory of the parser's stack. */
 static void mlaan_error(Span *place, void *scanner, Parse *parse, const char *message) {
   (void)scanner;
-  diag_error(parse->diag, *place, "%s (nested too deeply)", message);
+  (void)message;
+  diag_error(parse->diag, *place, "the text is nested too deeply");
 }
 
 static Ast *run_parser(Arena *arena, SourceMap *map, Diag *diag, uint32_t file, int start_token) {

@@ -16,7 +16,7 @@ for file in tests/errors/*.mlaan; do
   expected=${file%.mlaan}.err
   args=$(sed -n '1s/^# args: //p' "$file")
   # shellcheck disable=SC2086 # the arguments are words
-  "$program" check "$file" $args 2>"$out" >/dev/null
+  timeout 60 "$program" check "$file" $args 2>"$out" >/dev/null
   status=$?
   if [ $status -ne 1 ] || grep -q -e 'Sanitizer' -e 'runtime error' "$out"; then
     echo "$file: exit status $status" && cat "$out"

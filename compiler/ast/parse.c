@@ -47,10 +47,13 @@ Ast *parse_string(Parse *parse, Span span, const char *text, size_t n) {
 
 void parse_bad_character(Parse *parse, Span span, const char *text) {
   unsigned char c = (unsigned char)text[0];
-  if (c < 0x20 || c >= 0x7f)
+  if (c >= 0x80)
+    diag_error(parse->diag, span, "`%s` does not belong in a model: names are made of a-z, A-Z, 0-9 and _",
+               text);
+  else if (c < 0x20 || c == 0x7f)
     diag_error(parse->diag, span, "byte 0x%02x does not belong in a model", c);
   else
-    diag_error(parse->diag, span, "`%c` means nothing here", c);
+    diag_error(parse->diag, span, "`%s` means nothing here", text);
   if (c == ';') diag_note(parse->diag, NO_SPAN, "statements need no separator");
   if (c == '^') diag_note(parse->diag, NO_SPAN, "a power is written as a product");
   if (c == '&') diag_note(parse->diag, NO_SPAN, "`and` joins two conditions");

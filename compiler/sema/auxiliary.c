@@ -9,6 +9,7 @@ NodeId auxiliary_tap(Sema *sema, int reach, Span span) {
   Attr *attrs = tensor_attrs(sema, OP_tap);
   attr_set(OP_tap, attrs, "reach", reach);
   NodeId output = build->graph->modules[build->module].output;
+  if (span.file == 0) span = graph_node(build->graph, output)->span;
   return build->taps[reach] = tensor_op(sema, OP_tap, &output, 1, attrs, NULL, span);
 }
 
@@ -97,7 +98,7 @@ static Env *names_at(Sema *sema, int module, Span span) {
   env_set(sema, env, "label", value_tensor(graph->label, span));
   env_set(sema, env, "index", value_number(module, span));
   env_set(sema, env, "modules", value_number(build->n_modules, span));
-  env_set(sema, env, "x", value_tensor(auxiliary_tap(sema, 1, span), span));
+  env_set(sema, env, "x", value_tensor(auxiliary_tap(sema, 1, NO_SPAN), span));
   return env_new(sema, env);
 }
 
@@ -118,7 +119,7 @@ static bool evaluate_at(Sema *sema, const Item *auxiliary, const Args *args, int
   Build *build = sema->build;
   const Module *m = &build->graph->modules[module];
   Frame frame = {m->span, arena_printf(sema->arena, "in auxiliary %s behind %s", auxiliary->name, m->name),
-                 NULL};
+                 NULL, false};
   const char *what = arena_printf(sema->arena, "auxiliary %s", auxiliary->name);
   sema->frame = &frame;
   begin(sema, module, arena_printf(sema->arena, "aux%d", module));

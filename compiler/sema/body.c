@@ -65,6 +65,7 @@ static void run_input(Sema *sema, Body *body, const Ast *input) {
   }
   if (input->kids[1]) {
     sema_error(sema, input->kids[1]->span, "the input of a block has the shape of what it is applied to");
+    env_set(sema, body->env, input->kids[0]->text, value_error(input->span));
     return;
   }
   body->is_failed = false;

@@ -75,21 +75,31 @@ static NodeId reader_of(const Graph *graph, StateId state) {
   return NO_NODE;
 }
 
-static bool report_untrained(Sema *sema, const Graph *graph, const State *state, int n_more) {
-  const char *others = n_more ? arena_printf(sema->arena, " and %d others", n_more) : "";
+static Span origin_of(const Sema *sema, StateId state) {
+  const Build *build = sema->backbone;
+  if (state < build->origin_capacity && build->origins[state].file) return build->origins[state];
+  return state_get(build->graph->states, state)->span;
+}
+
+static bool report_untrained(Sema *sema, const Graph *graph, StateId id, int n_more) {
+  const State *state = state_get(graph->states, id);
+  const char *others =
+      n_more ? arena_printf(sema->arena, " and %d other%s", n_more, n_more == 1 ? "" : "s") : "";
   if (state->is_aux) {
-    sema_error(sema, state->span, "nothing trains %s%s: no loss depends on it", state->name, others);
+    sema_error(sema, origin_of(sema, id), "nothing trains this: no loss depends on it (weights %s%s)",
+               state->name, others);
     return false;
   }
   sema_error(sema, graph->modules[state->module].span, "nothing trains %s: no loss reaches it (weights %s%s)",
              graph->modules[state->module].name, state->name, others);
-  sema_note(sema, state->span, "the weight is made here");
+  sema_note(sema, origin_of(sema, id), "it begins here");
   return false;
 }
 
 // One report a module and kind: the first untrained weight stands for the others.
 static bool check_untrained(Sema *sema, const Walk *walk) {
   const Graph *graph = walk->graph;
+  StateId first_id = NO_STATE;
   const State *first = NULL;
   int n = 0;
   for (StateId id = 0; id < graph->states->n; id++) {
@@ -98,12 +108,13 @@ static bool check_untrained(Sema *sema, const Walk *walk) {
     NodeId reader = reader_of(graph, id);
     if (reader != NO_NODE && walk->is_reached[reader]) continue;
     if (first && (state->module != first->module || state->is_aux != first->is_aux)) continue;
-    if (!first)
-      first = state;
-    else
+    if (first)
       n++;
+    else
+      first_id = id;
+    first = state_get(graph->states, first_id);
   }
-  return !first || report_untrained(sema, graph, first, n);
+  return !first || report_untrained(sema, graph, first_id, n);
 }
 
 static bool feeds_only_stops(const Graph *graph, NodeId state_reader) {
@@ -126,7 +137,7 @@ static bool check_owners(Sema *sema, const Graph *graph) {
     sema_error(sema, node->span,
                "the weights of one network would be trained by two modules: %s belongs to %s, this is %s",
                state->name, graph->modules[state->module].name, graph->modules[node->module].name);
-    sema_note(sema, state->span, "it was first applied here");
+    sema_note(sema, origin_of(sema, node->state), "it was first applied here");
     return false;
   }
   return true;

@@ -169,8 +169,8 @@ static Value cascade_call(FunctionCall *call) {
     return value_error(call->span);
   if (reach > module + 1) {
     sema_error(sema, call->span,
-               "cascade(%lld) reaches further back than there are modules: module %d has %d before it",
-               (long long)reach, module, module);
+               "cascade(%lld) reaches further back than there are modules: module %d has %s before it",
+               (long long)reach, module, module ? arena_printf(sema->arena, "%d", module) : "none");
     sema_note(sema, NO_SPAN, "cascade(min(%lld, index + 1)) reaches as far as there are", (long long)reach);
     return value_error(call->span);
   }

@@ -313,6 +313,8 @@ typedef struct Build {
   bool is_failed;
   NodeId *state_nodes; // by state: its OP_state node in this graph
   int state_node_capacity;
+  Span *origins; // by state: the outermost application it was made in, NO_SPAN if none
+  int origin_capacity;
   NodeId *taps; // of the present module, by reach
   int n_modules;
   Loss *losses;
@@ -336,6 +338,7 @@ typedef struct Frame {
   Span span;
   const char *text;
   const struct Frame *outer;
+  bool is_application; // of a block; else an evaluation of the auxiliary
 } Frame;
 
 // A value that --set can change.
@@ -355,6 +358,7 @@ struct Sema {
   Parameter *parameters, *last_parameter;
   const Frame *frame;
   int depth, nesting; // of blocks; of expressions
+  int n_networks;     // made so far, against models that never end
   Scope *scope;       // where networks made now are named
   Build *build;       // the graph being built, NULL outside
   Build *backbone;    // the training build, for units and stages

@@ -14,6 +14,7 @@ enum { MAX_FILE_BYTES = 4 << 20, MAX_IMPORTS = 64, MAX_NAMES = 512 };
 typedef struct FileEntry {
   const char *real_path; // identity of the file
   bool is_running;       // its imports are being read
+  Span import;           // where it was first imported
   struct FileEntry *next;
 } FileEntry;
 
@@ -222,12 +223,17 @@ static void load_text(Sema *sema, const char *path, const char *text, size_t n_b
       add_item(sema, ast->kids[i], depth == 0);
 }
 
+static void report_circle(Sema *sema, const FileEntry *entry, Span import) {
+  sema_error(sema, import, "this import closes a circle");
+  for (const FileEntry *e = sema->files; e != entry; e = e->next)
+    if (e->is_running) sema_note(sema, e->import, "by way of this import");
+}
+
 static void load_file(Sema *sema, const char *path, Span import, int depth) {
   const char *real = real_path(sema, path), *why;
   for (FileEntry *entry = sema->files; entry; entry = entry->next) {
     if (strcmp(entry->real_path, real) != 0) continue;
-    if (entry->is_running)
-      sema_error(sema, import, "this import closes a circle: the file imports itself by way of others");
+    if (entry->is_running) report_circle(sema, entry, import);
     return;
   }
   if (depth > MAX_IMPORTS) {
@@ -241,7 +247,7 @@ static void load_file(Sema *sema, const char *path, Span import, int depth) {
     return;
   }
   FileEntry *entry = ARENA_NEW(sema->arena, FileEntry);
-  *entry = (FileEntry){.real_path = real, .is_running = true, .next = sema->files};
+  *entry = (FileEntry){.real_path = real, .is_running = true, .import = import, .next = sema->files};
   sema->files = entry;
   load_text(sema, path, text, n_bytes, depth);
   entry->is_running = false;

@@ -9,11 +9,16 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64, MAX_NETWORKS = 200000 };
 
 Network *network_new(Sema *sema, NetworkKind kind, Span span) {
   if (!sema->build || !sema->scope) {
     sema_error(sema, span, "a network can only be made inside a model, a block, an auxiliary or `final`");
+    return NULL;
+  }
+  if (++sema->n_networks > MAX_NETWORKS) {
+    if (sema->n_networks == MAX_NETWORKS + 1)
+      sema_error(sema, span, "the program makes more than %d networks", MAX_NETWORKS);
     return NULL;
   }
   Network *network = ARENA_NEW(sema->arena, Network);
@@ -185,7 +190,7 @@ static Value apply_block(Sema *sema, const Network *network, Place place, Value 
     return value_error(span);
   }
   Frame frame = {span, arena_printf(sema->arena, "in block %s, applied here", network->block->name),
-                 sema->frame};
+                 sema->frame, true};
   Scope *outer = sema->scope;
   Body body = {.kind = BODY_BLOCK, .env = env_new(sema, network->env)};
   env_set(sema, body.env, "x", input);
@@ -206,9 +211,29 @@ static Value apply_block(Sema *sema, const Network *network, Place place, Value 
   return value_tensor(node, span);
 }
 
+static const Network *first_member(const Network *network) {
+  while (network->kind == NET_CHAIN) network = network->members[0];
+  return network;
+}
+
+// A copy has the weights' shapes of its original, so it takes as many channels.
+static bool copy_fits(Sema *sema, const Network *original, Value input, Span span) {
+  const Network *first = first_member(original);
+  const char *word = network_word(sema, first);
+  Shape have = tensor_shape(sema, input.node), wanted = first->in_shape;
+  if (have.rank == wanted.rank && shape_channels(have) == shape_channels(wanted)) return true;
+  sema_error(sema, span, "a copy of %s takes %lld channels as the original does (%s), this is %s", word,
+             (long long)shape_channels(wanted), shape_text(sema->arena, wanted),
+             shape_text(sema->arena, have));
+  sema_note(sema, first->in_span, "%s is applied to %s here", word, shape_text(sema->arena, wanted));
+  sema_note(sema, tensor_node(sema, input.node)->span, "%s is made here", shape_text(sema->arena, have));
+  return false;
+}
+
 // The members of a chain that is copied: each mirrors its own place.
 static Value apply_copied_chain(Sema *sema, const Network *chain, Place place, Value input, Span span) {
   for (int i = 0; i < chain->n_members && input.kind == VAL_TENSOR; i++) {
+    if (!copy_fits(sema, chain->members[i], input, span)) return value_error(span);
     Place member = place_inside(sema, place, arena_printf(sema->arena, "%d", i));
     member.source_path = chain->members[i]->path;
     input = apply_definition(sema, chain->members[i], member, input, span);
@@ -239,11 +264,6 @@ static Value apply_definition(Sema *sema, Network *network, Place place, Value i
   return value_error(span);
 }
 
-static const Network *first_member(const Network *network) {
-  while (network->kind == NET_CHAIN) network = network->members[0];
-  return network;
-}
-
 static bool is_applied(const Network *network) {
   if (network->kind != NET_CHAIN) return network->n_applied > 0;
   for (int i = 0; i < network->n_members; i++)
@@ -251,26 +271,18 @@ static bool is_applied(const Network *network) {
   return true;
 }
 
-static bool copy_fits(Sema *sema, const Network *copy, Value input, Span span) {
+static bool has_weights_to_take(Sema *sema, const Network *copy) {
   const Network *first = first_member(copy->source);
-  const char *word = network_word(sema, first);
-  if (!is_applied(copy->source)) {
-    sema_error(sema, copy->span, "%s has not been applied to anything yet, so it has no weights to take",
-               word);
-    sema_note(sema, first->span, "%s is made here", word);
-    return false;
-  }
-  Shape have = tensor_shape(sema, input.node), wanted = first->in_shape;
-  if (have.rank == wanted.rank && shape_channels(have) == shape_channels(wanted)) return true;
-  sema_error(sema, span, "%s takes %s, this is %s", word, shape_text(sema->arena, wanted),
-             shape_text(sema->arena, have));
-  sema_note(sema, first->in_span, "%s is applied to %s here", word, shape_text(sema->arena, wanted));
-  sema_note(sema, tensor_node(sema, input.node)->span, "%s is made here", shape_text(sema->arena, have));
+  if (is_applied(copy->source)) return true;
+  sema_error(sema, copy->span, "%s has not been applied to anything yet, so it has no weights to take",
+             network_word(sema, first));
+  sema_note(sema, first->span, "%s is made here", network_word(sema, first));
   return false;
 }
 
 static Value apply_copy(Sema *sema, Network *copy, Value input, Span span) {
-  if (!copy_fits(sema, copy, input, span)) return value_error(span);
+  if (!has_weights_to_take(sema, copy) || !copy_fits(sema, copy->source, input, span))
+    return value_error(span);
   Place place = place_of(sema, copy);
   place.role = copy->place.role;
   place.momentum = copy->place.momentum;
@@ -278,7 +290,7 @@ static Value apply_copy(Sema *sema, Network *copy, Value input, Span span) {
   place.source_path = copy->source->path; // a chain's members know better
   Frame frame = {copy->span,
                  arena_printf(sema->arena, "in the copy of %s made here", network_word(sema, copy->source)),
-                 sema->frame};
+                 sema->frame, true};
   sema->frame = &frame;
   Value result = apply_definition(sema, copy->source, place, input, span);
   sema->frame = frame.outer;

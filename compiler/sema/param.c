@@ -55,6 +55,21 @@ static StateId source_of(Sema *sema, Place place, ParamSpec spec, Span span) {
   return NO_STATE;
 }
 
+// A weight made in a library block is better found where the user applied the block.
+static void note_origin(Sema *sema, StateId state) {
+  Build *build = sema->build;
+  if (state >= build->origin_capacity) {
+    int capacity = 2 * (state + 32);
+    Span *origins = ARENA_ARRAY(sema->arena, Span, capacity);
+    if (build->origin_capacity)
+      memcpy(origins, build->origins, sizeof *origins * (size_t)build->origin_capacity);
+    build->origins = origins;
+    build->origin_capacity = capacity;
+  }
+  for (const Frame *frame = sema->frame; frame; frame = frame->outer)
+    if (frame->is_application) build->origins[state] = frame->span;
+}
+
 static StateId make_param(Sema *sema, Place place, ParamSpec spec, const char *name, Span span) {
   State state = {.name = name,
                  .kind = place.role == ROLE_EMA ? STATE_EMA : STATE_PARAM,
@@ -75,7 +90,9 @@ static StateId make_param(Sema *sema, Place place, ParamSpec spec, const char *n
       state.source = NO_STATE;
     state.ema_momentum = place.momentum;
   }
-  return state_add(table_of(sema), state);
+  StateId id = state_add(table_of(sema), state);
+  note_origin(sema, id);
+  return id;
 }
 
 // The parameter exists: this is a later application of its network, or the evaluation graph.

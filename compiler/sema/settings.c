@@ -34,7 +34,7 @@ static int count(const Setting *settings) {
 }
 
 static const Setting *find(Sema *sema, const Setting *settings, const char *where, const Ast *word) {
-  const char *names[32];
+  const char *names[32] = {NULL};
   int n = count(settings);
   for (int i = 0; i < n; i++) {
     if (!strcmp(settings[i].key, word->text)) return &settings[i];
@@ -42,7 +42,7 @@ static const Setting *find(Sema *sema, const Setting *settings, const char *wher
   }
   sema_error(sema, word->span, "%s has no setting %s%s", where, word->text,
              suggestion(sema, word->text, names, n));
-  sema_note(sema, NO_SPAN, "there are %s", word_list(sema, names, n));
+  sema_note(sema, NO_SPAN, "there %s %s", n == 1 ? "is" : "are", word_list(sema, names, n));
   return NULL;
 }
 
@@ -131,7 +131,9 @@ static bool read_group(Sema *sema, const Setting *settings, const char *where, c
       sema_error(sema, atom->span, "%s needs a value", setting->key);
       return false;
     }
-    ok &= read_atom(sema, setting, atoms->kids[++i], target);
+    bool is_read = read_atom(sema, setting, atoms->kids[++i], target);
+    if (!is_read && setting->kind == SET_GROUP) return false;
+    ok &= is_read;
   }
   return ok;
 }
@@ -175,7 +177,7 @@ static int read_choice(Sema *sema, const char *what, const Ast *atom, const char
   for (int i = 0; i < n; i++)
     if (!strcmp(names[i], word->text)) return i;
   sema_error(sema, word->span, "unknown %s %s%s", what, word->text, suggestion(sema, word->text, names, n));
-  sema_note(sema, NO_SPAN, "there are %s", word_list(sema, names, n));
+  sema_note(sema, NO_SPAN, "there %s %s", n == 1 ? "is" : "are", word_list(sema, names, n));
   return -1;
 }
 
@@ -223,9 +225,8 @@ static bool read_std(Sema *sema, const Setting *s, const Ast *atom, void *target
   int n;
   if (!read_list(sema, s->key, atom, MLA_MAX_CHANNELS, data->std, &n)) return false;
   if (n != data->n_mean) {
-    sema_error(sema, atom->span,
-               "normalize has %d means and %d deviations: mean comes first, then as many std", data->n_mean,
-               n);
+    sema_error(sema, atom->span, "mean has %d numbers and std %d: both have one for each channel, mean first",
+               data->n_mean, n);
     return false;
   }
   for (int i = 0; i < n; i++)

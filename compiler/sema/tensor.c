@@ -29,12 +29,13 @@ void attr_set(OpKind op, Attr *attrs, const char *name, double value) {
     attrs[i].i = (int64_t)value;
 }
 
+// Where the tensors of a conflict come from; not the weights, which follow from them, nor the labels.
 static void note_inputs(Sema *sema, const ShapeQuery *query, const NodeId *in) {
-  for (int i = 0; i < query->n_in; i++) {
-    if (query->culprit >= 0 && i != query->culprit) continue;
+  for (int i = 0, n = 0; i < query->n_in && n < 3; i++) {
     const Node *made = tensor_node(sema, in[i]);
-    if (made->op == OP_state) continue;
+    if (made->op == OP_state || made->dtype == DT_INDEX) continue;
     sema_note(sema, made->span, "%s is made here", shape_text(sema->arena, made->shape));
+    n++;
   }
 }
 

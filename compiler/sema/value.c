@@ -111,8 +111,9 @@ bool expect_string(Sema *sema, Value value, const char *what, const char **out) 
 
 bool expect_tensor(Sema *sema, Value value, const char *what, NodeId *out) {
   if (value.kind == VAL_STAGE || value.kind == VAL_UNIT) {
-    sema_error(sema, value.span, "%s must be a tensor; %s is a part of the model", what,
-               value_describe(sema, value));
+    const char *word = value.kind == VAL_STAGE ? stage_word(sema, value.index) : unit_word(sema, value.index);
+    sema_error(sema, value.span, "%s must be a tensor; %s is a part of the model and has no value here", what,
+               word);
     sema_note(sema, NO_SPAN,
               "x is this module's output; copy, ema and share apply later parts of the model to it");
     return false;
