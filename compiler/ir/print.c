@@ -4,16 +4,27 @@
 #include "compiler/ir/op.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char *const phase_names[] = {"forward", "backward", "update"};
 static const char *const group_names[] = {"point", "reduce", "single"};
+
+// The fewest digits that read back as the same number.
+static void print_real(double value, FILE *out) {
+  char text[40];
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  fputs(text, out);
+}
 
 static void print_attrs(const Node *node, FILE *out) {
   const AttrDef *defs = op_info(node->op)->attrs;
   for (int i = 0; defs[i].name; i++) {
     fprintf(out, "%s%s=", i ? " " : " {", defs[i].name);
     if (defs[i].kind == ATTR_REAL)
-      fprintf(out, "%.17g", node->attr[i].r);
+      print_real(node->attr[i].r, out);
     else
       fprintf(out, "%lld", (long long)node->attr[i].i);
   }

@@ -4,9 +4,9 @@
 // gives: Graph.groups in launch order; Graph.is_scheduled
 // breaks: nothing
 //
-// A list schedule. Of the kernels whose inputs are there: first updates (a gradient dies), then backward,
-// then forward in the order of the modules, backbone before auxiliary. So a module's backward runs as soon as
-// its loss is known, before the next module's forward: with window w, at most w modules keep their
+// A list schedule. Of the kernels whose inputs are there: first updates (a gradient dies) and losses, then
+// backward, then forward in the order of the modules, backbone before auxiliary. So a module's backward runs
+// as soon as its loss is known, before the next module's forward: with window w, at most w modules keep their
 // activations. An update waits for all readers of the states it writes.
 //
 // Kernels that start from nothing but leaves and kept values (transposed weights, seeds, recomputed
@@ -36,6 +36,7 @@ typedef struct Schedule {
   int n;
   int *maker;       // [nodes] the kernel that writes a value; -1: a leaf
   bool *is_lazy;    // [kernels]
+  bool *is_report;  // [kernels] writes a loss
   Links *waits_for; // [kernels] not lazy
   Links *followers; // [kernels] kernels that wait for this one
   Links *lazy_in;   // [kernels] lazy ones whose results it reads
@@ -165,6 +166,12 @@ static void keep_to_end(Schedule *schedule, NodeId id) {
   if (id != NO_NODE) schedule->n_readers[node_storage(schedule->graph, id, NULL)]++;
 }
 
+static void keep_loss(Schedule *schedule, NodeId id) {
+  keep_to_end(schedule, id);
+  int maker = schedule->maker[node_storage(schedule->graph, id, NULL)];
+  if (maker >= 0) schedule->is_report[maker] = true;
+}
+
 static void find_dependencies(Schedule *schedule) {
   const Graph *graph = schedule->graph;
   find_makers(schedule);
@@ -178,8 +185,8 @@ static void find_dependencies(Schedule *schedule) {
     for (int i = 0; i < schedule->waits_for[g].n; i++)
       link_to(schedule, &schedule->followers[schedule->waits_for[g].items[i]], g);
   for (int l = 0; l < graph->n_losses; l++) {
-    keep_to_end(schedule, graph->losses[l].value);
-    keep_to_end(schedule, graph->losses[l].term);
+    keep_loss(schedule, graph->losses[l].value);
+    keep_loss(schedule, graph->losses[l].term);
   }
   keep_to_end(schedule, graph->output);
 }
@@ -240,7 +247,7 @@ typedef struct Rank { // lower goes first, compared in this order
 static Rank rank_of(const Schedule *schedule, int g) {
   const Group *group = &schedule->graph->groups[g];
   const Node *root = root_of(schedule, g);
-  if (group->phase == PHASE_UPDATE) return (Rank){{0, g, 0, 0}};
+  if (group->phase == PHASE_UPDATE || schedule->is_report[g]) return (Rank){{0, g, 0, 0}};
   if (group->phase == PHASE_FORWARD) return (Rank){{2, group->module, root->is_aux, g}};
   int64_t bytes = schedule->policy == IN_ORDER ? 0 : growth(schedule, g);
   if (schedule->policy == FREEING_FIRST) bytes = bytes > 0;
@@ -307,6 +314,7 @@ void pass_schedule(Graph *graph, PassCtx *ctx) {
                        .n = graph->n_groups,
                        .maker = ARENA_ARRAY(scratch, int, graph->n_nodes),
                        .is_lazy = ARENA_ARRAY(scratch, bool, n),
+                       .is_report = ARENA_ARRAY(scratch, bool, n),
                        .waits_for = ARENA_ARRAY(scratch, Links, n),
                        .followers = ARENA_ARRAY(scratch, Links, n),
                        .lazy_in = ARENA_ARRAY(scratch, Links, n),

@@ -1,0 +1,22 @@
+#!/bin/sh
+# The training graph after each pass, against tests/passes/golden/PASS.txt; "before" is what elaboration hands over. After a
+# wanted change: MLAANC=build/bin/mlaanc tests/passes/golden.sh --bless, and read the diff.
+set -u
+program=${MLAANC:-build/bin/mlaanc}
+cd "${MLAANC_SOURCE:-$(dirname "$0")/../..}" || exit 2
+golden=tests/passes/golden
+out=$(mktemp) || exit 2
+trap 'rm -f "$out"' EXIT
+total=0 failed=0
+for stage in graph $("$program" --list-passes | awk '{ print $1 }'); do
+  total=$((total + 1))
+  if ! "$program" graph $golden/cascade.mlaan --stage "$stage" >"$out"; then
+    failed=$((failed + 1))
+  elif [ "${1:-}" = --bless ]; then
+    cp "$out" "$golden/$stage.txt"
+  elif ! diff -u "$golden/$stage.txt" "$out"; then
+    failed=$((failed + 1))
+  fi
+done
+echo "$total stages, $failed not as expected"
+[ $failed -eq 0 ] && [ $total -ge 10 ]
