@@ -227,13 +227,23 @@ static Value eval_index(Sema *sema, Env *env, const Ast *ast) {
 // ---- networks
 // -----------------------------------------------------------------------------------------------------
 
-static Value eval_call(Sema *sema, Env *env, const Ast *ast) {
-  return call_value(sema, env, eval(sema, env, ast->kids[0]), ast->kids[1], NULL, ast->span);
-}
-
 static bool is_callable(Value value) {
   return value.kind == VAL_FUNCTION || value.kind == VAL_LAYER || value.kind == VAL_OPERATOR ||
          value.kind == VAL_BLOCK;
+}
+
+// A parameter called `width` does not hide the function: what is called is looked up among what can be
+// called.
+static Value eval_callee(Sema *sema, Env *env, const Ast *ast) {
+  Value value = eval(sema, env, ast), builtin;
+  bool is_known_value = value.kind == VAL_NUMBER || value.kind == VAL_TRUTH || value.kind == VAL_STRING;
+  if (ast->kind == AST_NAME && is_known_value && builtin_value(ast->text, ast->span, &builtin))
+    return builtin;
+  return value;
+}
+
+static Value eval_call(Sema *sema, Env *env, const Ast *ast) {
+  return call_value(sema, env, eval_callee(sema, env, ast->kids[0]), ast->kids[1], NULL, ast->span);
 }
 
 Value eval_pipe_element(Sema *sema, Env *env, Value left, const Ast *element, Span span) {
@@ -251,7 +261,7 @@ Value eval_pipe_element(Sema *sema, Env *env, Value left, const Ast *element, Sp
     return value_error(span);
   }
   if (element->kind == AST_CALL) {
-    Value callee = eval(sema, env, element->kids[0]);
+    Value callee = eval_callee(sema, env, element->kids[0]);
     if (is_callable(callee) && !(callee.kind == VAL_FUNCTION && callee.function->only_auxiliary))
       return call_value(sema, env, callee, element->kids[1], &left, element->span);
   }
