@@ -7,7 +7,7 @@ set -euo pipefail
 need_packages "${build_packages[@]}" dataset-fashion-mnist
 
 say "build"
-build build
+build build mlaanc
 mlaanc=$root/build/bin/mlaanc
 cd "$root"
 

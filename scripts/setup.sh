@@ -1,5 +1,5 @@
 # Sourced by the other scripts: what they share. Installs Debian packages if they are missing, builds.
-#   . scripts/setup.sh; need_packages gcc make; build build
+#   . scripts/setup.sh; need_packages gcc make; build build all
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(gcc libc6-dev make cmake pkg-config flex bison libfl-dev libjansson-dev zlib1g-dev)
 
@@ -25,10 +25,10 @@ need_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build FOLDER [cmake option...]
+# build FOLDER TARGET [cmake option...]
 build() {
-  local folder=$root/$1
-  shift
+  local folder=$root/$1 target=$2
+  shift 2
   cmake -S "$root" -B "$folder" "$@" >/dev/null
-  cmake --build "$folder" -j "$(nproc)"
+  cmake --build "$folder" --target "$target" -j "$(nproc)"
 }

@@ -6,12 +6,12 @@ set -euo pipefail
 need_packages "${build_packages[@]}" python3-minimal dataset-fashion-mnist clang-format-14
 
 say "build"
-build build
+build build all
 say "tests"
 ctest --test-dir "$root/build" --output-on-failure -j "$(nproc)"
 
 say "build with address and undefined-behaviour sanitizers"
-build build-sanitize -DMLAANC_SANITIZE=address,undefined
+build build-sanitize all -DMLAANC_SANITIZE=address,undefined
 say "tests under sanitizers"
 ctest --test-dir "$root/build-sanitize" --output-on-failure -j "$(nproc)" -LE slow
 
