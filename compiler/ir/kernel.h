@@ -1,6 +1,6 @@
 // Kernel groups: what pass_fuse makes of the nodes, pass_schedule orders and the emitters write out.
-// A group is computed by one kernel (a reduction: by a kernel and its finish). Values inside a group that nobody
-// else needs never reach memory.
+// A group is computed by one kernel (a reduction: by a kernel and its finish). Values inside a group that
+// nobody else needs never reach memory.
 #pragma once
 #include "compiler/ir/graph.h"
 
@@ -28,19 +28,21 @@ struct Group {
   int64_t partial_offset; // in the work arena; set by pass_plan_memory
 };
 
-// Sums are cut into a number of parts that the shapes alone fix; part p writes its sums to row p of the partial buffer
-// and the finish adds the rows in order. So results do not depend on the number of threads.
+// Sums are cut into a number of parts that the shapes alone fix; part p writes its sums to row p of the
+// partial buffer and the finish adds the rows in order. So results do not depend on the number of threads.
 enum { PART_ELEMS = 16384, MAX_PARTS = 32, MAX_WEIGHT_PARTS = 8, MAX_WEIGHT_PARTIAL_BYTES = 8 << 20 };
 
-// POINT and REDUCE: parts of the rows. Gradients of weights: grad_weight_parts. Any other single kernel: 1 here, its
-// emitter is free to choose since no sums cross parts.
+// POINT and REDUCE: parts of the rows. Gradients of weights: grad_weight_parts. Any other single kernel: 1
+// here, its emitter is free to choose since no sums cross parts.
 int group_parts(const Graph *graph, const Group *group);
-// Parts of the batch in conv2d_grad_weight and linear_grad_weight: fewer for a large weight; never more than images.
+// Parts of the batch in conv2d_grad_weight and linear_grad_weight: fewer for a large weight; never more than
+// images.
 int grad_weight_parts(int64_t batch, int64_t weight_bytes);
-// [parts][elements of all sums] of DT_REAL for REDUCE, and for gradients of weights of more than one part (a single
-// part writes the result itself); 0 for the others.
+// [parts][elements of all sums] of DT_REAL for REDUCE, and for gradients of weights of more than one part (a
+// single part writes the result itself); 0 for the others.
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group);
 // The shape whose rows x channels the kernel of a POINT or REDUCE group visits.
 Shape group_space(const Graph *graph, const Group *group);
-// True if the kernel reads `value` (a node with memory) only at the very element of `output` that it writes next.
+// True if the kernel reads `value` (a node with memory) only at the very element of `output` that it writes
+// next.
 bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, NodeId value);
