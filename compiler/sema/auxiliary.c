@@ -25,12 +25,13 @@ static NodeId unweighted(const Graph *graph, NodeId value) {
   }
 }
 
-// cross_entropy; bce for the mean of bce_terms; the operator's name for whatever else.
+// The operator's name; `bce` for the mean of `bce_terms`.
 static const char *loss_base_name(Sema *sema, const Graph *graph, NodeId term) {
   const Node *node = graph_node(graph, term);
-  if (node->op == OP_mean) node = graph_node(graph, node->in[0]);
-  const char *name = op_info(node->op)->name, *suffix = strstr(name, "_terms");
-  return suffix ? arena_strndup(sema->arena, name, (size_t)(suffix - name)) : name;
+  const char *name = op_info(node->op)->name;
+  if (node->op != OP_mean) return name;
+  const char *inner = op_info(graph_node(graph, node->in[0])->op)->name, *suffix = strstr(inner, "_terms");
+  return suffix ? arena_strndup(sema->arena, inner, (size_t)(suffix - inner)) : name;
 }
 
 static const char *unique_loss_name(Sema *sema, const char *base) {

@@ -315,6 +315,8 @@ static bool elaborate(Sema *sema, Model *model) {
   model->name = item->name;
   if (!build_training(sema, model, item, args)) return false;
   if (!build_evaluation(sema, model, item, args) || !build_end_to_end(sema, model, item, args)) return false;
+  state_table_sort(model->states, (Graph *[]){model->train, model->eval}, 2);
+  state_table_sort(model->end_to_end->states, (Graph *[]){model->end_to_end}, 1);
   model->data = sema->data;
   model->recipe = sema->recipe;
   return true;
