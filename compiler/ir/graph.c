@@ -155,6 +155,25 @@ State *state_get(const StateTable *table, StateId id) {
   return &table->items[id];
 }
 
+void state_table_sort(StateTable *table, Graph *const *graphs, int n_graphs) {
+  StateId *moved = ARENA_ARRAY(table->arena, StateId, table->n + 1), n = 0;
+  State *items = ARENA_ARRAY(table->arena, State, table->capacity);
+  for (StateKind kind = 0; kind < N_STATE_KINDS; kind++)
+    for (StateId id = 0; id < table->n; id++)
+      if (table->items[id].kind == kind) {
+        moved[id] = n;
+        items[n++] = table->items[id];
+      }
+  table->items = items;
+  for (StateId id = 0; id < n; id++)
+    if (items[id].source != NO_STATE) items[id].source = moved[items[id].source];
+  for (int g = 0; g < n_graphs; g++)
+    for (NodeId id = 1; id < graphs[g]->n_nodes; id++) {
+      Node *node = &graphs[g]->nodes[id];
+      if (node->state != NO_STATE) node->state = moved[node->state];
+    }
+}
+
 // ---- shapes ----
 
 Shape shape_of(int rank, const int64_t *dim) {
