@@ -1,10 +1,10 @@
 // Times the emitted convolution kernels alone: milliseconds and GFLOP/s (padding counted as work) of forward,
 // input gradient and weight gradient with its finish, and how long the text takes to compile.
 //
-//   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c compiler/emit/conv_*.c
+//   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c compiler/emit/c/conv_*.c
 //      compiler/support/arena.c compiler/support/strbuf.c -o conv_bench -ldl -lpthread
 //   ./conv_bench [threads [seconds per kernel [name of one shape]]]
-#include "compiler/emit/conv.h"
+#include "compiler/emit/c/conv.h"
 #include "tests/support/kernels.h"
 
 #include <pthread.h>

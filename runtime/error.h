@@ -4,7 +4,7 @@
 
 typedef enum MlaErrorKind {
   MLA_OK,
-  MLA_ERROR_INPUT,  // data, checkpoint or plan is missing, truncated, corrupt, or does not fit the model: exit 1
+  MLA_ERROR_INPUT, // data, checkpoint or plan is missing, truncated, corrupt, or does not fit the model: exit 1
   MLA_ERROR_SYSTEM, // device, memory, disk, compiler: exit 3
 } MlaErrorKind;
 
@@ -14,4 +14,5 @@ typedef struct MlaError {
 } MlaError;
 
 // Fills the error (the first one stays) and returns false, so that `return mla_fail(...)` reads well.
-bool mla_fail(MlaError *error, MlaErrorKind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool mla_fail(MlaError *error, MlaErrorKind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

@@ -10,7 +10,15 @@ enum { MLA_MAX_RANK = 4, MLA_MAX_CHANNELS = 16, MLA_MAX_MILESTONES = 16 };
 typedef enum MlaElem { MLA_F32, MLA_F64, MLA_I32 } MlaElem;
 
 // One allocation holds all regions, in this order, each starting at a multiple of 64 bytes.
-typedef enum MlaRegion { MLA_WORK, MLA_PARAM, MLA_MOMENTUM, MLA_EMA, MLA_RUNNING, MLA_CONST, MLA_N_REGIONS } MlaRegion;
+typedef enum MlaRegion {
+  MLA_WORK,
+  MLA_PARAM,
+  MLA_MOMENTUM,
+  MLA_EMA,
+  MLA_RUNNING,
+  MLA_CONST,
+  MLA_N_REGIONS
+} MlaRegion;
 
 typedef struct MlaBuffer {
   const char *name; // "stage1.2/conv1"
@@ -24,8 +32,8 @@ typedef struct MlaBuffer {
 // `buf` are the launch's buffers; `scratch` is private to the worker. Parts may run in any order, on any thread.
 typedef struct MlaKernel {
   const char *symbol;
-  const char *text;       // with its opening comment; the program's prelude stands before it
-  int64_t scratch_bytes;  // needed by one worker
+  const char *text;      // with its opening comment; the program's prelude stands before it
+  int64_t scratch_bytes; // needed by one worker
 } MlaKernel;
 
 // A plain function in place of a kernel: the reference device's. `call` is the compiler's; `buf` as above, all float64.
@@ -38,7 +46,7 @@ typedef struct MlaLaunch {
   const void *host_call;
   const int32_t *buffers;
   int n_buffers;
-  int parts;        // fixed by the plan, so that results do not depend on the number of threads
+  int parts; // fixed by the plan, so that results do not depend on the number of threads
   int module;
   int64_t flops, n_bytes; // for the full batch; bytes read and written
 } MlaLaunch;
@@ -51,7 +59,14 @@ typedef struct MlaStep {
   int64_t work_bytes; // what this step needs of MLA_WORK
 } MlaStep;
 
-typedef enum MlaInitKind { MLA_INIT_ZERO, MLA_INIT_ONE, MLA_INIT_NORMAL, MLA_INIT_UNIFORM, MLA_INIT_VALUES, MLA_INIT_COPY } MlaInitKind;
+typedef enum MlaInitKind {
+  MLA_INIT_ZERO,
+  MLA_INIT_ONE,
+  MLA_INIT_NORMAL,
+  MLA_INIT_UNIFORM,
+  MLA_INIT_VALUES,
+  MLA_INIT_COPY
+} MlaInitKind;
 typedef enum MlaLayout { MLA_LAYOUT_PLAIN, MLA_LAYOUT_CONV, MLA_LAYOUT_LINEAR } MlaLayout;
 
 typedef struct MlaState {
@@ -98,7 +113,11 @@ typedef struct MlaData {
   double mean[MLA_MAX_CHANNELS], std[MLA_MAX_CHANNELS];
 } MlaData;
 
-typedef enum MlaScheduleKind { MLA_SCHEDULE_CONSTANT, MLA_SCHEDULE_COSINE, MLA_SCHEDULE_STEP } MlaScheduleKind;
+typedef enum MlaScheduleKind {
+  MLA_SCHEDULE_CONSTANT,
+  MLA_SCHEDULE_COSINE,
+  MLA_SCHEDULE_STEP
+} MlaScheduleKind;
 
 // methods.md 2.4: lr of epoch e = 1..epochs. Cosine: lr/2 (1 + cos(pi e / epochs)); during the first `warmup` epochs
 // multiplied by (e-1)/warmup, plus warmup_start (warmup + 1 - e). Step: lr times factor at each milestone passed.
@@ -118,8 +137,8 @@ typedef struct MlaRecipe {
 
 typedef struct MlaProgram {
   const char *model;
-  MlaElem elem; // of all real buffers: MLA_F32 or MLA_F64
-  const char *prelude; // text before every kernel
+  MlaElem elem;              // of all real buffers: MLA_F32 or MLA_F64
+  const char *prelude;       // text before every kernel
   const char *compile_flags; // for the host compiler
   const MlaBuffer *buffers;
   int n_buffers;

@@ -13,7 +13,7 @@
 // ---- for every operator ---------------------------------------------------------------------------------------
 Arena *emit_arena(Emit *emit);
 const char *emit_number(Emit *emit, double value); // "((real)1e-05)"
-Shape emit_input_shape(Emit *emit, int i); // of the node's input; the batch extent stays DIM_BATCH
+Shape emit_input_shape(Emit *emit, int i);         // of the node's input; the batch extent stays DIM_BATCH
 
 // ---- POINT and REDUCE: expressions ----------------------------------------------------------------------------
 // Input `i` at the element being computed: a variable of type vec. A [channels] or scalar input of a wider group is
@@ -45,7 +45,8 @@ void emit_line(Emit *emit, const char *format, ...) __attribute__((format(printf
 void emit_gather(Emit *emit, const Node *node, int lanes_divide);
 // The vector of input `i` at a position, channels from `c` (emit_load) or from another channel expression.
 const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x);
-const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x, const char *channel);
+const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
+                           const char *channel);
 // Serial kernels: one part, plain scalar code. In the body: `batch` (long), `in0`, `in1`, ... (const real * or, for
 // an index tensor, const int *), `out` (real *).
 void emit_serial(Emit *emit, const Node *node);

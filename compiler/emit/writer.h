@@ -154,8 +154,8 @@ void frame_add_outputs(Emit *emit, BufferRef *refs, int *n);
 // ---- skeletons (c/*.c) ----
 void emit_point_group(Emit *emit);
 void emit_reduce_group(Emit *emit);
-void emit_single_group(Emit *emit);
 void emit_gather_end(Emit *emit);
+void emit_serial_end(Emit *emit);
 // `const real *in0 = buf[0]; ... real *out = buf[n];` of a single node.
 void single_operands(Emit *emit, StrBuf *out);
 // Room for the buffers of a single node's launch, its inputs filled in.

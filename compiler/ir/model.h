@@ -5,10 +5,10 @@
 
 typedef struct Model {
   const char *name;
-  Graph *train; // forward of backbone and auxiliaries, modules and losses set; no backward yet
-  Graph *eval;  // the backbone alone, batch norm with running statistics
-  Graph *end_to_end; // the same backbone as one module with the final loss alone: what `plan` compares with
+  Graph *train;       // forward of backbone and auxiliaries, modules and losses set; no backward yet
+  Graph *eval;        // the backbone alone, batch norm with running statistics
+  Graph *end_to_end;  // the same backbone as one module with the final loss alone: what `plan` compares with
   StateTable *states; // shared by train and eval (end_to_end has a table of its own)
-  MlaData data;     // in the form the runtime reads
+  MlaData data;       // in the form the runtime reads
   MlaRecipe recipe;
 } Model;

@@ -9,8 +9,8 @@ typedef enum AttrKind { ATTR_INT, ATTR_REAL, ATTR_BOOL } AttrKind;
 typedef struct AttrDef {
   const char *name; // NULL ends the list
   AttrKind kind;
-  bool is_required;  // in a call of the language; positional in this order after the inputs
-  double fallback;   // value where the call leaves it out
+  bool is_required; // in a call of the language; positional in this order after the inputs
+  double fallback;  // value where the call leaves it out
   const char *doc;
 } AttrDef;
 
@@ -29,7 +29,8 @@ typedef struct ShapeQuery {
 } ShapeQuery;
 
 // Always returns false. The text states both sides: "conv2d expects 64 input channels, x has 32".
-bool shape_fail(ShapeQuery *query, int culprit, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool shape_fail(ShapeQuery *query, int culprit, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // What a gradient rule sees: it adds the cotangent of each input that needs one.
 typedef struct Grad Grad;

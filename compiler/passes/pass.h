@@ -6,12 +6,12 @@
 #include <stdio.h>
 
 typedef struct PassCtx {
-  Arena *scratch;    // reset when the pass returns
+  Arena *scratch; // reset when the pass returns
   const Model *model;
   int64_t batch;
-  int elem_bytes;    // 4 or 8
-  bool is_training;  // the training graph, else an evaluation graph
-  bool unfused;      // every node a kernel of its own: the reference device
+  int elem_bytes;   // 4 or 8
+  bool is_training; // the training graph, else an evaluation graph
+  bool unfused;     // every node a kernel of its own: the reference device
 } PassCtx;
 
 #define PASS(name, ...) void pass_##name(Graph *graph, PassCtx *ctx);
@@ -32,7 +32,7 @@ typedef struct PipelineOptions {
   const char *stop_after;               // NULL: run all
   const char *const *disabled;          // passes to leave out (only optional ones: see passes.def)
   int n_disabled;
-  FILE *dump;                           // where dumps go
+  FILE *dump; // where dumps go
 } PipelineOptions;
 
 // Runs all passes over model->train, model->eval (and model->end_to_end if it is there), verifying after each. A

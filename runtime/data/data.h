@@ -26,8 +26,8 @@ typedef struct MlaBatch {
 // Walks a split in batches. A thread prepares the next batch while the caller computes; shuffling (train) depends on
 // (seed, epoch), augmentation on (seed, epoch, position) alone. The last partial batch is kept.
 typedef struct MlaLoader MlaLoader;
-MlaLoader *mla_loader_start(const MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch, bool train,
-                            uint64_t seed, int epoch, int64_t first_batch, MlaError *error);
+MlaLoader *mla_loader_start(const MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch,
+                            bool train, uint64_t seed, int epoch, int64_t first_batch, MlaError *error);
 // The next batch, valid until the following call; NULL at the end of the epoch.
 const MlaBatch *mla_loader_next(MlaLoader *loader);
 void mla_loader_stop(MlaLoader *loader);

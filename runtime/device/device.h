@@ -10,11 +10,13 @@ typedef struct DevPtr {
 } DevPtr;
 
 typedef struct MlaDevice MlaDevice;
-typedef struct MlaLoaded MlaLoaded; // a program made ready on a device: memory allocated, kernels compiled and bound
+typedef struct MlaLoaded
+    MlaLoaded; // a program made ready on a device: memory allocated, kernels compiled and bound
 
 typedef struct MlaDeviceOptions {
-  int threads;            // 0: as many as the machine has
-  const char *cache_dir;  // compiled kernels; NULL: $MLAANC_CACHE, else $XDG_CACHE_HOME/mlaanc, else ~/.cache/mlaanc
+  int threads; // 0: as many as the machine has
+  const char
+      *cache_dir; // compiled kernels; NULL: $MLAANC_CACHE, else $XDG_CACHE_HOME/mlaanc, else ~/.cache/mlaanc
   bool verbose;
 } MlaDeviceOptions;
 
@@ -40,14 +42,14 @@ struct MlaDevice {
 struct MlaLoaded {
   MlaDevice *device;
   const MlaProgram *program;
-  DevPtr base;                           // the one allocation
-  int64_t region_start[MLA_N_REGIONS];   // bytes from base
-  int64_t n_bytes;                       // of the allocation
-  int64_t scratch_bytes;                 // workers' scratch, apart from the allocation
+  DevPtr base;                         // the one allocation
+  int64_t region_start[MLA_N_REGIONS]; // bytes from base
+  int64_t n_bytes;                     // of the allocation
+  int64_t scratch_bytes;               // workers' scratch, apart from the allocation
   double compile_seconds;
-  int n_compiled, n_cached;              // kernels
-  int64_t n_launches;                    // run so far
-  const double *launch_seconds;          // per launch of the train step, if profiling; else NULL
+  int n_compiled, n_cached;     // kernels
+  int64_t n_launches;           // run so far
+  const double *launch_seconds; // per launch of the train step, if profiling; else NULL
 };
 
 bool mla_device_open(MlaDevice *device, const char *name, const MlaDeviceOptions *options, MlaError *error);

@@ -5,14 +5,14 @@
 #include <signal.h>
 
 typedef struct MlaRunOptions {
-  const char *run_dir;         // made if missing; NULL: nothing is written
-  const char *data_root;       // NULL: the model's
-  bool resume;                 // continue from run_dir's newest checkpoint
-  bool quiet, json;            // no human text; metrics lines on stdout
-  int64_t max_steps;           // 0: no limit; stops (with a checkpoint) after this many steps in all
-  int64_t checkpoint_steps;    // 0: only at the end of epochs
-  int checkpoint_keep;         // how many to keep (at least 1)
-  const char *model_text;      // the resolved model, written to run_dir/model.mlaan
+  const char *run_dir;      // made if missing; NULL: nothing is written
+  const char *data_root;    // NULL: the model's
+  bool resume;              // continue from run_dir's newest checkpoint
+  bool quiet, json;         // no human text; metrics lines on stdout
+  int64_t max_steps;        // 0: no limit; stops (with a checkpoint) after this many steps in all
+  int64_t checkpoint_steps; // 0: only at the end of epochs
+  int checkpoint_keep;      // how many to keep (at least 1)
+  const char *model_text;   // the resolved model, written to run_dir/model.mlaan
   const volatile sig_atomic_t *interrupted; // set by Ctrl-C: write a checkpoint and stop
 } MlaRunOptions;
 
@@ -21,7 +21,7 @@ typedef struct MlaRunResult {
   int64_t steps_done;
   bool was_evaluated; // test_accuracy and test_loss are set: always, when the last epoch is done
   double test_accuracy, test_loss, best_accuracy; // in [0, 1]
-  double seconds, images_per_second; // of the whole call; while training (evaluations left out)
+  double seconds, images_per_second;              // of the whole call; while training (evaluations left out)
   bool was_interrupted;
 } MlaRunResult;
 
@@ -39,9 +39,9 @@ double mla_learning_rate(const MlaRecipe *recipe, int epoch);
 
 // Checkpoints: safetensors with PyTorch's names and layouts, written to a temporary file, synced and renamed.
 typedef struct MlaProgress {
-  int epoch;          // being trained, from 1
-  int64_t batch;      // batches of it already done
-  int64_t step;       // steps done in all
+  int epoch;     // being trained, from 1
+  int64_t batch; // batches of it already done
+  int64_t step;  // steps done in all
   uint64_t seed;
   double best_accuracy;
 } MlaProgress;
@@ -51,4 +51,5 @@ bool mla_checkpoint_save(MlaLoaded *loaded, const char *path, const MlaProgress 
 // device failed, some states.
 // weights_only (for eval): the backbone's parameters and running statistics are enough, the rest of the file is not
 // looked at, F32 and F64 are converted, and `progress` is zeros. `progress` may be NULL.
-bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only, MlaProgress *progress, MlaError *error);
+bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only, MlaProgress *progress,
+                         MlaError *error);

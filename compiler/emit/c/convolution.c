@@ -1,6 +1,6 @@
-// Convolutions and linear layers: from nodes to the writers of compiler/emit/conv.h. A linear layer is a
+// Convolutions and linear layers: from nodes to the writers of compiler/emit/c/conv.h. A linear layer is a
 // convolution of images of one pixel.
-#include "compiler/emit/conv.h"
+#include "compiler/emit/c/conv.h"
 #include "compiler/emit/writer.h"
 
 static int64_t attr_of(const Node *node, const char *name) {

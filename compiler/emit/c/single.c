@@ -36,7 +36,7 @@ void emit_serial(Emit *emit, const Node *node) {
   emit->is_serial = true;
 }
 
-static void end_serial(Emit *emit) {
+void emit_serial_end(Emit *emit) {
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);
   writer_line(&text, 1, "MLA_USE(1)");
@@ -44,11 +44,4 @@ static void end_serial(Emit *emit) {
   writer_indent(&text, 1, emit->body.text);
   strbuf_put(&text, "}\n");
   single_draft(emit, text.text, 1);
-}
-
-void emit_single_group(Emit *emit) {
-  emit->node = graph_node(emit->graph, emit->group->nodes[0]);
-  op_info(emit->node->op)->emit(emit, emit->node);
-  if (emit->is_gather) emit_gather_end(emit);
-  if (emit->is_serial) end_serial(emit);
 }

@@ -1,7 +1,7 @@
 // What the convolution writers share: how channels are cut into vectors, how a row of pixels is cut into
 // register tiles, and the tile itself.
 #pragma once
-#include "compiler/emit/conv.h"
+#include "compiler/emit/c/conv.h"
 
 enum { CONV_MAX_RUNS = 8 };
 

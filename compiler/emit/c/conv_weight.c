@@ -1,5 +1,5 @@
 // Kernels over the weights alone: the sum of the partial gradients and the transposed weight.
-#include "compiler/emit/conv_parts.h"
+#include "compiler/emit/c/conv_parts.h"
 
 enum { PART_ELEMS = 16 * 1024, MAX_PARTS = 16, SQUARE = 16 };
 

@@ -1,6 +1,6 @@
 // The register tile of the forward and grad_input kernels, as one C function.
 #pragma once
-#include "compiler/emit/conv_parts.h"
+#include "compiler/emit/c/conv_parts.h"
 
 // n_pixels x n_vecs accumulators, summed over a run of kernel rows, the columns of one kernel row and the
 // input channels. Strides are in elements. The written function is

@@ -6,7 +6,7 @@
 //   a0_0 += w1_0 * x1; a1_0 += w0_0 * x1; ...
 //
 // so a 3-tap row of 16 pixels takes 21 loads for 48 multiply-adds.
-#include "compiler/emit/conv_tile.h"
+#include "compiler/emit/c/conv_tile.h"
 
 enum { MAX_LIVE_TAPS = 7 }; // wider kernel rows are summed in several goes
 

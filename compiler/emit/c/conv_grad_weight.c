@@ -8,7 +8,7 @@
 //   a0_0_0 += x1_0 * g1_0; a1_0_0 += x1_0 * g0_0; ...
 //
 // A pass is one such set of accumulators. The images are divided among partial sums, the passes among slices.
-#include "compiler/emit/conv_parts.h"
+#include "compiler/emit/c/conv_parts.h"
 
 enum {
   PART_FLOPS = 4000000,

@@ -3,7 +3,7 @@
 // remainder of the coordinates, and each lattice has only the taps that meet it (no zeros are multiplied).
 // All that differs is the taps and the text; here the source and the result are "x" and "y" whatever they
 // mean to the network.
-#include "compiler/emit/conv_tile.h"
+#include "compiler/emit/c/conv_tile.h"
 
 #include <stdlib.h>
 

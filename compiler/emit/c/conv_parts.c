@@ -1,5 +1,5 @@
 // How channels are cut into vectors and a row of output pixels into register tiles.
-#include "compiler/emit/conv_parts.h"
+#include "compiler/emit/c/conv_parts.h"
 
 int conv_div_up(int a, int b) {
   return (a + b - 1) / b;
