@@ -128,9 +128,16 @@ static bool check_disabled(const Options *options) {
 }
 
 // Everything about the options that can be wrong before a file is opened.
+static bool check_vector_bytes(const Options *options) {
+  int64_t n = options->vector_bytes;
+  if (n == -1 || n == 16 || n == 32 || n == 64) return true;
+  usage_error("--vector-bytes is 64, 32 or 16, not %lld", (long long)n);
+  return false;
+}
+
 static bool check_options(const Options *options) {
   MlaElem elem;
-  return compile_device(options) && parse_precision(options, &elem) &&
+  return compile_device(options) && parse_precision(options, &elem) && check_vector_bytes(options) &&
          check_pass("pass to --dump-before", options->dump_before, true) &&
          check_pass("pass to --dump-after", options->dump_after, true) &&
          check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
@@ -187,7 +194,9 @@ static int compile_model(Compilation *c, const Options *options) {
   int status = compile_load(c, options);
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
   if (status != STATUS_OK || options->stop_after) return status;
-  EmitOptions emit = {.target = compile_is_reference(options) ? EMIT_REFERENCE : EMIT_C, .map = c->map};
+  EmitOptions emit = {.target = compile_is_reference(options) ? EMIT_REFERENCE : EMIT_C,
+                      .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
+                      .map = c->map};
   parse_precision(options, &emit.elem);
   c->program = emit_program(c->arena, c->model, &emit);
   return STATUS_OK;

@@ -48,6 +48,8 @@ static const OptionDef option_table[] = {
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
     TEXT("-o", "PATH", BIT(emit) | BIT(graph), out,
          "directory (emit) or file (graph; default: standard output)"),
+    NUMBER("--vector-bytes", BIT(emit), vector_bytes, 16,
+           "width of the machine's vectors: 64, 32 or 16 (default: this machine's)"),
     TEXT("--name", "NAME", BIT(run), name, "the run directory is runs/NAME (default: the model file's name)"),
     TEXT("--run-dir", "DIR", BIT(run), run_dir, "the run directory, wherever it is"),
     FLAG("--resume", BIT(run), resume, "go on from the run directory's newest checkpoint"),

@@ -27,7 +27,7 @@ typedef struct Options {
   const char *device, *precision;
   const char *dump_before, *dump_after, *stop_after;
   const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format;
-  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels;
+  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels, vector_bytes;
 } Options;
 
 typedef enum VerbKind {

@@ -1,0 +1,15 @@
+// for  first.bn1.running_mean
+// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
+//   %1 running_step([2, 16]) on 2 tensors
+// moves 0.000 MiB, 0.000 GFLOP for a batch of 32, in 1 part
+void running_step_16(void *const *buf, long batch, void *scratch, int part, int parts) {
+  MLA_USE(8)
+  const real *stats = buf[0]; // [2][16]
+  real *mean = buf[1], *var = buf[2];
+  const real n = (real)(batch * 196);
+  const real unbiased = n > 1 ? n / (n - 1) : 1;
+  for (long c = 0; c < 16; c += 8) {
+    mla_store(mean + c, ((real)0.9) * mla_load(mean + c) + ((real)0.1) * mla_load(stats + c));
+    mla_store(var + c, ((real)0.9) * mla_load(var + c) + ((real)0.1) * unbiased * mla_load(stats + 16 + c));
+  }
+}
