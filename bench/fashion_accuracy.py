@@ -2,7 +2,7 @@
 """One epoch of Fashion-MNIST with the shipped `man` or `mlaan` model: test accuracy of ours and of the same topology in
 plain PyTorch.
 
-    bench/fashion_accuracy.py {man,mlaan} [--epochs 1] [--batch 128] [--limit N] [--skip-ours]
+    bench/fashion_accuracy.py {man,mlaan} [--seeds 1] [--epochs 1] [--batch 128] [--limit N]
 
 The PyTorch side is written as the papers' code is: one nn.Module a local module, detach() at the borders, copies by
 deepcopy, EMA by hand. Both draw their own random numbers, so the accuracies agree as two seeds do, not bit by bit."""
@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="repeat with seeds 0, 1, ...")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int, default=0, help="steps an epoch (0: all), for a quick look")
     parser.add_argument("--skip-ours", action="store_true")
@@ -110,6 +110,17 @@ def follow(copies, sources, momentum):
         mine.mul_(momentum).add_(theirs, alpha=1 - momentum)
 
 
+def again(part, x):
+    """A second pass with the same batch: the running statistics have seen it already."""
+    norms = [m for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 0.0
+    x = part(x)
+    for norm in norms:
+        norm.momentum = 0.1
+    return x
+
+
 # ---- methods -----------------------------------------------------------------------------------------------------
 
 
@@ -183,12 +194,12 @@ class Mlaan(nn.Module):
         for i, part in enumerate(parts[:-1]):
             before = x
             x = part(before.detach())
-            cascade = x if i == 0 else part(parts[i - 1](y.detach()))
+            cascade = x if i == 0 else again(part, again(parts[i - 1], y.detach()))
             loss = w_x * F.cross_entropy(self.own[i](x), label) + w_y * F.cross_entropy(self.chain(i, cascade), label)
             loss.backward()
             losses.append(loss.item())
             y = before
-        near, far = parts[-1](x.detach()), parts[-1](parts[-2](y.detach()))
+        near, far = parts[-1](x.detach()), again(parts[-1], again(parts[-2], y.detach()))
         loss = w_x * F.cross_entropy(self.net.tail(near), label) + w_y * F.cross_entropy(self.net.tail(far), label)
         loss.backward()
         for mine, source in zip(self.ema, self.first):
@@ -213,9 +224,9 @@ def evaluate(net, images, labels):
     return right / len(labels)
 
 
-def train_pytorch():
+def train_pytorch(seed):
     torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    torch.manual_seed(seed)
     images, labels = load("train")
     model = method().to(memory_format=torch.channels_last).train()
     optimizer = resnet.sgd([p for p in model.parameters() if p.requires_grad], args.lr)
@@ -228,17 +239,17 @@ def train_pytorch():
             losses = model.backward((image - MEAN) / STD, labels[chosen])
             optimizer.step()
             if step % 50 == 0:
-                print(f"  PyTorch epoch {epoch} step {step}/{len(order)} {time.time() - start:.0f} s, losses",
+                print(f"  PyTorch seed {seed} epoch {epoch} step {step}/{len(order)} {time.time() - start:.0f} s, losses",
                       " ".join(f"{loss:.3f}" for loss in losses), flush=True)
     accuracy = evaluate(model.net, *load("t10k"))
     print(f"PyTorch: test accuracy {100 * accuracy:.2f} % in {time.time() - start:.0f} s")
     return accuracy
 
 
-def train_ours():
+def train_ours(seed):
     with tempfile.TemporaryDirectory() as folder:
         command = [torchenv.mlaanc_path(), "run", os.path.join(ROOT, "models", "fashion", f"{args.method}.mlaan"), "--json",
-                   "--run-dir", os.path.join(folder, "run"), "--threads", str(args.threads), "--seed", str(args.seed),
+                   "--run-dir", os.path.join(folder, "run"), "--threads", str(args.threads), "--seed", str(seed),
                    "--batch", str(args.batch), "--epochs", str(args.epochs)]
         if args.limit:
             command += ["--max-steps", str(args.limit)]
@@ -248,7 +259,14 @@ def train_ours():
     return result["test_accuracy"]
 
 
-ours = math.nan if args.skip_ours else train_ours()
-theirs = train_pytorch()
-print(f"{args.method}, {args.epochs} epoch(s), batch {args.batch}, seed {args.seed}: "
-      f"mlaanc {100 * ours:.2f} %, PyTorch {100 * theirs:.2f} %")
+def summary(accuracies):
+    spread = f" +- {100 * statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
+    return f"{100 * statistics.mean(accuracies):.2f}{spread} %"
+
+
+ours, theirs = [], []
+for number in range(args.seeds):
+    ours.append(math.nan if args.skip_ours else train_ours(number))
+    theirs.append(train_pytorch(number))
+print(f"{args.method}, {args.epochs} epoch(s), batch {args.batch}, {args.seeds} seed(s): "
+      f"mlaanc {summary(ours)}, PyTorch {summary(theirs)}")
