@@ -13,6 +13,7 @@ import gzip
 import json
 import math
 import os
+import statistics
 import subprocess
 import tempfile
 import time
