@@ -190,10 +190,21 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
   return STATUS_OK;
 }
 
+// "/usr/local/share/mlaanc/models/lib/resnet.mlaan" as "lib/resnet.mlaan": the program's text must not depend on where
+// the library is. Messages, which should lead an editor to the file, have been printed by now.
+static void shorten_library_paths(SourceMap *map, const char *library) {
+  size_t length = strlen(library);
+  for (uint32_t i = 1; i < map->n_files; i++) {
+    const char *path = map->files[i].path;
+    if (strncmp(path, library, length) == 0 && path[length] == '/') map->files[i].path = path + length + 1;
+  }
+}
+
 static int compile_model(Compilation *c, const Options *options) {
   int status = compile_load(c, options);
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
   if (status != STATUS_OK || options->stop_after) return status;
+  shorten_library_paths(c->map, locate_library(c->arena));
   EmitOptions emit = {.target = compile_is_reference(options) ? EMIT_REFERENCE : EMIT_C,
                       .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
                       .map = c->map};

@@ -11,6 +11,11 @@ while read -r model; do
   n=$((n + 1))
 done < <(find "$TEST_TMP/moved here/share/mlaanc/models" -name '*.mlaan' -not -path '*/lib/*')
 [ $n -gt 0 ] || fail "no models installed"
+# What is emitted does not depend on where the library lies.
+cp "$MLAANC_SOURCE/models/fashion/man.mlaan" man.mlaan
+expect 0 "$mlaanc" emit man.mlaan -o here
+expect 0 "$MLAANC" emit man.mlaan -o there
+diff -r here there >/dev/null || fail "the emitted text depends on the place of the library"
 cp "$tiny" own.mlaan
 expect 0 "$mlaanc" run own.mlaan --data "$data" --epochs 1
 [ -e runs/own/latest ] || fail "no run directory"
