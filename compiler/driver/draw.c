@@ -17,7 +17,7 @@ static void put_escaped(FILE *out, const char *text) {
 
 static void open_drawing(FILE *out) {
   // Straight lines and limits on the layout's search: hundreds of kernels in seconds.
-  fputs("digraph training {\n  rankdir=TB; splines=line; nslimit=2; nslimit1=2; mclimit=0.3;\n"
+  fputs("digraph training {\n  rankdir=TB; splines=line; nslimit=0.3; nslimit1=0.3; mclimit=0.05;\n"
         "  node [shape=box style=filled fontname=\"sans-serif\" fontsize=10];\n"
         "  edge [color=\"#777777\" arrowsize=0.6];\n",
         out);

@@ -6,15 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOT_FOUND = 127, LARGE_BYTES = 1 << 16 };
+enum { NOT_FOUND = 127 };
 
-// A step of a thousand kernels would keep dot busy for minutes: it gets straight edges and fewer rounds.
-static void exec_dot(int in, int out, bool is_large) {
-  if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0) _exit(NOT_FOUND);
-  if (is_large)
-    execlp("dot", "dot", "-Tsvg", "-Gsplines=line", "-Gnslimit=0.3", "-Gnslimit1=0.3", "-Gmclimit=0.05",
-           (char *)NULL);
-  else
+static void exec_dot(int in, int out) {
+  if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
     execlp("dot", "dot", "-Tsvg", (char *)NULL);
   _exit(NOT_FOUND);
 }
@@ -22,12 +17,11 @@ static void exec_dot(int in, int out, bool is_large) {
 bool graphviz_svg(FILE *dot, FILE *out, MlaError *error) {
   int status = 0;
   fflush(dot);
-  bool is_large = ftell(dot) > LARGE_BYTES;
   rewind(dot);
   fflush(out);
   lseek(fileno(dot), 0, SEEK_SET);
   pid_t child = fork();
-  if (child == 0) exec_dot(fileno(dot), fileno(out), is_large);
+  if (child == 0) exec_dot(fileno(dot), fileno(out));
   if (child < 0) return mla_fail(error, MLA_ERROR_SYSTEM, "cannot start dot: %s", strerror(errno));
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;

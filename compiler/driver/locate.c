@@ -1,15 +1,27 @@
-// Relative to /proc/self/exe, so that an installed tree can be moved anywhere.
+// Relative to the program's own file, so that an installed tree can be moved anywhere.
 #include "compiler/driver/locate.h"
 
 #include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+// /proc/self/exe; in a chroot without /proc, the path that the program was started with.
+static bool own_path(char path[PATH_MAX]) {
+  ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+  if (n > 0) {
+    path[n] = '\0';
+    return true;
+  }
+  const char *started = (const char *)getauxval(AT_EXECFN);
+  return started && realpath(started, path);
+}
 
 const char *locate_library(Arena *arena) {
   char path[PATH_MAX];
-  ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (n <= 0) return "models";
-  path[n] = '\0';
+  if (!own_path(path)) return "models";
   for (int up = 0; up < 2; up++) {
     char *slash = strrchr(path, '/');
     if (slash) *slash = '\0';
