@@ -2,7 +2,7 @@
 . "$MLAANC_SOURCE/tests/support/cli.sh"
 make_data
 expect 3 "$MLAANC" graph "$tiny" --stage fuse -o /dev/full
-expect 3 "$MLAANC" emit "$tiny" -o /proc/mlaanc
+expect 3 "$MLAANC" emit "$tiny" -o "$tiny/folder"
 expect 3 "$MLAANC" emit "$tiny" -o /dev/null
 train whole --epochs 1
 # SIGXFSZ is ignored, so that a write over the limit fails as it does on a full disk.

@@ -1,6 +1,7 @@
 # The predicted peak is what a run allocates: every shipped model, several batch sizes.
 # timeout: 600
 . "$MLAANC_SOURCE/tests/support/cli.sh"
+find "$MLAANC_SOURCE/models" "$MLAANC_SOURCE/examples" -name '*.mlaan' -not -path '*/lib/*' | sort >"$TEST_TMP/models"
 n=0
 while read -r model; do
   for batch in 2 7 128; do
@@ -13,6 +14,6 @@ while read -r model; do
     [ "$planned" = "$allocated" ] || fail "$model, batch $batch: planned $planned, allocated $allocated"
     n=$((n + 1))
   done
-done < <(find "$MLAANC_SOURCE/models" "$MLAANC_SOURCE/examples" -name '*.mlaan' -not -path '*/lib/*' | sort)
+done <"$TEST_TMP/models"
 [ $n -gt 0 ] || fail "no models"
 echo "$n plans"

@@ -1,5 +1,6 @@
 # Shipped models and examples compile, say what they are in their first line, and are at most 40 lines long.
 . "$MLAANC_SOURCE/tests/support/cli.sh"
+find "$MLAANC_SOURCE/models" "$MLAANC_SOURCE/examples" -name '*.mlaan' -not -path '*/lib/*' | sort >"$TEST_TMP/models"
 n=0
 while read -r model; do
   lines=$(wc -l <"$model")
@@ -7,5 +8,5 @@ while read -r model; do
   head -1 "$model" | grep -q '^#' || fail "$model does not begin with a comment"
   expect 0 "$MLAANC" check "$model"
   n=$((n + 1))
-done < <(find "$MLAANC_SOURCE/models" "$MLAANC_SOURCE/examples" -name '*.mlaan' -not -path '*/lib/*' | sort)
+done <"$TEST_TMP/models"
 [ $n -gt 0 ] || fail "no models"

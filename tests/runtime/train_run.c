@@ -248,9 +248,9 @@ static void test_refusals(void) {
   error = (MlaError){0}, options.run_dir = run_path("nothing");
   EXPECT_ERROR("nothing to resume", mla_train(&toy.loaded, &options, &result, &error), error,
                "nothing to resume");
-  error = (MlaError){0}, options = options_for("/proc/no");
+  error = (MlaError){0}, options = options_for("/dev/null/no");
   EXPECT_ERROR("no folder", mla_train(&toy.loaded, &options, &result, &error), error,
-               "cannot make the run directory /proc/no");
+               "cannot make the run directory /dev/null/no");
   error = (MlaError){0}, options = options_for(run_path("whole/model.mlaan"));
   EXPECT_ERROR("a file", mla_train(&toy.loaded, &options, &result, &error), error, "Not a directory");
   error = (MlaError){0}, options = options_for(NULL), toy.program.data.classes = 2;
