@@ -18,6 +18,7 @@ for file in tests/errors/*.mlaan; do
   # shellcheck disable=SC2086 # the arguments are words
   timeout 60 "$program" check "$file" $args 2>"$out" >/dev/null
   status=$?
+  sed -i '/^==[0-9]*==WARNING: reading executable name/d' "$out" # a sanitizer's, where there is no /proc
   if [ $status -ne 1 ] || grep -q -e 'Sanitizer' -e 'runtime error' "$out"; then
     echo "$file: exit status $status" && cat "$out"
     failed=$((failed + 1))
