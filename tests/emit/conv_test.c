@@ -1,6 +1,10 @@
 // The emitted convolution and matrix kernels against plain loops in double precision, over shapes that cut
 // channels and pixels in every way; parts in two orders must give the same bits; nothing outside the results
-// may be written. timeout: 900 label: slow
+// may be written.
+
+// timeout: 900
+// label: slow
+
 #include "compiler/emit/c/conv.h"
 #include "tests/support/kernels.h"
 
