@@ -3,4 +3,6 @@
 #include <unistd.h>
 
 int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) { return access("/proc/self/task", F_OK) != 0; }
+int __lsan_is_turned_off(void) {
+  return access("/proc/self/task", F_OK) != 0;
+}
