@@ -1,7 +1,6 @@
-// The auxiliary, evaluated once at every split, and the losses of the last module.
+// The auxiliary, evaluated once at every split; auxiliaries applied to a tensor inside it; the losses of the
+// last module.
 #include "compiler/sema/internal.h"
-
-#include <string.h>
 
 NodeId auxiliary_tap(Sema *sema, int reach, Span span) {
   Build *build = sema->build;
@@ -13,93 +12,19 @@ NodeId auxiliary_tap(Sema *sema, int reach, Span span) {
   return build->taps[reach] = tensor_op(sema, OP_tap, &output, 1, attrs, NULL, span);
 }
 
-// ---- losses
-// -------------------------------------------------------------------------------------------------------
-
-// The loss without its constant factors.
-static NodeId unweighted(const Graph *graph, NodeId value) {
-  for (;;) {
-    const Node *node = graph_node(graph, value);
-    if (node->op != OP_affine || node->attr[op_attr_index(OP_affine, "shift")].r != 0) return value;
-    value = node->in[0];
-  }
-}
-
-// The operator's name; `bce` for the mean of `bce_terms`.
-static const char *loss_base_name(Sema *sema, const Graph *graph, NodeId term) {
-  const Node *node = graph_node(graph, term);
-  const char *name = op_info(node->op)->name;
-  if (node->op != OP_mean) return name;
-  const char *inner = op_info(graph_node(graph, node->in[0])->op)->name, *suffix = strstr(inner, "_terms");
-  return suffix ? arena_strndup(sema->arena, inner, (size_t)(suffix - inner)) : name;
-}
-
-static const char *unique_loss_name(Sema *sema, const char *base) {
-  const Build *build = sema->build;
-  const char *name = base;
-  for (int n = 2, i = 0; i < build->n_losses; i++) {
-    if (build->losses[i].module != build->module || strcmp(build->losses[i].name, name) != 0) continue;
-    name = arena_printf(sema->arena, "%s.%d", base, n++);
-    i = -1;
-  }
-  return name;
-}
-
-static void push_loss(Sema *sema, NodeId value, const char *name, Span span) {
-  Build *build = sema->build;
-  if (build->n_losses == build->loss_capacity) {
-    build->loss_capacity = build->loss_capacity ? 2 * build->loss_capacity : 32;
-    Loss *losses = ARENA_ARRAY(sema->arena, Loss, build->loss_capacity);
-    if (build->n_losses) memcpy(losses, build->losses, sizeof *losses * (size_t)build->n_losses);
-    build->losses = losses;
-  }
-  NodeId term = unweighted(build->graph, value);
-  if (!name) name = unique_loss_name(sema, loss_base_name(sema, build->graph, term));
-  build->losses[build->n_losses++] =
-      (Loss){.value = value, .term = term, .module = build->module, .name = name, .span = span};
-}
-
-static bool name_is_free(Sema *sema, const Ast *name) {
-  const Build *build = sema->build;
-  for (int i = 0; name && i < build->n_losses; i++)
-    if (build->losses[i].module == build->module && !strcmp(build->losses[i].name, name->text)) {
-      sema_error(sema, name->span, "two losses of one module are called %s", name->text);
-      sema_note(sema, build->losses[i].span, "the other one");
-      return false;
-    }
-  return true;
-}
-
-void auxiliary_loss(Sema *sema, Body *body, const Ast *loss) {
-  const Ast *name = loss->kids[1];
-  Value value = eval(sema, body->env, loss->kids[0]);
-  NodeId node;
-  body->is_failed =
-      body->is_failed || !expect_tensor(sema, value, "a loss", &node) || !name_is_free(sema, name);
-  if (body->is_failed) return;
-  Shape shape = tensor_shape(sema, node);
-  if (shape.rank != 0) {
-    sema_error(sema, loss->kids[0]->span, "a loss must be a scalar, this is %s",
-               shape_text(sema->arena, shape));
-    sema_note(sema, NO_SPAN, "mean(...) and sum(...) make a scalar of a tensor");
-    body->is_failed = true;
-    return;
-  }
-  push_loss(sema, node, name ? name->text : NULL, loss->span);
-}
-
 // ---- one evaluation
 // -------------------------------------------------------------------------------------------------
 
-static Env *names_at(Sema *sema, int module, Span span) {
+// What a body at the present module sees, x being `x`.
+static Env *names_at(Sema *sema, Value x, Span span) {
   Build *build = sema->build;
   const Graph *graph = build->graph;
   Env *env = env_new(sema, build->outside);
   env_set(sema, env, graph_node(graph, graph->image)->name, value_tensor(graph->image, span));
   env_set(sema, env, "label", value_tensor(graph->label, span));
-  env_set(sema, env, "index", value_number(module, span));
+  env_set(sema, env, "index", value_number(build->module, span));
   env_set(sema, env, "modules", value_number(build->n_modules, span));
-  env_set(sema, env, "x", value_tensor(auxiliary_tap(sema, 1, NO_SPAN), span));
+  env_set(sema, env, "x", x);
   return env_new(sema, env);
 }
 
@@ -116,28 +41,100 @@ static void end(Sema *sema) {
   sema->scope = NULL;
 }
 
-static bool evaluate_at(Sema *sema, const Item *auxiliary, const Args *args, int module) {
-  Build *build = sema->build;
-  const Module *m = &build->graph->modules[module];
+static Value output_of_module(Sema *sema, Span span) {
+  return value_tensor(auxiliary_tap(sema, 1, NO_SPAN), span);
+}
+
+// Evaluates the body of an auxiliary for one tensor.
+static bool evaluate(Sema *sema, Item *auxiliary, const Args *args, Value x, LossList *losses) {
+  const Ast *name = auxiliary->ast->kids[0];
+  const char *what = arena_printf(sema->arena, "auxiliary %s", auxiliary->name);
+  Body body = {.kind = BODY_AUXILIARY, .env = names_at(sema, x, name->span), .losses = losses};
+  if (!args_bind_formals(sema, args, what, auxiliary->ast->kids[1], auxiliary->name, body.env)) return false;
+  auxiliary->state = ITEM_RUNNING;
+  body_run(sema, &body, auxiliary->ast->kids[2]);
+  auxiliary->state = ITEM_DONE;
+  return !body.is_failed;
+}
+
+static bool evaluate_at(Sema *sema, Item *auxiliary, const Args *args, int module) {
+  const Module *m = &sema->build->graph->modules[module];
   Frame frame = {m->span, arena_printf(sema->arena, "in auxiliary %s behind %s", auxiliary->name, m->name),
                  NULL, false};
-  const char *what = arena_printf(sema->arena, "auxiliary %s", auxiliary->name);
+  LossList losses = {0};
   sema->frame = &frame;
   begin(sema, module, arena_printf(sema->arena, "aux%d", module));
-  Body body = {.kind = BODY_AUXILIARY, .env = names_at(sema, module, auxiliary->ast->kids[0]->span)};
-  bool ok = args_bind_formals(sema, args, what, auxiliary->ast->kids[1], auxiliary->name, body.env);
-  if (ok) body_run(sema, &body, auxiliary->ast->kids[2]);
+  Value x = output_of_module(sema, auxiliary->ast->kids[0]->span);
+  bool ok = evaluate(sema, auxiliary, args, x, &losses);
+  losses_publish(sema, &losses);
   end(sema);
   sema->frame = NULL;
-  return ok && !body.is_failed;
+  return ok;
 }
+
+// ---- an auxiliary applied to a tensor
+// -----------------------------------------------------------------------------
+
+static bool may_apply(Sema *sema, const Item *auxiliary, Span span) {
+  if (!sema->build || !sema->build->is_aux) {
+    sema_error(sema, span,
+               "auxiliary %s is applied in an auxiliary or in `final`: its losses belong to a module",
+               auxiliary->name);
+    return false;
+  }
+  if (auxiliary->state != ITEM_RUNNING) return true;
+  sema_error(sema, span, "auxiliary %s applies itself", auxiliary->name);
+  return false;
+}
+
+// The tensor that it is applied to: the piped one, or the first argument, which is taken from `args`.
+static bool take_tensor(Sema *sema, const Item *auxiliary, Args *args, const Value *piped, Value *x,
+                        Span span) {
+  NodeId node;
+  if (piped)
+    *x = *piped;
+  else if (args->n_positional > 0) {
+    *x = args->positional[0];
+    args->positional++;
+    args->n_positional--;
+  } else {
+    sema_error(sema, span, "auxiliary %s is applied to no tensor", auxiliary->name);
+    sema_note(sema, NO_SPAN, "write %s(x), or x | %s", auxiliary->name, auxiliary->name);
+    return false;
+  }
+  const char *what = arena_printf(sema->arena, "what auxiliary %s is applied to", auxiliary->name);
+  return expect_tensor(sema, *x, what, &node);
+}
+
+Value auxiliary_apply(Sema *sema, Item *auxiliary, Args *args, const Value *piped, Span span) {
+  Value x;
+  if (!may_apply(sema, auxiliary, span) || !take_tensor(sema, auxiliary, args, piped, &x, span))
+    return value_error(span);
+  Frame frame = {span, arena_printf(sema->arena, "in auxiliary %s, applied here", auxiliary->name),
+                 sema->frame, false};
+  LossList *losses = ARENA_NEW(sema->arena, LossList);
+  Scope *outer = sema->scope;
+  const char *name = scope_name(sema, outer, auxiliary->name, true);
+  sema->frame = &frame;
+  sema->scope = scope_new(sema, place_inside(sema, outer->place, name));
+  auxiliary->is_used = true;
+  bool ok = evaluate(sema, auxiliary, args, x, losses);
+  sema->scope = outer;
+  sema->frame = frame.outer;
+  return ok ? (Value){.kind = VAL_LOSSES, .span = span, .losses = losses} : value_error(span);
+}
+
+// ---- the last module
+// ----------------------------------------------------------------------------------------------
 
 void auxiliary_default_loss(Sema *sema, Build *build, Span span) {
   sema->build = build;
   begin(sema, build->n_modules - 1, "final");
   NodeId in[] = {auxiliary_tap(sema, 1, span), build->graph->label};
   NodeId loss = tensor_op(sema, OP_cross_entropy, in, 2, NULL, NULL, span);
-  if (loss != NO_NODE) push_loss(sema, loss, NULL, span);
+  LossList losses = {0};
+  losses_add(sema, &losses, value_tensor(loss, span), NULL, span);
+  losses_publish(sema, &losses);
   end(sema);
   sema->build = NULL;
 }
@@ -149,10 +146,14 @@ static bool evaluate_final(Sema *sema, const Item *final, const Item *model) {
     sema->build = build;
     return true;
   }
+  LossList losses = {0};
   begin(sema, build->n_modules - 1, "final");
   build->is_final = true;
-  Body body = {.kind = BODY_AUXILIARY, .env = names_at(sema, build->n_modules - 1, final->ast->span)};
+  Span span = final->ast->span;
+  Body body = {
+      .kind = BODY_AUXILIARY, .env = names_at(sema, output_of_module(sema, span), span), .losses = &losses};
   body_run(sema, &body, final->ast->kids[0]);
+  losses_publish(sema, &losses);
   build->is_final = false;
   end(sema);
   return !body.is_failed;

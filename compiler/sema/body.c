@@ -125,7 +125,7 @@ static void run_return(Sema *sema, Body *body, const Ast *statement) {
 
 static void run_loss(Sema *sema, Body *body, const Ast *loss) {
   if (body->kind == BODY_AUXILIARY) {
-    auxiliary_loss(sema, body, loss);
+    losses_statement(sema, body, loss);
     return;
   }
   sema_error(sema, loss->span, "a loss belongs in an auxiliary or in `final`, not in %s",

@@ -225,6 +225,8 @@ Value call_value(Sema *sema, Env *env, Value callee, const Ast *call_args, const
   case VAL_LAYER: return call_layer(sema, callee.layer, args, piped, span);
   case VAL_OPERATOR: return call_operator(sema, callee.op, args, piped, span);
   case VAL_BLOCK: return call_block(sema, callee.block, args, piped, span);
+  case VAL_AUXILIARY:
+    return any_error(args) ? value_error(span) : auxiliary_apply(sema, callee.block, args, piped, span);
   case VAL_NETWORK:
   case VAL_UNIT:
   case VAL_STAGE: return call_network(sema, callee, args, span);

@@ -127,6 +127,7 @@ static Value eval_binary(Sema *sema, Env *env, const Ast *ast) {
   if (!is_equality && a.kind == VAL_NUMBER && b.kind == VAL_NUMBER)
     return number_binary(sema, op, a.number, b.number, ast->span);
   if (!strcmp(op, "+") && a.kind == VAL_LIST && b.kind == VAL_LIST) return list_concat(sema, a, b, ast->span);
+  if (a.kind == VAL_LOSSES || b.kind == VAL_LOSSES) return losses_binary(sema, op, a, b, ast->span);
   return tensor_binary(sema, op, a, b, ast->span);
 }
 
@@ -139,6 +140,8 @@ static Value eval_unary(Sema *sema, Env *env, const Ast *ast) {
                                                                      : value_error(ast->span);
   if (value.kind == VAL_TENSOR)
     return value_tensor(tensor_affine(sema, value.node, -1, 0, ast->span), ast->span);
+  if (value.kind == VAL_LOSSES)
+    return losses_binary(sema, "*", value, value_number(-1, ast->span), ast->span);
   return expect_number(sema, value, "the operand of `-`", &number) ? value_number(-number, ast->span)
                                                                    : value_error(ast->span);
 }
@@ -229,7 +232,7 @@ static Value eval_index(Sema *sema, Env *env, const Ast *ast) {
 
 static bool is_callable(Value value) {
   return value.kind == VAL_FUNCTION || value.kind == VAL_LAYER || value.kind == VAL_OPERATOR ||
-         value.kind == VAL_BLOCK;
+         value.kind == VAL_BLOCK || value.kind == VAL_AUXILIARY;
 }
 
 // A parameter called `width` does not hide the function: what is called is looked up among what can be

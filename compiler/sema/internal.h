@@ -1,6 +1,6 @@
 // What the files of this room share. The road: load.c reads files and finds items; model.c elaborates the
 // backbone with eval.c / body.c / network.c / tensor.c; split.c cuts it into modules; auxiliary.c evaluates
-// the auxiliary once per module; check.c looks for what cannot be meant.
+// the auxiliary once per module, losses.c records its losses; check.c looks for what cannot be meant.
 #pragma once
 #include "compiler/ast/ast.h"
 #include "compiler/ir/op.h"
@@ -24,15 +24,17 @@ typedef enum ValueKind {
   VAL_TRUTH,
   VAL_STRING,
   VAL_LIST,
-  VAL_TABLE,    // entries are evaluated when they are looked up
-  VAL_TENSOR,   // a node of the graph being built
-  VAL_NETWORK,  // an instance: its parameters are made once and shared by all its applications
-  VAL_STAGE,    // a binding of the model, seen from outside
-  VAL_UNIT,     // one block of a stage, or a stage without blocks
-  VAL_FUNCTION, // functions.def
-  VAL_LAYER,    // layers.def
-  VAL_OPERATOR, // a SHOWN row of ops.def
-  VAL_BLOCK,    // a block definition
+  VAL_TABLE,     // entries are evaluated when they are looked up
+  VAL_TENSOR,    // a node of the graph being built
+  VAL_NETWORK,   // an instance: its parameters are made once and shared by all its applications
+  VAL_STAGE,     // a binding of the model, seen from outside
+  VAL_UNIT,      // one block of a stage, or a stage without blocks
+  VAL_FUNCTION,  // functions.def
+  VAL_LAYER,     // layers.def
+  VAL_OPERATOR,  // a SHOWN row of ops.def
+  VAL_BLOCK,     // a block definition
+  VAL_AUXILIARY, // an auxiliary's definition
+  VAL_LOSSES,    // what an auxiliary gives that is applied to a tensor
 } ValueKind;
 
 typedef struct Value {
@@ -49,7 +51,8 @@ typedef struct Value {
     const FunctionInfo *function;
     const LayerInfo *layer;
     OpKind op;
-    Item *block;
+    Item *block; // BLOCK, AUXILIARY
+    struct LossList *losses;
   };
 } Value;
 
@@ -273,7 +276,8 @@ typedef enum BodyKind { BODY_BLOCK, BODY_MODEL, BODY_AUXILIARY } BodyKind;
 typedef struct Body {
   BodyKind kind;
   Env *env;
-  Value result; // of `return`; kind VAL_ERROR and is_returned false before
+  Value result;            // of `return`; kind VAL_ERROR and is_returned false before
+  struct LossList *losses; // AUXILIARY: what its `loss` statements add to
   bool is_returned, is_failed;
 } Body;
 void body_run(Sema *sema, Body *body, const Ast *statements);
@@ -318,7 +322,7 @@ typedef struct Build {
   NodeId *taps; // of the present module, by reach
   int n_modules;
   Loss *losses;
-  int n_losses, loss_capacity;
+  int n_losses;
 } Build;
 
 typedef enum ItemState { ITEM_NEW, ITEM_RUNNING, ITEM_DONE } ItemState;
@@ -419,10 +423,32 @@ bool split_check_borders(Sema *sema, const Build *build);
 
 // auxiliary.c
 bool auxiliary_elaborate(Sema *sema, const Item *model);
-void auxiliary_loss(Sema *sema, Body *body, const Ast *loss);
+// An auxiliary applied to a tensor, the piped one (may be NULL) or the first of `args`, which are changed.
+Value auxiliary_apply(Sema *sema, Item *auxiliary, Args *args, const Value *piped, Span span);
 NodeId auxiliary_tap(Sema *sema, int reach, Span span);
 // Cross entropy of the output, the loss of a model without `final`.
 void auxiliary_default_loss(Sema *sema, Build *build, Span span);
+
+// losses.c
+typedef struct LossTerm {
+  NodeId value;     // scalar, multiplied by its weight
+  const char *base; // what it is called: its `as`, or its operator
+  const char *name; // base, made unique in the list
+  Span span;
+} LossTerm;
+
+typedef struct LossList {
+  LossTerm *items;
+  int n, capacity;
+} LossList;
+
+void losses_statement(Sema *sema, Body *body, const Ast *loss);
+// A scalar or the losses of an applied auxiliary; `name` may be NULL. False after a reported error.
+bool losses_add(Sema *sema, LossList *list, Value value, const Ast *name, Span span);
+// Arithmetic in which at least one side is VAL_LOSSES.
+Value losses_binary(Sema *sema, const char *operator, Value a, Value b, Span span);
+// Makes the list losses of the present module.
+void losses_publish(Sema *sema, const LossList *list);
 
 // check.c
 // What cannot be meant: losses that train nothing, weights that nothing trains, weights trained from two

@@ -134,8 +134,8 @@ static void evaluate_item(Sema *sema, Item *item) {
 bool item_value(Sema *sema, const char *name, Value *out) {
   for (Item *item = sema->items; item; item = item->next) {
     if (strcmp(item->name, name) != 0) continue;
-    if (item->kind == AST_BLOCK) {
-      *out = (Value){.kind = VAL_BLOCK, .block = item};
+    if (item->kind == AST_BLOCK || item->kind == AST_AUXILIARY) {
+      *out = (Value){.kind = item->kind == AST_BLOCK ? VAL_BLOCK : VAL_AUXILIARY, .block = item};
       return true;
     }
     if (item->kind != AST_LET && item->kind != AST_PARAM) continue;

@@ -61,6 +61,8 @@ const char *value_describe(Sema *sema, Value value) {
   case VAL_LAYER: return arena_printf(arena, "the layer %s", value.layer->name);
   case VAL_OPERATOR: return arena_printf(arena, "the operator %s", op_info(value.op)->name);
   case VAL_BLOCK: return arena_printf(arena, "the block %s", value.block->name);
+  case VAL_AUXILIARY: return arena_printf(arena, "the auxiliary %s", value.block->name);
+  case VAL_LOSSES: return "a sum of losses";
   }
   return "a value";
 }
