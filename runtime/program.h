@@ -101,7 +101,7 @@ typedef enum MlaPadMode { MLA_PAD_ZERO, MLA_PAD_REFLECT } MlaPadMode;
 
 typedef struct MlaData {
   const char *name;
-  const char *format; // "idx", "cifar10", "cifar100"
+  const char *format; // a name of data/formats.def
   const char *root;
   int classes;
   int height, width, channels; // of the images as the model takes them

@@ -1,4 +1,4 @@
-// The lists of operators, passes and devices. The output of --list-ops is what docs/language.md's table is
+// The lists of operators, passes, devices and data formats. The output of --list-ops is what docs/language.md's table is
 // made of.
 #include "compiler/driver/lists.h"
 #include "compiler/driver/options.h"
@@ -54,5 +54,23 @@ int list_devices(void) {
   for (const MlaDeviceOps *const *device = mla_device_list(); *device; device++) {
     printf("%-12s %s\n", (*device)->name, (*device)->doc);
   }
+  return STATUS_OK;
+}
+
+static void print_library(const char *name, const char *version, const char *package, const char *formats) {
+  if (version[0])
+    printf("lib%-12s %-16s %s\n", name, version, formats);
+  else
+    printf("lib%-12s %-16s %s: install %s and build again\n", name, "not built in", formats, package);
+}
+
+int list_formats(void) {
+#define FORMAT(name, doc) printf("%-12s %s\n", #name, doc);
+#include "runtime/data/formats.def"
+#undef FORMAT
+  puts("\n# libraries");
+#define LIBRARY(name, version, package, formats) print_library(#name, version, package, formats);
+#include "data_libraries.def"
+#undef LIBRARY
   return STATUS_OK;
 }

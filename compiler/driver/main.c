@@ -13,6 +13,7 @@ static int print_help(void) {
   puts("\n  VERB --help    the verb's options\n"
        "  --list-ops     the operators of the language\n"
        "  --list-passes  the compiler's passes, in order\n"
+       "  --list-formats the data formats, and the libraries that some of them need\n"
        "  --version");
   return STATUS_OK;
 }
@@ -33,7 +34,8 @@ static const Question questions[] = {{"--help", print_help},
                                      {"--version", print_version},
                                      {"--list-ops", list_operators},
                                      {"--list-passes", list_passes},
-                                     {"--list-devices", list_devices}};
+                                     {"--list-devices", list_devices},
+                                     {"--list-formats", list_formats}};
 enum { N_QUESTIONS = sizeof questions / sizeof *questions };
 
 static int unknown_verb(const char *name) {

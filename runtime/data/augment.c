@@ -60,19 +60,25 @@ bool mla_augment_check(const MlaDataset *set, const MlaData *data, const char *w
 // float32 arithmetic for float32 programs: the same numbers as the usual frameworks' (x / 255 - mean) / std.
 static void fill_tables(MlaAugment *augment) {
   const MlaData *data = augment->data;
-  for (int c = 0; c < data->channels; c++)
+  for (int c = 0; c < data->channels; c++) {
+    double mean = augment->mean[c] = data->n_mean ? data->mean[c] : 0;
+    double std = augment->std[c] = data->n_mean ? data->std[c] : 1;
     for (int x = 0; x < 256; x++) {
-      double mean = data->n_mean ? data->mean[c] : 0, std = data->n_mean ? data->std[c] : 1;
       augment->table_f32[c][x] = ((float)x / 255.0f - (float)mean) / (float)std;
       augment->table_f64[c][x] = (x / 255.0 - mean) / std;
     }
+  }
 }
 
 bool mla_augment_init(MlaAugment *augment, const MlaDataset *set, const MlaData *data, MlaElem elem,
                       bool train, MlaError *error) {
   if (!mla_augment_check(set, data, "the data set's images", error)) return false;
-  *augment =
-      (MlaAugment){.data = data, .height = set->height, .width = set->width, .random = train, .elem = elem};
+  *augment = (MlaAugment){.data = data,
+                          .height = set->height,
+                          .width = set->width,
+                          .random = train,
+                          .is_real = set->numbers != NULL,
+                          .elem = elem};
   augment->columns = calloc((size_t)data->width, sizeof *augment->columns);
   if (!augment->columns) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   fill_tables(augment);
@@ -93,19 +99,32 @@ static int source_line(const MlaData *data, int i, int n) {
   return i < 0 ? -i : 2 * n - 2 - i;
 }
 
-static void write_line_f32(const MlaAugment *augment, const uint8_t *line, float *to) {
+// Channel c of the pixel whose first element is line[at]; at < 0: a pixel of padding.
+static float value_f32(const MlaAugment *augment, const void *line, int at, int c) {
+  if (!augment->is_real) return augment->table_f32[c][at < 0 ? 0 : ((const uint8_t *)line)[at + c]];
+  float value = at < 0 ? 0.0f : ((const float *)line)[at + c];
+  return (value - (float)augment->mean[c]) / (float)augment->std[c];
+}
+
+static double value_f64(const MlaAugment *augment, const void *line, int at, int c) {
+  if (!augment->is_real) return augment->table_f64[c][at < 0 ? 0 : ((const uint8_t *)line)[at + c]];
+  double value = at < 0 ? 0.0 : ((const float *)line)[at + c];
+  return (value - augment->mean[c]) / augment->std[c];
+}
+
+static void write_line_f32(const MlaAugment *augment, const void *line, float *to) {
   int channels = augment->data->channels;
   for (int x = 0; x < augment->data->width; x++) {
-    const uint8_t *pixel = line && augment->columns[x] >= 0 ? line + augment->columns[x] * channels : NULL;
-    for (int c = 0; c < channels; c++) *to++ = augment->table_f32[c][pixel ? pixel[c] : 0];
+    int at = line ? augment->columns[x] * channels : -1;
+    for (int c = 0; c < channels; c++) *to++ = value_f32(augment, line, at, c);
   }
 }
 
-static void write_line_f64(const MlaAugment *augment, const uint8_t *line, double *to) {
+static void write_line_f64(const MlaAugment *augment, const void *line, double *to) {
   int channels = augment->data->channels;
   for (int x = 0; x < augment->data->width; x++) {
-    const uint8_t *pixel = line && augment->columns[x] >= 0 ? line + augment->columns[x] * channels : NULL;
-    for (int c = 0; c < channels; c++) *to++ = augment->table_f64[c][pixel ? pixel[c] : 0];
+    int at = line ? augment->columns[x] * channels : -1;
+    for (int c = 0; c < channels; c++) *to++ = value_f64(augment, line, at, c);
   }
 }
 
@@ -114,7 +133,7 @@ static int pick_offset(const MlaAugment *augment, int slack, MlaRng rng, uint64_
   return (int)mla_rng_below(rng, counter, (uint64_t)slack + 1);
 }
 
-void mla_augment_image(MlaAugment *augment, const uint8_t *image, void *to, MlaRng rng, int64_t position) {
+void mla_augment_image(MlaAugment *augment, const void *image, void *to, MlaRng rng, int64_t position) {
   const MlaData *data = augment->data;
   uint64_t counter = (uint64_t)position * 4; // room for four draws an image
   int top = pick_offset(augment, augment->height + 2 * data->pad - data->height, rng, counter);
@@ -123,9 +142,10 @@ void mla_augment_image(MlaAugment *augment, const uint8_t *image, void *to, MlaR
   for (int x = 0; x < data->width; x++)
     augment->columns[x] = source_line(data, left + (mirror ? data->width - 1 - x : x), augment->width);
   int64_t line_elems = (int64_t)data->width * data->channels;
+  int64_t line_bytes = (int64_t)augment->width * data->channels * (augment->is_real ? (int)sizeof(float) : 1);
   for (int y = 0; y < data->height; y++) {
     int row = source_line(data, top + y, augment->height);
-    const uint8_t *line = row < 0 ? NULL : image + (int64_t)row * augment->width * data->channels;
+    const void *line = row < 0 ? NULL : (const char *)image + row * line_bytes;
     if (augment->elem == MLA_F64)
       write_line_f64(augment, line, (double *)to + y * line_elems);
     else

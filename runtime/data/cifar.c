@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDE = 32, PIXELS = SIDE * SIDE, IMAGE_BYTES = 3 * PIXELS };
+enum { SIDE = 32, IMAGE_BYTES = 3 * SIDE * SIDE };
 
 static bool make_room(MlaDataset *set, int64_t n_more, MlaError *error) {
   size_t n = (size_t)(set->n + n_more);
@@ -17,9 +17,7 @@ static bool make_room(MlaDataset *set, int64_t n_more, MlaError *error) {
 }
 
 static void add_image(MlaDataset *set, const unsigned char *planes, int label) {
-  uint8_t *image = set->images + set->n * IMAGE_BYTES;
-  for (int p = 0; p < PIXELS; p++)
-    for (int c = 0; c < 3; c++) image[3 * p + c] = planes[c * PIXELS + p];
+  mla_planes_to_image(planes, SIDE, SIDE, 3, false, set->images + set->n * IMAGE_BYTES);
   set->labels[set->n++] = label;
 }
 
@@ -31,7 +29,7 @@ static bool add_records(MlaDataset *set, const MlaDataFile *file, int classes, i
   for (int64_t i = 0; i < n; i++) {
     const unsigned char *record = file->bytes + i * record_bytes;
     int label = record[label_bytes - 1];
-    if (!mla_check_label(file, label, classes, i, error)) return false;
+    if (!mla_check_label(file->path, label, 0, classes, i, error)) return false;
     add_image(set, record + label_bytes, label);
   }
   return true;

@@ -4,11 +4,13 @@
 #include "runtime/error.h"
 #include "runtime/program.h"
 
-// A split held in memory as bytes: images [n, height, width, channels] (uint8), labels [n].
+// A split held in memory: [n, height, width, channels] as bytes or as numbers, and labels [n]. Bytes are divided by
+// 255 before they are normalised, numbers are taken as they are.
 typedef struct MlaDataset {
   int64_t n;
   int height, width, channels;
-  uint8_t *images;
+  uint8_t *images; // NULL if `numbers` is there
+  float *numbers;
   int32_t *labels;
 } MlaDataset;
 

@@ -16,6 +16,23 @@ static const struct {
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
+bool mla_fail_without(const MlaData *data, const char *library, MlaError *error) {
+  static const struct {
+    const char *name, *package;
+  } libraries[] = {
+#define LIBRARY(name, version, package, formats) {#name, package},
+#include "data_libraries.def"
+#undef LIBRARY
+  };
+  const char *package = "";
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+    if (strcmp(libraries[i].name, library) == 0) package = libraries[i].package;
+  return mla_fail(
+      error, MLA_ERROR_INPUT,
+      "data set %s: format %s needs lib%s, which this mlaanc was built without; install %s and build again",
+      data->name, data->format, library, package);
+}
+
 static bool fail_unknown(const MlaData *data, MlaError *error) {
   char known[256] = "";
   for (int i = 0; i < N_FORMATS; i++) {
@@ -52,6 +69,7 @@ bool mla_dataset_open(MlaDataset *set, const MlaData *data, const char *root, bo
 
 void mla_dataset_close(MlaDataset *set) {
   free(set->images);
+  free(set->numbers);
   free(set->labels);
   *set = (MlaDataset){0};
 }

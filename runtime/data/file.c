@@ -105,9 +105,9 @@ bool mla_data_file_check(const MlaDataFile *file, int64_t header_bytes, int64_t 
   return true;
 }
 
-bool mla_check_label(const MlaDataFile *file, int label, int classes, int64_t record, MlaError *error) {
-  if (label < classes) return true;
+bool mla_check_label(const char *path, int label, int first, int classes, int64_t record, MlaError *error) {
+  if (label >= first && label < first + classes) return true;
   return mla_fail(error, MLA_ERROR_INPUT,
-                  "%s: record %" PRId64 " has label %d, but the model has classes 0..%d", file->path, record,
-                  label, classes - 1);
+                  "%s: record %" PRId64 " has label %d, but the model has classes %d..%d", path, record,
+                  label, first, first + classes - 1);
 }

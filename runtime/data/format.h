@@ -10,6 +10,14 @@ typedef bool MlaFormatRead(MlaDataset *set, const MlaData *data, const char *roo
 #include "runtime/data/formats.def"
 #undef FORMAT
 
+// For the files of without_NAME, which stand in where the build found no library NAME (cmake/libraries.cmake): which
+// package to install.
+bool mla_fail_without(const MlaData *data, const char *library, MlaError *error);
+
+// One record of channel planes to channels-last. `by_columns`: a plane is stored column by column, as MATLAB has it.
+void mla_planes_to_image(const uint8_t *planes, int height, int width, int channels, bool by_columns,
+                         uint8_t *image);
+
 // A whole file, uncompressed.
 typedef struct MlaDataFile {
   char *path; // as found, ".gz" included
@@ -26,7 +34,8 @@ void mla_data_file_close(MlaDataFile *file);
 // record.
 bool mla_data_file_check(const MlaDataFile *file, int64_t header_bytes, int64_t n_records,
                          int64_t record_bytes, MlaError *error);
-bool mla_check_label(const MlaDataFile *file, int label, int classes, int64_t record, MlaError *error);
+// Whether the label that a record of the file has is one of first .. first + classes - 1.
+bool mla_check_label(const char *path, int label, int first, int classes, int64_t record, MlaError *error);
 
 // CIFAR's binary files: records of `label_bytes` labels (the last counts), then 32 x 32 bytes of red, green,
 // blue. `names`: as many as n_names files, one after the other, in `root` or in its subfolder.

@@ -60,7 +60,7 @@ static bool fill_labels(MlaDataset *set, const MlaDataFile *file, int classes, M
   if (!set->labels) return mla_fail(error, MLA_ERROR_SYSTEM, "%s: out of memory", file->path);
   for (int64_t i = 0; i < n; i++) {
     set->labels[i] = file->bytes[8 + i];
-    if (!mla_check_label(file, set->labels[i], classes, i, error)) return false;
+    if (!mla_check_label(file->path, set->labels[i], 0, classes, i, error)) return false;
   }
   return true;
 }

@@ -43,7 +43,9 @@ static void fill_batch(MlaLoader *loader, int64_t index) {
   MlaBatch *slot = &loader->slots[index % N_SLOTS];
   const MlaDataset *set = loader->set;
   const MlaData *data = loader->augment.data;
-  int64_t begin = index * loader->batch, image_bytes = (int64_t)set->height * set->width * set->channels;
+  int64_t begin = index * loader->batch, image_elems = (int64_t)set->height * set->width * set->channels;
+  const char *images = set->numbers ? (const char *)set->numbers : (const char *)set->images;
+  int64_t image_bytes = image_elems * (set->numbers ? (int64_t)sizeof *set->numbers : 1);
   int64_t elem_bytes = loader->augment.elem == MLA_F64 ? 8 : 4;
   int64_t out_bytes = (int64_t)data->height * data->width * data->channels * elem_bytes;
   slot->index = index;
@@ -51,8 +53,8 @@ static void fill_batch(MlaLoader *loader, int64_t index) {
   for (int64_t i = 0; i < slot->n; i++) {
     int64_t image = loader->order[begin + i];
     slot->labels[i] = set->labels[image];
-    mla_augment_image(&loader->augment, set->images + image * image_bytes,
-                      (char *)slot->images + i * out_bytes, loader->rng, begin + i);
+    mla_augment_image(&loader->augment, images + image * image_bytes, (char *)slot->images + i * out_bytes,
+                      loader->rng, begin + i);
   }
 }
 

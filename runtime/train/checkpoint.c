@@ -2,7 +2,7 @@
 // the place in the run as metadata. Loading checks the whole file against the program before the first byte
 // of the device changes.
 #include "runtime/train/layout.h"
-#include "runtime/train/safetensors.h"
+#include "runtime/files/safetensors.h"
 #include "runtime/train/train.h"
 
 #include <errno.h>

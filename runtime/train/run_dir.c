@@ -1,6 +1,6 @@
 // See run_dir.h. `latest` moves only after its checkpoint is on the disk, and old ones go only after that.
 #include "runtime/train/run_dir.h"
-#include "runtime/train/atomic_file.h"
+#include "runtime/files/atomic_file.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -11,6 +11,7 @@ expect 0 "$MLAANC" --version
 expect 0 "$MLAANC" --list-ops
 expect 0 "$MLAANC" --list-passes
 expect 0 "$MLAANC" --list-devices
+expect 0 "$MLAANC" --list-formats
 expect 2 "$MLAANC" plam "$tiny" && says 'did you mean `plan`'
 expect 2 "$MLAANC" run "$tiny" --theads 2 && says 'did you mean --threads'
 expect 2 "$MLAANC" check "$tiny" --resume && says 'no option --resume'

@@ -16,8 +16,9 @@ rooms = {
     "compiler/emit": ["compiler/ir", "compiler/support", "runtime/program.h"],
     "compiler/driver": ["compiler", "runtime"],
     "runtime/device": ["runtime/program.h", "runtime/program_check.h", "runtime/error.h"],
-    "runtime/data": ["runtime/program.h", "runtime/error.h"],
-    "runtime/train": ["runtime/device/device.h", "runtime/data/data.h", "runtime/data/rng.h", "runtime/program.h", "runtime/error.h"],
+    "runtime/files": ["runtime/error.h"],
+    "runtime/data": ["runtime/files/safetensors.h", "runtime/program.h", "runtime/error.h"],
+    "runtime/train": ["runtime/files", "runtime/device/device.h", "runtime/data/data.h", "runtime/data/rng.h", "runtime/program.h", "runtime/error.h"],
     "runtime": ["runtime/program.h", "runtime/error.h"],
 }
 wrong = n = 0

@@ -1,6 +1,6 @@
 // Checkpoints: what is saved is what is loaded; damaged files, files of other models and full disks have
 // messages, and nothing is left behind.
-#include "runtime/train/safetensors.h"
+#include "runtime/files/safetensors.h"
 #include "tests/runtime/train_toy.h"
 
 #include <dirent.h>

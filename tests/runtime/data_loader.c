@@ -6,7 +6,8 @@ enum { SIDE = 5, CHANNELS = 2, N = 23, PIXELS = SIDE * SIDE * CHANNELS };
 
 static uint8_t images[N * PIXELS];
 static int32_t labels[N];
-static const MlaDataset set = {N, SIDE, SIDE, CHANNELS, images, labels};
+static const MlaDataset set = {
+    .n = N, .height = SIDE, .width = SIDE, .channels = CHANNELS, .images = images, .labels = labels};
 
 static void fill_set(void) {
   for (int i = 0; i < N; i++) {
@@ -27,10 +28,10 @@ typedef struct Epoch {
   float images[N][64 * CHANNELS];
 } Epoch;
 
-static void collect(Epoch *epoch, const MlaData *data, int64_t batch, bool train, uint64_t seed, int number,
-                    int64_t first) {
+static void collect_set(Epoch *epoch, const MlaDataset *from, const MlaData *data, int64_t batch, bool train,
+                        uint64_t seed, int number, int64_t first) {
   MlaError error = {0};
-  MlaLoader *loader = mla_loader_start(&set, data, MLA_F32, batch, train, seed, number, first, &error);
+  MlaLoader *loader = mla_loader_start(from, data, MLA_F32, batch, train, seed, number, first, &error);
   CHECK_GOOD(loader, error);
   size_t elems = (size_t)(data->height * data->width * data->channels);
   epoch->n = 0;
@@ -44,6 +45,11 @@ static void collect(Epoch *epoch, const MlaData *data, int64_t batch, bool train
   }
   CHECK(!mla_loader_next(loader));
   mla_loader_stop(loader);
+}
+
+static void collect(Epoch *epoch, const MlaData *data, int64_t batch, bool train, uint64_t seed, int number,
+                    int64_t first) {
+  collect_set(epoch, &set, data, batch, train, seed, number, first);
 }
 
 static bool same(const Epoch *a, const Epoch *b, int skip, size_t elems) {
@@ -167,6 +173,23 @@ static void test_normalise(void) {
   mla_loader_stop(loader); // in the middle of an epoch
 }
 
+// Images stored as numbers are padded, cropped and normalised as bytes are, but not divided by 255.
+static void test_numbers(void) {
+  static float numbers[N * PIXELS];
+  for (int p = 0; p < N * PIXELS; p++) numbers[p] = (float)images[p] / 255.0f;
+  MlaDataset real = set;
+  real.images = NULL;
+  real.numbers = numbers;
+  MlaData data = plain_data();
+  data.n_mean = 2, data.pad = 2, data.crop = SIDE, data.flip = true;
+  data.mean[0] = 0.491, data.mean[1] = 0.286, data.std[0] = 0.247, data.std[1] = 0.353;
+  for (int norm = 0; norm < 2; norm++, data.n_mean = 0) {
+    collect(&first, &data, 5, true, 3, 2, 0);
+    collect_set(&second, &real, &data, 5, true, 3, 2, 0);
+    CHECK(same(&first, &second, 0, PIXELS));
+  }
+}
+
 int main(void) {
   fill_set();
   CHECK(mla_n_batches(50000, 1024) == 49 && mla_n_batches(8, 4) == 2 && mla_n_batches(1, 4) == 1);
@@ -178,6 +201,7 @@ int main(void) {
   test_windows(MLA_PAD_REFLECT, 4, 8);
   test_plain_padding();
   test_normalise();
+  test_numbers();
   printf("ok loader\n");
   return 0;
 }

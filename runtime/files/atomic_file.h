@@ -1,5 +1,4 @@
-// A file that appears whole or not at all: written beside its place, synced, then renamed. Private to this
-// folder.
+// A file that appears whole or not at all: written beside its place, synced, then renamed.
 #pragma once
 #include "runtime/error.h"
 #include <stddef.h>

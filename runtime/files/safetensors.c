@@ -1,6 +1,6 @@
 // See safetensors.h. The header is parsed by jansson, then every number in it is checked against the bytes
 // that are there before a tensor is believed.
-#include "runtime/train/safetensors.h"
+#include "runtime/files/safetensors.h"
 
 #include <errno.h>
 #include <inttypes.h>

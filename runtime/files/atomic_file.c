@@ -1,5 +1,5 @@
 // See atomic_file.h. Every step that can fail on a full disk is checked: write, flush, sync, close, rename.
-#include "runtime/train/atomic_file.h"
+#include "runtime/files/atomic_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 // and the tensors' bytes, which the offsets cover without a gap or an overlap.
 #pragma once
 #include "runtime/error.h"
-#include "runtime/train/atomic_file.h"
+#include "runtime/files/atomic_file.h"
 #include <stdint.h>
 
 enum { MLA_TENSOR_RANK = 8 };
