@@ -20,8 +20,16 @@ static Shape operand_shape(const Graph *graph, const Node *node, int i) {
   return i < 0 ? node->shape : graph_node(graph, node->in[i])->shape;
 }
 
+// Products of tokens x tokens x channels: q k^T and probabilities v; their gradients and q k^T again.
+static int64_t attention_macs(const Graph *graph, const Node *node, int64_t batch) {
+  bool is_grad = node->op == OP_attention_grad;
+  Shape x = operand_shape(graph, node, is_grad ? 1 : 0);
+  return shape_elems(x, batch) / 3 * x.dim[1] * (is_grad ? 5 : 2);
+}
+
 // Channels of y as the weight has them: the transposed weight of grad_input has the channels of x last.
 int64_t node_macs(const Graph *graph, const Node *node, int64_t batch) {
+  if (node->op == OP_attention || node->op == OP_attention_grad) return attention_macs(graph, node, batch);
   for (size_t i = 0; i < sizeof matrix_ops / sizeof *matrix_ops; i++) {
     if (matrix_ops[i].op != node->op) continue;
     Shape y = operand_shape(graph, node, matrix_ops[i].y),

@@ -48,6 +48,15 @@ static inline bool expect_image(ShapeQuery *query, const char *op, int input) {
                     shape_text(query->arena, query->in[input]));
 }
 
+// Tokens are an image of width 1.
+static inline bool expect_tokens(ShapeQuery *query, const char *op, int input) {
+  Shape shape = query->in[input];
+  if (shape.rank == 4 && shape.dim[2] == 1) return true;
+  return shape_fail(query, input, "%s expects tokens [batch, tokens, 1, channels], x is %s%s", op,
+                    shape_text(query->arena, shape),
+                    shape.rank == 4 ? ": `tokens` makes them of an image" : "");
+}
+
 static inline bool expect_equal(ShapeQuery *query, const char *op, int first, int second) {
   if (shape_equal(query->in[first], query->in[second])) return true;
   return shape_fail(query, second, "%s expects two tensors of one shape, they are %s and %s", op,

@@ -80,6 +80,28 @@ static NodeId conv_apply(LayerCall *call) {
   return add_bias(call, y, out, 1 / sqrt((double)(in / groups * kernel * kernel)));
 }
 
+static NodeId reshape(LayerCall *call, NodeId x, Shape shape) {
+  if (x == NO_NODE) return NO_NODE;
+  Attr *attrs = tensor_attrs(call->sema, OP_reshape);
+  static const char *const extents[MAX_RANK] = {"d0", "d1", "d2", "d3"};
+  attr_set(OP_reshape, attrs, "rank", shape.rank);
+  for (int i = 0; i < shape.rank; i++) attr_set(OP_reshape, attrs, extents[i], (double)shape.dim[i]);
+  return build(call, OP_reshape, &x, 1, attrs);
+}
+
+static bool is_tokens(Shape shape) {
+  return shape.rank == 4 && shape.dim[2] == 1;
+}
+
+// Tokens are the rows of one matrix product: a pointwise convolution.
+static NodeId linear_product(LayerCall *call, NodeId weight, int64_t in, int64_t out) {
+  if (!is_tokens(tensor_shape(call->sema, call->in[0])))
+    return build(call, OP_linear, (NodeId[]){call->in[0], weight}, 2, NULL);
+  NodeId kernel = reshape(call, weight, (Shape){.rank = 4, .dim = {1, 1, in, out}});
+  if (kernel == NO_NODE) return NO_NODE;
+  return build(call, OP_conv2d, (NodeId[]){call->in[0], kernel}, 2, tensor_attrs(call->sema, OP_conv2d));
+}
+
 static NodeId linear_apply(LayerCall *call) {
   enum { FEATURES, BIAS };
   int64_t out;
@@ -87,16 +109,60 @@ static NodeId linear_apply(LayerCall *call) {
   if (!whole(call, FEATURES, "linear's features", 1, 0, &out) ||
       !truth(call, BIAS, "linear's bias", true, &has_bias))
     return NO_NODE;
-  if (!expect_rank(call, 2, "[batch, features]")) {
-    sema_note(call->sema, NO_SPAN, "`avgpool` or `flatten` make features of an image");
+  Shape x = tensor_shape(call->sema, call->in[0]);
+  if (!is_tokens(x) && !expect_rank(call, 2, "[batch, features] or tokens")) {
+    sema_note(call->sema, NO_SPAN, "`avgpool` or `flatten` make features of an image, `tokens` make tokens");
     return NO_NODE;
   }
-  int64_t in = shape_channels(tensor_shape(call->sema, call->in[0]));
+  int64_t in = shape_channels(x);
   double bound = 1 / sqrt((double)in);
   NodeId weight =
       param(call, "weight", (Shape){.rank = 2, .dim = {in, out}}, INIT_UNIFORM, bound, LAYOUT_LINEAR);
-  NodeId y = build(call, OP_linear, (NodeId[]){call->in[0], weight}, 2, NULL);
+  NodeId y = linear_product(call, weight, in, out);
   return has_bias && y != NO_NODE ? add_bias(call, y, out, bound) : y;
+}
+
+// ---- tokens
+// ------------------------------------------------------------------------------------------------------
+
+static const double token_deviation = 0.02; // as transformers start
+
+static NodeId tokens_apply(LayerCall *call) {
+  if (!expect_rank(call, 4, "an image [batch, height, width, channels]")) return NO_NODE;
+  Shape x = tensor_shape(call->sema, call->in[0]);
+  return reshape(call, call->in[0], (Shape){.rank = 4, .dim = {x.dim[0], x.dim[1] * x.dim[2], 1, x.dim[3]}});
+}
+
+static bool expect_tokens(LayerCall *call) {
+  Sema *sema = call->sema;
+  const Node *x = tensor_node(sema, call->in[0]);
+  if (is_tokens(x->shape)) return true;
+  sema_error(sema, call->span, "%s expects tokens [batch, tokens, 1, channels], x is %s", call->layer->name,
+             shape_text(sema->arena, x->shape));
+  sema_note(sema, x->span, "x is made here");
+  if (x->shape.rank == 4) sema_note(sema, NO_SPAN, "`tokens` makes them of an image");
+  return false;
+}
+
+static NodeId class_token_apply(LayerCall *call) {
+  if (!expect_tokens(call)) return NO_NODE;
+  Shape shape = {.rank = 1, .dim = {shape_channels(tensor_shape(call->sema, call->in[0]))}};
+  NodeId token = param(call, "weight", shape, INIT_NORMAL, token_deviation, LAYOUT_PLAIN);
+  if (token == NO_NODE) return NO_NODE;
+  return build(call, OP_class_token, (NodeId[]){call->in[0], token}, 2, NULL);
+}
+
+// Added as one long row of features: what is the same for all images is broadcast like a bias.
+static NodeId position_apply(LayerCall *call) {
+  if (!expect_tokens(call)) return NO_NODE;
+  Shape x = tensor_shape(call->sema, call->in[0]);
+  int64_t n_elems = x.dim[1] * x.dim[3];
+  NodeId weight = param(call, "weight", (Shape){.rank = 2, .dim = {x.dim[1], x.dim[3]}}, INIT_NORMAL,
+                        token_deviation, LAYOUT_PLAIN);
+  NodeId row = reshape(call, weight, (Shape){.rank = 1, .dim = {n_elems}});
+  NodeId features = build(call, OP_flatten, call->in, 1, NULL);
+  if (row == NO_NODE || features == NO_NODE) return NO_NODE;
+  return reshape(call, build(call, OP_add, (NodeId[]){features, row}, 2, NULL), x);
 }
 
 // Statistics of the batch, which the backbone also accumulates; or, in the evaluation graph, the accumulated
