@@ -70,15 +70,19 @@ item:
 | MODEL NAME params body                   { $$ = NODE(MODEL, @$, 3, $NAME, $params, $body); }
 | AUXILIARY NAME params body               { $$ = NODE(AUXILIARY, @$, 3, $NAME, $params, $body); }
 | FINAL body                               { $$ = NODE(FINAL, @$, 1, $body); }
-| SPLIT NAME rule                          { $$ = NODE(SPLIT, @$, 3, $NAME, NULL, $rule); }
-| SPLIT NAME args rule                     { $$ = NODE(SPLIT, @$, 3, $NAME, $args, $rule); }
+| SPLIT reference rule                     { $$ = NODE(SPLIT, @$, 2, $reference, $rule); }
 | TRAIN settings                           { $$ = NODE(TRAIN, @$, 1, $settings); }
 | error                                    { $$ = EMPTY(MISTAKE, @$); }
 ;
 
+reference:
+  NAME
+| NAME args                                { $$ = NODE(CALL, @$, 2, $NAME, $args); }
+;
+
 rule:
   INTO expr                                { $$ = NODE(INTO, @$, 2, $expr, NULL); }
-| INTO expr AT NAME                        { $$ = NODE(INTO, @$, 2, $expr, $NAME); }
+| INTO expr[n] AT expr[table]              { $$ = NODE(INTO, @$, 2, $n, $table); }
 | AT places                                { $$ = ast_with_span($places, @$); }
 ;
 
@@ -130,6 +134,7 @@ atom:
 key:
   NAME
 | DATA
+| MODEL
 | AUXILIARY
 | AT
 ;
@@ -265,7 +270,8 @@ elements:
 ;
 
 table:
-  '{' entries '}'                          { $$ = ast_with_span($entries, @$); }
+  '{' '}'                                  { $$ = EMPTY(TABLE, @$); }
+| '{' entries '}'                          { $$ = ast_with_span($entries, @$); }
 | '{' entries ',' '}'                      { $$ = ast_with_span($entries, @$); }
 ;
 

@@ -88,28 +88,24 @@ static bool may_apply(Sema *sema, const Item *auxiliary, Span span) {
 }
 
 // The tensor that it is applied to: the piped one, or the first argument, which is taken from `args`.
-static bool take_tensor(Sema *sema, const Item *auxiliary, Args *args, const Value *piped, Value *x,
-                        Span span) {
+static bool take_tensor(Sema *sema, const Item *auxiliary, Args *args, const Value *piped, Value *x) {
   NodeId node;
-  if (piped)
-    *x = *piped;
-  else if (args->n_positional > 0) {
-    *x = args->positional[0];
+  *x = piped ? *piped : args->positional[0];
+  if (!piped) {
     args->positional++;
     args->n_positional--;
-  } else {
-    sema_error(sema, span, "auxiliary %s is applied to no tensor", auxiliary->name);
-    sema_note(sema, NO_SPAN, "write %s(x), or x | %s", auxiliary->name, auxiliary->name);
-    return false;
   }
   const char *what = arena_printf(sema->arena, "what auxiliary %s is applied to", auxiliary->name);
   return expect_tensor(sema, *x, what, &node);
 }
 
-Value auxiliary_apply(Sema *sema, Item *auxiliary, Args *args, const Value *piped, Span span) {
+Value auxiliary_apply(Sema *sema, Value callee, Args *args, const Value *piped, Span span) {
   Value x;
-  if (!may_apply(sema, auxiliary, span) || !take_tensor(sema, auxiliary, args, piped, &x, span))
+  Item *auxiliary = callee.reference->item;
+  if (!may_apply(sema, auxiliary, span) || !take_tensor(sema, auxiliary, args, piped, &x))
     return value_error(span);
+  Value reference = reference_call(sema, callee, args, span);
+  if (reference.kind == VAL_ERROR) return reference;
   Frame frame = {span, arena_printf(sema->arena, "in auxiliary %s, applied here", auxiliary->name),
                  sema->frame, false};
   LossList *losses = ARENA_NEW(sema->arena, LossList);
@@ -117,8 +113,7 @@ Value auxiliary_apply(Sema *sema, Item *auxiliary, Args *args, const Value *pipe
   const char *name = scope_name(sema, outer, auxiliary->name, true);
   sema->frame = &frame;
   sema->scope = scope_new(sema, place_inside(sema, outer->place, name));
-  auxiliary->is_used = true;
-  bool ok = evaluate(sema, auxiliary, args, x, losses);
+  bool ok = evaluate(sema, auxiliary, reference_args(sema, reference.reference), x, losses);
   sema->scope = outer;
   sema->frame = frame.outer;
   return ok ? (Value){.kind = VAL_LOSSES, .span = span, .losses = losses} : value_error(span);
@@ -159,9 +154,12 @@ static bool evaluate_final(Sema *sema, const Item *final, const Item *model) {
   return !body.is_failed;
 }
 
-static Item *choose(Sema *sema, bool *is_failed) {
-  Item *auxiliary = item_choose(sema, AST_AUXILIARY, sema->wanted_auxiliary, sema->wanted_auxiliary_span,
-                                "name the one to use with `train { auxiliary NAME }`", is_failed);
+// The auxiliary with its arguments; with one module none is needed.
+static const Reference *choose(Sema *sema, bool *is_failed) {
+  if (sema->backbone->n_modules == 1 && !sema->wanted_auxiliary) return NULL;
+  const Reference *auxiliary =
+      reference_choose(sema, AST_AUXILIARY, sema->wanted_auxiliary,
+                       "name the one to use with `train { auxiliary NAME }`", is_failed);
   if (sema->backbone->n_modules == 1 || auxiliary || *is_failed) return auxiliary;
   sema_error(sema, sema->split->ast->span,
              "%d modules need an `auxiliary`, which gives each but the last its losses",
@@ -172,16 +170,14 @@ static Item *choose(Sema *sema, bool *is_failed) {
 
 bool auxiliary_elaborate(Sema *sema, const Item *model) {
   bool is_failed = false;
-  Item *auxiliary = choose(sema, &is_failed);
+  const Reference *auxiliary = choose(sema, &is_failed);
   if (is_failed) return false;
-  Item *final = item_choose(sema, AST_FINAL, NULL, NO_SPAN, "keep one", &is_failed);
+  Item *final = item_only(sema, AST_FINAL, "keep one", &is_failed);
   if (is_failed) return false;
   Build *build = sema->build = sema->backbone;
-  if (auxiliary && sema->backbone->n_modules > 1) auxiliary->is_used = true;
-  Args *args = args_evaluate(sema, NULL, sema->auxiliary_args);
-  if (!sema->auxiliary_args && auxiliary) args->span = auxiliary->ast->kids[0]->span;
+  const Args *args = auxiliary ? reference_args(sema, auxiliary) : NULL;
   bool ok = true;
-  for (int m = 0; m + 1 < build->n_modules && ok; m++) ok = evaluate_at(sema, auxiliary, args, m);
+  for (int m = 0; m + 1 < build->n_modules && ok; m++) ok = evaluate_at(sema, auxiliary->item, args, m);
   if (final) final->is_used = true;
   if (!evaluate_final(sema, final, model)) ok = false;
   build->graph->losses = build->losses;

@@ -216,6 +216,14 @@ static Value call_function(Sema *sema, Env *env, const FunctionInfo *function, A
   return function->call(&call);
 }
 
+// With a tensor an auxiliary gives its losses; otherwise arguments make another reference.
+static Value call_item(Sema *sema, Value callee, Args *args, const Value *piped, Span span) {
+  bool is_auxiliary = callee.reference->item->kind == AST_AUXILIARY;
+  if (is_auxiliary && (piped || args->n_positional > 0))
+    return auxiliary_apply(sema, callee, args, piped, span);
+  return reference_call(sema, callee, args, span);
+}
+
 Value call_value(Sema *sema, Env *env, Value callee, const Ast *call_args, const Value *piped, Span span) {
   if (callee.kind == VAL_ERROR) return callee;
   Args *args = args_evaluate(sema, env, call_args);
@@ -225,8 +233,7 @@ Value call_value(Sema *sema, Env *env, Value callee, const Ast *call_args, const
   case VAL_LAYER: return call_layer(sema, callee.layer, args, piped, span);
   case VAL_OPERATOR: return call_operator(sema, callee.op, args, piped, span);
   case VAL_BLOCK: return call_block(sema, callee.block, args, piped, span);
-  case VAL_AUXILIARY:
-    return any_error(args) ? value_error(span) : auxiliary_apply(sema, callee.block, args, piped, span);
+  case VAL_ITEM: return any_error(args) ? value_error(span) : call_item(sema, callee, args, piped, span);
   case VAL_NETWORK:
   case VAL_UNIT:
   case VAL_STAGE: return call_network(sema, callee, args, span);

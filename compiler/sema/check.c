@@ -150,13 +150,8 @@ bool check_training(Sema *sema) {
 }
 
 void check_unused(Sema *sema) {
-  for (Item *item = sema->items; item && !sema->wanted_auxiliary; item = item->next) {
-    if (!item->is_main || item->is_used || item->kind != AST_AUXILIARY) continue;
-    const Ast *name = item->ast->kids[0];
-    if (sema->split)
-      diag_warning(sema->diag, name->span, "auxiliary %s is not used: the split makes one module",
-                   item->name);
-    else
-      sema_error(sema, name->span, "auxiliary %s is not used: there is no `split`", item->name);
-  }
+  if (sema->split || sema->wanted_auxiliary) return;
+  for (Item *item = sema->items; item; item = item->next)
+    if (item->is_main && !item->is_used && item->kind == AST_AUXILIARY)
+      sema_error(sema, item->ast->kids[0]->span, "auxiliary %s is not used: there is no `split`", item->name);
 }

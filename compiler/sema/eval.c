@@ -33,12 +33,22 @@ static bool builtin_value(const char *name, Span span, Value *out) {
   return false;
 }
 
+// A stage of the model that is trained. Outside of any body only: a `let` of the file may list stages in a table,
+// whose entries are evaluated when the model is there.
+static bool stage_value(Sema *sema, const Env *env, const char *name, Value *out) {
+  Binding *stage = !env && sema->backbone ? env_find(sema->backbone->outside, name) : NULL;
+  if (!stage || stage->value.kind != VAL_STAGE) return false;
+  *out = stage->value;
+  return true;
+}
+
 static int collect_names(Sema *sema, Env *env, const char **names) {
   int n = 0;
+  if (!env && sema->backbone) env = sema->backbone->outside;
   for (; env; env = env->parent)
     for (Binding *b = env->first; b && n < MAX_CANDIDATES; b = b->next) names[n++] = b->name;
   for (Item *item = sema->items; item && n < MAX_CANDIDATES; item = item->next)
-    if (item->kind == AST_LET || item->kind == AST_PARAM || item->kind == AST_BLOCK) names[n++] = item->name;
+    if (*item->name) names[n++] = item->name;
   for (int i = 0; i < n_layers && n < MAX_CANDIDATES; i++) names[n++] = layer_table[i].name;
   for (int i = 0; i < n_functions && n < MAX_CANDIDATES; i++) names[n++] = function_table[i].name;
   for (int op = OP_none + 1; op < N_OPS && n < MAX_CANDIDATES; op++)
@@ -46,15 +56,12 @@ static int collect_names(Sema *sema, Env *env, const char **names) {
   return n;
 }
 
-static const char *name_hint(Sema *sema, const char *name) {
+static const char *name_hint(const char *name) {
   static const char *const only_auxiliary[] = {"x", "image", "label", "index", "modules"};
   for (size_t i = 0; i < sizeof only_auxiliary / sizeof *only_auxiliary; i++)
     if (!strcmp(only_auxiliary[i], name)) return "it is known in auxiliaries and `final`";
   OpKind op = op_find(name);
   if (op != OP_none) return "an operator of that name exists, but layers and arithmetic make it";
-  for (Item *item = sema->items; item; item = item->next)
-    if (!strcmp(item->name, name) && *name)
-      return arena_printf(sema->arena, "there is a `%s` of that name", ast_kind_word(item->kind));
   return NULL;
 }
 
@@ -66,14 +73,15 @@ static Value eval_name(Sema *sema, Env *env, const Ast *ast) {
     value.span = ast->span;
     return value;
   }
-  if (item_value(sema, ast->text, &value) || builtin_value(ast->text, ast->span, &value)) {
+  if (item_value(sema, ast->text, &value) || builtin_value(ast->text, ast->span, &value) ||
+      reference_find(sema, ast->text, &value) || stage_value(sema, env, ast->text, &value)) {
     value.span = ast->span;
     return value;
   }
   const char *names[MAX_CANDIDATES];
   int n = collect_names(sema, env, names);
   sema_error(sema, ast->span, "unknown name `%s`%s", ast->text, suggestion(sema, ast->text, names, n));
-  const char *hint = name_hint(sema, ast->text);
+  const char *hint = name_hint(ast->text);
   if (hint) sema_note(sema, NO_SPAN, "%s", hint);
   return value_error(ast->span);
 }
@@ -105,7 +113,10 @@ static Value list_concat(Sema *sema, Value a, Value b, Span span) {
 }
 
 static bool is_comparable(Value a, Value b) {
-  return a.kind == b.kind && (a.kind == VAL_NUMBER || a.kind == VAL_TRUTH || a.kind == VAL_STRING);
+  bool has_value = a.kind == VAL_NUMBER || a.kind == VAL_TRUTH || a.kind == VAL_STRING ||
+                   a.kind == VAL_LIST || a.kind == VAL_BLOCK || a.kind == VAL_ITEM || a.kind == VAL_UNIT ||
+                   a.kind == VAL_STAGE;
+  return a.kind == b.kind && has_value;
 }
 
 static Value eval_logic(Sema *sema, Env *env, const Ast *ast) {
@@ -180,21 +191,27 @@ static bool position(Sema *sema, Value key, const char *what, int n, int *out) {
   return true;
 }
 
-static Value table_lookup(Sema *sema, const ValueTable *table, Value key, Span span) {
-  StrBuf keys = strbuf_new(sema->arena);
+bool table_find(Sema *sema, const ValueTable *table, Value key, Value *out) {
   for (int i = 0; i < table->ast->n_kids; i++) {
     const Ast *entry = table->ast->kids[i];
     Value known = eval(sema, table->env, entry->kids[0]);
-    if (known.kind == VAL_ERROR) return value_error(span);
-    if (value_equal(known, key)) return eval(sema, table->env, entry->kids[1]);
-    strbuf_put(&keys, i ? ", " : "");
-    if (known.kind == VAL_NUMBER)
-      strbuf_printf(&keys, "%g", known.number);
-    else
-      strbuf_put(&keys, value_describe(sema, known));
+    bool is_found = known.kind != VAL_ERROR && value_equal(known, key);
+    if (known.kind != VAL_ERROR && !is_found) continue;
+    *out = is_found ? eval(sema, table->env, entry->kids[1]) : known;
+    return true;
   }
+  return false;
+}
+
+static Value table_lookup(Sema *sema, const ValueTable *table, Value key, Span span) {
+  Value value;
+  if (table_find(sema, table, key, &value)) return value;
+  StrBuf keys = strbuf_new(sema->arena);
+  for (int i = 0; i < table->ast->n_kids; i++)
+    strbuf_printf(&keys, "%s%s", i ? ", " : "",
+                  value_text(sema, eval(sema, table->env, table->ast->kids[i]->kids[0])));
   sema_error(sema, key.span, "the table has no entry for %s; it has %s", value_describe(sema, key),
-             keys.text);
+             table->ast->n_kids ? keys.text : "none");
   sema_note(sema, table->ast->span, "the table is made here");
   return value_error(span);
 }
@@ -232,7 +249,7 @@ static Value eval_index(Sema *sema, Env *env, const Ast *ast) {
 
 static bool is_callable(Value value) {
   return value.kind == VAL_FUNCTION || value.kind == VAL_LAYER || value.kind == VAL_OPERATOR ||
-         value.kind == VAL_BLOCK || value.kind == VAL_AUXILIARY;
+         value.kind == VAL_BLOCK || (value.kind == VAL_ITEM && value.reference->item->kind == AST_AUXILIARY);
 }
 
 // A parameter called `width` does not hide the function: what is called is looked up among what can be

@@ -12,6 +12,7 @@ typedef struct Env Env;
 typedef struct Scope Scope;
 typedef struct Network Network;
 typedef struct Item Item;
+typedef struct Args Args;
 typedef struct FunctionInfo FunctionInfo;
 typedef struct LayerInfo LayerInfo;
 
@@ -24,17 +25,17 @@ typedef enum ValueKind {
   VAL_TRUTH,
   VAL_STRING,
   VAL_LIST,
-  VAL_TABLE,     // entries are evaluated when they are looked up
-  VAL_TENSOR,    // a node of the graph being built
-  VAL_NETWORK,   // an instance: its parameters are made once and shared by all its applications
-  VAL_STAGE,     // a binding of the model, seen from outside
-  VAL_UNIT,      // one block of a stage, or a stage without blocks
-  VAL_FUNCTION,  // functions.def
-  VAL_LAYER,     // layers.def
-  VAL_OPERATOR,  // a SHOWN row of ops.def
-  VAL_BLOCK,     // a block definition
-  VAL_AUXILIARY, // an auxiliary's definition
-  VAL_LOSSES,    // what an auxiliary gives that is applied to a tensor
+  VAL_TABLE,    // entries are evaluated when they are looked up
+  VAL_TENSOR,   // a node of the graph being built
+  VAL_NETWORK,  // an instance: its parameters are made once and shared by all its applications
+  VAL_STAGE,    // a binding of the model, seen from outside
+  VAL_UNIT,     // one block of a stage, or a stage without blocks
+  VAL_FUNCTION, // functions.def
+  VAL_LAYER,    // layers.def
+  VAL_OPERATOR, // a SHOWN row of ops.def
+  VAL_BLOCK,    // a block definition
+  VAL_ITEM,     // a model, data set or auxiliary, with the arguments given so far
+  VAL_LOSSES,   // what an auxiliary gives that is applied to a tensor
 } ValueKind;
 
 typedef struct Value {
@@ -51,7 +52,8 @@ typedef struct Value {
     const FunctionInfo *function;
     const LayerInfo *layer;
     OpKind op;
-    Item *block; // BLOCK, AUXILIARY
+    Item *block;
+    const struct Reference *reference;
     struct LossList *losses;
   };
 } Value;
@@ -76,7 +78,10 @@ Value value_list(Sema *sema, Span span); // empty
 void value_list_add(Sema *sema, ValueList *list, Value item);
 // "the number 3", "a tensor [batch, 8, 8, 64]", "the block stage2[0]"
 const char *value_describe(Sema *sema, Value value);
-bool value_equal(Value a, Value b); // numbers, truths, strings
+// As an expression, where it can be written as one; else described.
+const char *value_text(Sema *sema, Value value);
+// Numbers, truths, strings, blocks, references, parts of the model, lists of such; others are never equal.
+bool value_equal(Value a, Value b);
 // These report what was found instead and return false; an error value is silent.
 bool expect_number(Sema *sema, Value value, const char *what, double *out);
 bool expect_whole(Sema *sema, Value value, const char *what, int64_t least, int64_t most, int64_t *out);
@@ -245,14 +250,14 @@ extern const FunctionInfo function_table[];
 extern const int n_functions;
 
 // Call arguments by position and by name.
-typedef struct Args {
+struct Args {
   Value *positional;
   int n_positional;
   const Ast **names; // of the named ones
   Value *named;
   int n_named;
   Span span;
-} Args;
+};
 Args *args_evaluate(Sema *sema, Env *env, const Ast *call_args);
 Args *args_none(Sema *sema, Span span);
 // Names in a signature text; `required[i]` where no default is written.
@@ -270,6 +275,8 @@ Value call_value(Sema *sema, Env *env, Value callee, const Ast *call_args, const
 // ----------------------------------------------------------------------------------
 
 Value eval(Sema *sema, Env *env, const Ast *ast);
+// The entry for a key, or the error in its place; false if there is none.
+bool table_find(Sema *sema, const ValueTable *table, Value key, Value *out);
 Value eval_pipe_element(Sema *sema, Env *env, Value left, const Ast *element, Span span);
 
 typedef enum BodyKind { BODY_BLOCK, BODY_MODEL, BODY_AUXILIARY } BodyKind;
@@ -369,10 +376,9 @@ struct Sema {
   MlaData data;
   bool has_data;
   MlaRecipe recipe;
-  const char *wanted_auxiliary, *wanted_data; // by `train`
-  Span wanted_auxiliary_span, wanted_data_span;
-  const Ast *auxiliary_args;
-  const Item *split; // NULL: one module
+  const Ast *wanted_model, *wanted_auxiliary, *wanted_data; // by `train`; NULL: the only one
+  const struct Reference *model;                            // the one that is trained
+  const Item *split;                                        // NULL: one module
 };
 
 // Errors with notes of the calls they happened in.
@@ -386,12 +392,33 @@ const char *word_list(Sema *sema, const char *const *words, int n);
 Item *item_find(Sema *sema, AstKind kind, const char *name); // NULL: none
 // The value of a global name: let, param, block; false if there is none.
 bool item_value(Sema *sema, const char *name, Value *out);
-// The item of a kind that is meant: the named one, else the only one of the main file, else the only one.
-// NULL and *reported unchanged if there is none; several are an error.
-Item *item_choose(Sema *sema, AstKind kind, const char *name, Span name_span, const char *how,
-                  bool *is_failed);
+// The only item of a kind in the main file, else the only one. NULL if there is none; several are an error.
+Item *item_only(Sema *sema, AstKind kind, const char *how, bool *is_failed);
 
-// --set (settings.c): the expression given for a parameter, or NULL.
+// ---- references (reference.c)
+// ---------------------------------------------------------------------------------------------
+
+typedef struct Reference {
+  Item *item; // a model, data set or auxiliary
+  Value *args;
+  bool *given; // by parameter
+  Span span;   // of the arguments; the item's name if there are none
+} Reference;
+
+Value reference_of(Sema *sema, Item *item, Span span); // without arguments
+bool reference_find(Sema *sema, const char *name, Value *out);
+// The same with more arguments; later ones replace earlier ones.
+Value reference_call(Sema *sema, Value callee, const Args *args, Span span);
+bool reference_equal(const Reference *a, const Reference *b);       // same item, same arguments
+const char *reference_text(Sema *sema, const Reference *reference); // "cifar_resnet(n: 18)"
+Args *reference_args(Sema *sema, const Reference *reference);       // what its item is evaluated with
+// What `ast` refers to, which must be of the kind; NULL after an error.
+const Reference *reference_read(Sema *sema, AstKind kind, const Ast *ast);
+// The one meant: the wanted one, or the only one as `item_only` has it.
+const Reference *reference_choose(Sema *sema, AstKind kind, const Ast *wanted, const char *how,
+                                  bool *is_failed);
+
+// --set (override.c): the expression given for a parameter, or NULL.
 const Ast *override_take(Sema *sema, const char *name);
 void parameter_note(Sema *sema, const char *name, Value value, Span span);
 void override_report_unknown(Sema *sema);
@@ -401,7 +428,7 @@ bool settings_train(Sema *sema);
 bool data_fits_input(Sema *sema, Shape image, Span span);
 
 // model.c
-Item *model_choose(Sema *sema);
+bool model_choose(Sema *sema); // sets sema->model
 // Builds the graph of a backbone; NULL after errors. Called once more with is_replay for the evaluation
 // graph, which finds the parameters that the first build made.
 Build *model_elaborate(Sema *sema, const Item *model, const Args *args, StateTable *states, bool is_training,
@@ -415,7 +442,9 @@ int unit_count_splittable(const Build *build); // the tail left out
 
 // split.c
 // Decides which unit of the backbone belongs to which module. False after errors.
-bool split_resolve(Sema *sema, const Item *model);
+bool split_resolve(Sema *sema);
+// The units behind which `into K at blocks` cuts, as a list.
+Value split_even(Sema *sema, Value count, Span span);
 // Gives nodes (and, if it made them, states) their modules, as `like` has them or, if NULL, one module.
 void split_apply(Sema *sema, Build *build, const Build *like, Span span);
 // No value but a module's output may be read by a later module.
@@ -424,7 +453,7 @@ bool split_check_borders(Sema *sema, const Build *build);
 // auxiliary.c
 bool auxiliary_elaborate(Sema *sema, const Item *model);
 // An auxiliary applied to a tensor, the piped one (may be NULL) or the first of `args`, which are changed.
-Value auxiliary_apply(Sema *sema, Item *auxiliary, Args *args, const Value *piped, Span span);
+Value auxiliary_apply(Sema *sema, Value callee, Args *args, const Value *piped, Span span);
 NodeId auxiliary_tap(Sema *sema, int reach, Span span);
 // Cross entropy of the output, the loss of a model without `final`.
 void auxiliary_default_loss(Sema *sema, Build *build, Span span);

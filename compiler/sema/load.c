@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_FILE_BYTES = 4 << 20, MAX_IMPORTS = 64, MAX_NAMES = 512 };
+enum { MAX_FILE_BYTES = 4 << 20, MAX_IMPORTS = 64 };
 
 typedef struct FileEntry {
   const char *real_path; // identity of the file
@@ -77,25 +77,7 @@ Item *item_find(Sema *sema, AstKind kind, const char *name) {
   return NULL;
 }
 
-static Item *find_or_report(Sema *sema, AstKind kind, const char *name, Span span) {
-  Item *item = item_find(sema, kind, name);
-  if (item) return item;
-  const char *names[MAX_NAMES] = {NULL};
-  int n = 0;
-  for (Item *i = sema->items; i && n < MAX_NAMES; i = i->next)
-    if (i->kind == kind) names[n++] = i->name;
-  sema_error(sema, span, "there is no %s %s%s", ast_kind_word(kind), name, suggestion(sema, name, names, n));
-  if (n) sema_note(sema, NO_SPAN, "there %s %s", n == 1 ? "is" : "are", word_list(sema, names, n));
-  return NULL;
-}
-
-Item *item_choose(Sema *sema, AstKind kind, const char *name, Span name_span, const char *how,
-                  bool *is_failed) {
-  if (name) {
-    Item *item = find_or_report(sema, kind, name, name_span);
-    *is_failed |= !item;
-    return item;
-  }
+Item *item_only(Sema *sema, AstKind kind, const char *how, bool *is_failed) {
   for (int imported = 0; imported < 2; imported++) {
     Item *found = NULL;
     for (Item *item = sema->items; item; item = item->next) {
@@ -134,8 +116,8 @@ static void evaluate_item(Sema *sema, Item *item) {
 bool item_value(Sema *sema, const char *name, Value *out) {
   for (Item *item = sema->items; item; item = item->next) {
     if (strcmp(item->name, name) != 0) continue;
-    if (item->kind == AST_BLOCK || item->kind == AST_AUXILIARY) {
-      *out = (Value){.kind = item->kind == AST_BLOCK ? VAL_BLOCK : VAL_AUXILIARY, .block = item};
+    if (item->kind == AST_BLOCK) {
+      *out = (Value){.kind = VAL_BLOCK, .block = item};
       return true;
     }
     if (item->kind != AST_LET && item->kind != AST_PARAM) continue;
@@ -262,7 +244,7 @@ static bool has_errors(const Sema *sema) {
 
 static bool choose_split(Sema *sema) {
   bool is_failed = false;
-  sema->split = item_choose(sema, AST_SPLIT, NULL, NO_SPAN, "a program trains one model", &is_failed);
+  sema->split = item_only(sema, AST_SPLIT, "a program trains one model", &is_failed);
   return !is_failed;
 }
 
@@ -295,8 +277,8 @@ static bool build_end_to_end(Sema *sema, Model *model, const Item *item, const A
 static bool build_training(Sema *sema, Model *model, const Item *item, const Args *args) {
   model->states = state_table_new(sema->arena);
   sema->backbone = model_elaborate(sema, item, args, model->states, true, false);
-  if (!sema->backbone || !split_resolve(sema, item)) return false;
-  const Ast *cut = sema->split ? sema->split->ast->kids[2] : item->ast->kids[0];
+  if (!sema->backbone || !split_resolve(sema)) return false;
+  const Ast *cut = sema->split ? sema->split->ast->kids[1] : item->ast->kids[0];
   split_apply(sema, sema->backbone, sema->backbone, cut->span);
   if (!split_check_borders(sema, sema->backbone) || !auxiliary_elaborate(sema, item)) return false;
   model->train = sema->backbone->graph;
@@ -305,13 +287,9 @@ static bool build_training(Sema *sema, Model *model, const Item *item, const Arg
 
 static bool elaborate(Sema *sema, Model *model) {
   bool ok = settings_train(sema);
-  if (!settings_data(sema) || !ok || !choose_split(sema)) return false;
-  Item *item = model_choose(sema);
-  if (!item) return false;
-  item->is_used = true;
-  const Ast *call_args = sema->split ? sema->split->ast->kids[1] : NULL;
-  Args *args = args_evaluate(sema, NULL, call_args);
-  if (!call_args) args->span = item->ast->kids[0]->span;
+  if (!settings_data(sema) || !ok || !choose_split(sema) || !model_choose(sema)) return false;
+  const Item *item = sema->model->item;
+  const Args *args = reference_args(sema, sema->model);
   model->name = item->name;
   if (!build_training(sema, model, item, args)) return false;
   if (!build_evaluation(sema, model, item, args) || !build_end_to_end(sema, model, item, args)) return false;

@@ -19,13 +19,21 @@ int unit_count_splittable(const Build *build) {
   return build->n_units - !build->stages[build->n_stages - 1].has_blocks;
 }
 
-Item *model_choose(Sema *sema) {
+bool model_choose(Sema *sema) {
   bool is_failed = false;
-  const Ast *name = sema->split ? sema->split->ast->kids[0] : NULL;
-  Item *model = item_choose(sema, AST_MODEL, name ? name->text : NULL, name ? name->span : NO_SPAN,
-                            "name the one to train in a `split`", &is_failed);
-  if (!model && !is_failed) sema_error(sema, (Span){1, 0, 0}, "there is no `model` here to train");
-  return model;
+  const Ast *cut = sema->split ? sema->split->ast->kids[0] : NULL;
+  const Ast *wanted = sema->wanted_model ? sema->wanted_model : cut;
+  sema->model =
+      reference_choose(sema, AST_MODEL, wanted,
+                       "name the one to train in a `split` or with `train { model NAME }`", &is_failed);
+  if (!sema->model && !is_failed) sema_error(sema, (Span){1, 0, 0}, "there is no `model` here to train");
+  if (!sema->model || wanted == cut || !cut) return sema->model != NULL;
+  const Reference *split = reference_read(sema, AST_MODEL, cut);
+  if (!split || reference_equal(split, sema->model)) return split != NULL;
+  sema_error(sema, wanted->span, "%s is to be trained, but the split is made in %s",
+             reference_text(sema, sema->model), reference_text(sema, split));
+  sema_note(sema, cut->span, "the split names it here");
+  return false;
 }
 
 // ---- stages and units

@@ -19,10 +19,12 @@ const Ast *override_take(Sema *sema, const char *name) {
   return found;
 }
 
-static const char *value_text(Sema *sema, Value value) {
+const char *value_text(Sema *sema, Value value) {
   if (value.kind == VAL_NUMBER) return arena_printf(sema->arena, "%.12g", value.number);
   if (value.kind == VAL_TRUTH) return value.number != 0 ? "true" : "false";
   if (value.kind == VAL_STRING) return arena_printf(sema->arena, "\"%s\"", value.text);
+  if (value.kind == VAL_ITEM) return reference_text(sema, value.reference);
+  if (value.kind == VAL_BLOCK) return value.block->name;
   if (value.kind != VAL_LIST) return value_describe(sema, value);
   StrBuf text = strbuf_new(sema->arena);
   strbuf_put(&text, "[");

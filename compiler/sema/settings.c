@@ -276,13 +276,13 @@ static bool data_is_complete(Sema *sema, const Item *item) {
 
 bool settings_data(Sema *sema) {
   bool is_failed = false;
-  Item *item = item_choose(sema, AST_DATA, sema->wanted_data, sema->wanted_data_span,
-                           "name the one to train on with `train { data NAME }`", &is_failed);
-  if (!item) {
+  const Reference *wanted = reference_choose(
+      sema, AST_DATA, sema->wanted_data, "name the one to train on with `train { data NAME }`", &is_failed);
+  if (!wanted) {
     if (!is_failed) sema_error(sema, (Span){1, 0, 0}, "there is no `data` to train on");
     return false;
   }
-  item->is_used = true;
+  const Item *item = wanted->item;
   sema->data.name = item->name;
   if (!read_group(sema, data_settings, arena_printf(sema->arena, "data %s", item->name), item->ast->kids[1],
                   &sema->data) ||
@@ -377,27 +377,23 @@ static bool read_schedule(Sema *sema, const Setting *s, const Ast *atom, void *t
   return false;
 }
 
-static bool expect_word(Sema *sema, const Setting *s, const Ast *atom) {
-  if (is_word(atom)) return true;
-  sema_error(sema, atom->span, "%s is followed by a name", s->key);
-  return false;
-}
-
 // The recipe with the names that a `train` can choose.
 typedef struct TrainSettings {
   MlaRecipe recipe; // first: the tables' offsets are the recipe's
-  const Ast *auxiliary, *data;
+  const Ast *model, *auxiliary, *data;
 } TrainSettings;
 
-static bool read_wanted_auxiliary(Sema *sema, const Setting *s, const Ast *atom, void *target) {
-  ((TrainSettings *)target)->auxiliary = atom;
-  return expect_word(sema, s, atom);
+// What is named is looked up when it is needed: what another file's `train` names may not exist here.
+static bool read_wanted(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  (void)sema;
+  *(const Ast **)((char *)target + s->offset) = atom;
+  return true;
 }
-
-static bool read_wanted_data(Sema *sema, const Setting *s, const Ast *atom, void *target) {
-  ((TrainSettings *)target)->data = atom;
-  return expect_word(sema, s, atom);
-}
+#define WANTED(field)                                                                                        \
+  {                                                                                                          \
+    .key = #field, .path = "train." #field, .kind = SET_OTHER, .offset = offsetof(TrainSettings, field),     \
+    .read = read_wanted                                                                                      \
+  }
 
 static const Setting train_settings[] = {
     {.key = "optimizer", .kind = SET_OTHER, .read = read_optimizer},
@@ -415,8 +411,9 @@ static const Setting train_settings[] = {
      .least = 2,
      .most = 1000000},
     {.key = "seed", .path = "train.seed", .kind = SET_INT64, .offset = RECIPE_AT(seed), .most = 9e15},
-    {.key = "auxiliary", .path = "train.auxiliary", .kind = SET_OTHER, .read = read_wanted_auxiliary},
-    {.key = "data", .path = "train.data", .kind = SET_OTHER, .read = read_wanted_data},
+    WANTED(model),
+    WANTED(auxiliary),
+    WANTED(data),
     {.key = NULL}};
 
 static void note_recipe(Sema *sema, const MlaRecipe *r) {
@@ -444,15 +441,9 @@ bool settings_train(Sema *sema) {
         ok &= read_group(sema, train_settings, "train", item->ast->kids[0], &train);
   ok &= read_overrides(sema, train_settings, &train) && read_overrides(sema, sgd_settings, &train);
   sema->recipe = train.recipe;
-  if (train.auxiliary) {
-    sema->wanted_auxiliary = word_of(train.auxiliary)->text;
-    sema->wanted_auxiliary_span = train.auxiliary->span;
-    if (train.auxiliary->kind == AST_CALL) sema->auxiliary_args = train.auxiliary->kids[1];
-  }
-  if (train.data) {
-    sema->wanted_data = word_of(train.data)->text;
-    sema->wanted_data_span = train.data->span;
-  }
+  sema->wanted_model = train.model;
+  sema->wanted_auxiliary = train.auxiliary;
+  sema->wanted_data = train.data;
   note_recipe(sema, &train.recipe);
   return ok;
 }

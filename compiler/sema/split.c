@@ -49,14 +49,18 @@ static bool check_order(Sema *sema, const Value *ends, int n) {
   return true;
 }
 
-static bool split_at(Sema *sema, const Ast *at) {
+// Cuts behind the units of a list; `wanted` modules must come of it (0: however many).
+static bool cut(Sema *sema, Value places, int wanted) {
   Build *backbone = sema->backbone;
-  int n = 0, capacity = backbone->n_units + 1;
+  int n = 0, capacity = backbone->n_units + 1, module = 0;
   Value *ends = ARENA_ARRAY(sema->arena, Value, capacity);
-  for (int i = 0; i < at->n_kids; i++)
-    if (!collect_ends(sema, eval(sema, backbone->outside, at->kids[i]), ends, &n, capacity)) return false;
-  if (!check_order(sema, ends, n)) return false;
-  int module = 0;
+  if (!collect_ends(sema, places, ends, &n, capacity) || !check_order(sema, ends, n)) return false;
+  if (wanted && n + 1 != wanted) {
+    sema_error(sema, places.span, "%d place%s to split at make%s %d modules, not %d", n, n == 1 ? "" : "s",
+               n == 1 ? "s" : "", n + 1, wanted);
+    sema_note(sema, sema->split->ast->kids[1]->kids[0]->span, "the number of modules is given here");
+    return false;
+  }
   for (int u = 0; u < backbone->n_units; u++) {
     backbone->units[u].module = module;
     if (module < n && ends[module].index == u) module++;
@@ -65,38 +69,74 @@ static bool split_at(Sema *sema, const Ast *at) {
   return true;
 }
 
-// Units are dealt evenly, the first modules take the remainder; the tail goes with the last.
-static bool split_into(Sema *sema, const Item *model, const Ast *into) {
-  Build *backbone = sema->backbone;
-  int64_t n_modules;
-  int n_units = unit_count_splittable(backbone);
-  if (into->kids[1] && strcmp(into->kids[1]->text, "blocks") != 0) {
-    sema_error(sema, into->kids[1]->span, "modules are dealt `at blocks`, not at `%s`", into->kids[1]->text);
-    return false;
-  }
-  Value count = eval(sema, backbone->outside, into->kids[0]);
+static bool split_at(Sema *sema, const Ast *at) {
+  Value places = value_list(sema, at->span);
+  for (int i = 0; i < at->n_kids; i++)
+    value_list_add(sema, places.list, eval(sema, sema->backbone->outside, at->kids[i]));
+  return cut(sema, places, 0);
+}
+
+static bool expect_modules(Sema *sema, Value count, int *out) {
   double wanted;
+  int64_t whole;
+  int n_units = unit_count_splittable(sema->backbone);
   if (!expect_number(sema, count, "the number of modules", &wanted)) return false;
   if (wanted > n_units) {
     sema_error(sema, count.span, "%g modules cannot be made of the %d blocks of %s", wanted, n_units,
-               model->name);
+               sema->model->item->name);
     sema_note(sema, NO_SPAN, "its blocks are %s to %s", unit_word(sema, 0), unit_word(sema, n_units - 1));
     return false;
   }
-  if (!expect_whole(sema, count, "the number of modules", 1, n_units, &n_modules)) return false;
-  int each = n_units / (int)n_modules, more = n_units % (int)n_modules, unit = 0;
-  for (int m = 0; m < n_modules; m++)
-    for (int i = 0; i < each + (m < more); i++) backbone->units[unit++].module = m;
-  for (; unit < backbone->n_units; unit++) backbone->units[unit].module = (int)n_modules - 1;
-  backbone->n_modules = (int)n_modules;
+  if (!expect_whole(sema, count, "the number of modules", 1, n_units, &whole)) return false;
+  *out = (int)whole;
   return true;
 }
 
-bool split_resolve(Sema *sema, const Item *model) {
+// The first modules take the remainder; the tail goes with the last.
+Value split_even(Sema *sema, Value count, Span span) {
+  int n_modules, n_units = unit_count_splittable(sema->backbone);
+  if (!expect_modules(sema, count, &n_modules)) return value_error(span);
+  int each = n_units / n_modules, more = n_units % n_modules, end = -1;
+  Value places = value_list(sema, span);
+  for (int m = 0; m + 1 < n_modules; m++) {
+    end += each + (m < more);
+    value_list_add(sema, places.list, (Value){.kind = VAL_UNIT, .span = span, .index = end});
+  }
+  return places;
+}
+
+// Looks up the trained model, then the number of modules; what the table does not list is dealt evenly.
+static Value listed_places(Sema *sema, Value table, Value count) {
+  Value model = {.kind = VAL_ITEM, .span = table.span, .reference = sema->model}, places = table;
+  if (places.kind == VAL_TABLE) table_find(sema, table.table, model, &places);
+  if (places.kind == VAL_TABLE && !table_find(sema, places.table, count, &places))
+    return split_even(sema, count, count.span);
+  if (places.kind == VAL_LIST || places.kind == VAL_ERROR) return places;
+  sema_error(sema, table.span, "modules are dealt at a table of places, this is %s",
+             value_describe(sema, places));
+  sema_note(sema, NO_SPAN, "`at blocks` deals them evenly");
+  return value_error(table.span);
+}
+
+static bool split_into(Sema *sema, const Ast *into) {
+  const Ast *at = into->kids[1];
+  Env *env = sema->backbone->outside;
+  Value count = eval(sema, env, into->kids[0]);
+  int n_modules;
+  if (!expect_modules(sema, count, &n_modules)) return false;
+  if (!at || (at->kind == AST_NAME && !strcmp(at->text, "blocks")))
+    return cut(sema, split_even(sema, count, count.span), n_modules);
+  Value table = eval(sema, env, at);
+  if (table.kind != VAL_ERROR) return cut(sema, listed_places(sema, table, count), n_modules);
+  sema_note(sema, NO_SPAN, "modules are dealt `at blocks` or at a table of places");
+  return false;
+}
+
+bool split_resolve(Sema *sema) {
   sema->backbone->n_modules = 1;
   if (!sema->split) return true;
-  const Ast *rule = sema->split->ast->kids[2];
-  return rule->kind == AST_INTO ? split_into(sema, model, rule) : split_at(sema, rule);
+  const Ast *rule = sema->split->ast->kids[1];
+  return rule->kind == AST_INTO ? split_into(sema, rule) : split_at(sema, rule);
 }
 
 // ---- the modules of a graph

@@ -61,17 +61,36 @@ const char *value_describe(Sema *sema, Value value) {
   case VAL_LAYER: return arena_printf(arena, "the layer %s", value.layer->name);
   case VAL_OPERATOR: return arena_printf(arena, "the operator %s", op_info(value.op)->name);
   case VAL_BLOCK: return arena_printf(arena, "the block %s", value.block->name);
-  case VAL_AUXILIARY: return arena_printf(arena, "the auxiliary %s", value.block->name);
+  case VAL_ITEM:
+    return arena_printf(arena, "the %s %s",
+                        value.reference->item->kind == AST_DATA ? "data set"
+                                                                : ast_kind_word(value.reference->item->kind),
+                        reference_text(sema, value.reference));
   case VAL_LOSSES: return "a sum of losses";
   }
   return "a value";
 }
 
+static bool list_equal(const ValueList *a, const ValueList *b) {
+  if (a->n != b->n) return false;
+  for (int i = 0; i < a->n; i++)
+    if (!value_equal(a->items[i], b->items[i])) return false;
+  return true;
+}
+
 bool value_equal(Value a, Value b) {
   if (a.kind != b.kind) return false;
-  if (a.kind == VAL_STRING) return strcmp(a.text, b.text) == 0;
-  if (a.kind == VAL_NUMBER || a.kind == VAL_TRUTH) return a.number == b.number;
-  return false;
+  switch (a.kind) {
+  case VAL_NUMBER:
+  case VAL_TRUTH: return a.number == b.number;
+  case VAL_STRING: return strcmp(a.text, b.text) == 0;
+  case VAL_LIST: return list_equal(a.list, b.list);
+  case VAL_STAGE:
+  case VAL_UNIT: return a.index == b.index;
+  case VAL_BLOCK: return a.block == b.block;
+  case VAL_ITEM: return reference_equal(a.reference, b.reference);
+  default: return false;
+  }
 }
 
 static bool wrong_kind(Sema *sema, Value value, const char *what, const char *wanted) {
@@ -120,7 +139,13 @@ bool expect_tensor(Sema *sema, Value value, const char *what, NodeId *out) {
               "x is this module's output; copy, ema and share apply later parts of the model to it");
     return false;
   }
-  if (value.kind != VAL_TENSOR) return wrong_kind(sema, value, what, "a tensor");
+  if (value.kind != VAL_TENSOR) {
+    wrong_kind(sema, value, what, "a tensor");
+    if (value.kind == VAL_ITEM && value.reference->item->kind == AST_AUXILIARY)
+      sema_note(sema, NO_SPAN, "an auxiliary is applied to a tensor: %s(x), or x | %s",
+                value.reference->item->name, value.reference->item->name);
+    return false;
+  }
   *out = value.node;
   return true;
 }

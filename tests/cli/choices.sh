@@ -1,0 +1,40 @@
+# A page that leaves its backbone, data set and number of modules open: --set chooses, `plan` shows what came of it.
+. "$MLAANC_SOURCE/tests/support/cli.sh"
+page=$TEST_TMP/page.mlaan
+cat >"$page" <<'PAGE'
+import "lib/resnet.mlaan"
+import "lib/heads.mlaan"
+import "lib/fashion.mlaan"
+data letters { format idx  root "letters"  classes 26  augment { crop 28 }  normalize { mean [0.5]  std [0.5] } }
+let shallow = small_resnet(n: 1)
+let deep = small_resnet(n: 3)
+let published = {deep: {3: [stage1[0], stage2[1]]}, shallow: {2: [stage2]}}
+param K = 3
+param backbone = deep
+param dataset = fashion
+param factor = {shallow: 1, deep: 0.5}[backbone]
+split backbone into K at published
+auxiliary greedy(factor = factor) { loss factor * cross_entropy(x | head_0c1f(classes), label) }
+auxiliary other { loss cross_entropy(x | head_0c2f(classes), label) }
+train { data dataset  auxiliary greedy }
+PAGE
+
+# modules "WHAT" SETTINGS...: the modules' names, joined by "; ".
+modules() {
+  wanted=$1 && shift
+  expect 0 "$MLAANC" plan "$page" --json "$@"
+  found=$(json '"; ".join(m["name"].split(" ", 2)[2] for m in j["modules"])' "$TEST_TMP/out")
+  [ "$found" = "$wanted" ] || fail "$*: $found, not $wanted"
+}
+modules "(stem, stage1[0]); (stage1[1] .. stage2[1]); (stage2[2] .. logits)"
+modules "(stem .. stage2[0]); (stage2[1] .. logits)" --set K=2
+modules "(stem .. logits)" --set K=1
+modules "(stem .. stage2[0]); (stage3[0], logits)" --set backbone=shallow --set K=2
+modules "(stem, stage1[0]); (stage2[0]); (stage3[0], logits)" --set backbone=shallow
+modules "(stem, stage1[0]); (stage2[0]); (stage3[0], logits)" --set 'backbone=small_resnet(n: 1, width: 8)' --set factor=1
+
+expect 0 "$MLAANC" emit "$page" -o "$TEST_TMP/plan" --set dataset=letters
+[ "$(json 'j["data"]["name"], j["data"]["classes"]' "$TEST_TMP/plan/plan.json")" = "('letters', 26)" ] || fail "data set"
+expect 0 "$MLAANC" plan "$page" --json --set train.auxiliary=other
+expect 1 "$MLAANC" check "$page" --set backbone=greedy
+says "backbone is the auxiliary greedy, a model is needed here"
