@@ -152,6 +152,6 @@ bool check_training(Sema *sema) {
 void check_unused(Sema *sema) {
   if (sema->split || sema->wanted_auxiliary) return;
   for (Item *item = sema->items; item; item = item->next)
-    if (item->is_main && !item->is_used && item->kind == AST_AUXILIARY)
+    if (item->depth == 0 && !item->is_used && item->kind == AST_AUXILIARY)
       sema_error(sema, item->ast->kids[0]->span, "auxiliary %s is not used: there is no `split`", item->name);
 }

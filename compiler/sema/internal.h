@@ -338,7 +338,7 @@ struct Item {
   AstKind kind;
   const char *name; // "" for split, train, final
   const Ast *ast;
-  bool is_main; // written in the file that was loaded, not in an import
+  int depth; // imports between the file that was loaded and its own; 0: written there
   bool is_used;
   ItemState state; // of the value of a let or param
   Value value;

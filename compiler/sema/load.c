@@ -54,16 +54,27 @@ static const Ast *item_name(const Ast *ast) {
   return has_name ? ast->kids[0] : NULL;
 }
 
-static void add_item(Sema *sema, const Ast *ast, bool is_main) {
+// A `param` of a file replaces that of a file it imports, as --set does.
+static bool replaces(Item *known, const Ast *ast, int depth) {
+  if (known->kind != AST_PARAM || ast->kind != AST_PARAM || known->depth == depth) return false;
+  if (depth < known->depth) {
+    known->ast = ast;
+    known->depth = depth;
+  }
+  return true;
+}
+
+static void add_item(Sema *sema, const Ast *ast, int depth) {
   const Ast *name = item_name(ast);
-  for (Item *known = sema->items; known && name; known = known->next)
-    if (!strcmp(known->name, name->text)) {
-      sema_error(sema, name->span, "%s is defined twice", name->text);
-      sema_note(sema, known->ast->kids[0]->span, "the other definition");
-      return;
-    }
+  for (Item *known = sema->items; known && name; known = known->next) {
+    if (strcmp(known->name, name->text) != 0) continue;
+    if (replaces(known, ast, depth)) return;
+    sema_error(sema, name->span, "%s is defined twice", name->text);
+    sema_note(sema, known->ast->kids[0]->span, "the other definition");
+    return;
+  }
   Item *item = ARENA_NEW(sema->arena, Item);
-  *item = (Item){.kind = ast->kind, .name = name ? name->text : "", .ast = ast, .is_main = is_main};
+  *item = (Item){.kind = ast->kind, .name = name ? name->text : "", .ast = ast, .depth = depth};
   if (sema->last_item)
     sema->last_item->next = item;
   else
@@ -81,7 +92,7 @@ Item *item_only(Sema *sema, AstKind kind, const char *how, bool *is_failed) {
   for (int imported = 0; imported < 2; imported++) {
     Item *found = NULL;
     for (Item *item = sema->items; item; item = item->next) {
-      if (item->kind != kind || item->is_main == imported) continue;
+      if (item->kind != kind || (item->depth == 0) == imported) continue;
       if (found) {
         sema_error(sema,
                    item->ast->span.end > item->ast->span.begin && item_name(item->ast)
@@ -202,7 +213,7 @@ static void load_text(Sema *sema, const char *path, const char *text, size_t n_b
     if (ast->kids[i]->kind == AST_IMPORT) load_import(sema, ast->kids[i], depth);
   for (int i = 0; i < ast->n_kids; i++)
     if (ast->kids[i]->kind != AST_IMPORT && ast->kids[i]->kind != AST_MISTAKE)
-      add_item(sema, ast->kids[i], depth == 0);
+      add_item(sema, ast->kids[i], depth);
 }
 
 static void report_circle(Sema *sema, const FileEntry *entry, Span import) {

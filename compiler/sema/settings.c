@@ -437,7 +437,7 @@ bool settings_train(Sema *sema) {
   bool ok = true;
   for (int main_file = 0; main_file < 2; main_file++)
     for (Item *item = sema->items; item; item = item->next)
-      if (item->kind == AST_TRAIN && item->is_main == main_file)
+      if (item->kind == AST_TRAIN && (item->depth == 0) == main_file)
         ok &= read_group(sema, train_settings, "train", item->ast->kids[0], &train);
   ok &= read_overrides(sema, train_settings, &train) && read_overrides(sema, sgd_settings, &train);
   sema->recipe = train.recipe;
