@@ -9,7 +9,17 @@ Args *args_none(Sema *sema, Span span) {
   return args;
 }
 
+static Value later(Sema *sema, Env *env, const Ast *ast) {
+  ValueTable *later = ARENA_NEW(sema->arena, ValueTable);
+  *later = (ValueTable){ast, env};
+  return (Value){.kind = VAL_LATER, .span = ast->span, .table = later};
+}
+
 Args *args_evaluate(Sema *sema, Env *env, const Ast *call_args) {
+  return args_evaluate_but(sema, env, call_args, -1, NULL);
+}
+
+Args *args_evaluate_but(Sema *sema, Env *env, const Ast *call_args, int late, const char *late_name) {
   Args *args = args_none(sema, call_args ? call_args->span : NO_SPAN);
   int n = call_args ? call_args->n_kids : 0;
   args->positional = ARENA_ARRAY(sema->arena, Value, n + 1);
@@ -19,11 +29,13 @@ Args *args_evaluate(Sema *sema, Env *env, const Ast *call_args) {
     const Ast *arg = call_args->kids[i];
     if (arg->kind == AST_NAMED) {
       args->names[args->n_named] = arg->kids[0];
-      args->named[args->n_named++] = eval(sema, env, arg->kids[1]);
+      bool is_late = late_name && !strcmp(arg->kids[0]->text, late_name);
+      args->named[args->n_named++] = is_late ? later(sema, env, arg->kids[1]) : eval(sema, env, arg->kids[1]);
     } else if (args->n_named > 0) {
       sema_error(sema, arg->span, "an argument without a name cannot follow one with a name");
     } else {
-      args->positional[args->n_positional++] = eval(sema, env, arg);
+      bool is_late = args->n_positional == late;
+      args->positional[args->n_positional++] = is_late ? later(sema, env, arg) : eval(sema, env, arg);
     }
   }
   return args;

@@ -194,11 +194,14 @@ static Value call_network(Sema *sema, Value callee, const Args *args, Span span)
   return network_apply(sema, network, args->positional[0], span);
 }
 
-static Value call_function(Sema *sema, Env *env, const FunctionInfo *function, Args *args, const Value *piped,
-                           Span span) {
+static Value call_function(Sema *sema, Env *env, const FunctionInfo *function, const Ast *call_args,
+                           const Value *piped, Span span) {
   const char *names[MAX_ARGUMENTS];
   bool required[MAX_ARGUMENTS];
   int n = signature_parse(sema, function->signature, names, required);
+  bool is_late = function->is_last_late;
+  Args *args = args_evaluate_but(sema, env, call_args, is_late ? n - 1 : -1, is_late ? names[n - 1] : NULL);
+  if (!call_args) args->span = span;
   FunctionCall call = {.sema = sema, .env = env, .span = span};
   if (piped) {
     Value *positional = ARENA_ARRAY(sema->arena, Value, args->n_positional + 1);
@@ -226,10 +229,10 @@ static Value call_item(Sema *sema, Value callee, Args *args, const Value *piped,
 
 Value call_value(Sema *sema, Env *env, Value callee, const Ast *call_args, const Value *piped, Span span) {
   if (callee.kind == VAL_ERROR) return callee;
+  if (callee.kind == VAL_FUNCTION) return call_function(sema, env, callee.function, call_args, piped, span);
   Args *args = args_evaluate(sema, env, call_args);
   if (!call_args) args->span = span;
   switch (callee.kind) {
-  case VAL_FUNCTION: return call_function(sema, env, callee.function, args, piped, span);
   case VAL_LAYER: return call_layer(sema, callee.layer, args, piped, span);
   case VAL_OPERATOR: return call_operator(sema, callee.op, args, piped, span);
   case VAL_BLOCK: return call_block(sema, callee.block, args, piped, span);

@@ -232,7 +232,7 @@ static Value eval_index(Sema *sema, Env *env, const Ast *ast) {
                 stage->n_units == 1 ? "" : "s");
       return value_error(ast->span);
     }
-    return (Value){.kind = VAL_UNIT, .span = ast->span, .index = stage->first_unit + i};
+    return unit_value(stage->first_unit + i, ast->span);
   }
   if (value.kind == VAL_UNIT)
     sema_error(

@@ -17,6 +17,51 @@ static Value len_call(FunctionCall *call) {
   return value_error(call->span);
 }
 
+// The elements of a list, or the units of a stage.
+static bool elements(FunctionCall *call, const char *what, Value value, Value *list) {
+  Sema *sema = call->sema;
+  *list = value;
+  if (value.kind == VAL_STAGE) {
+    const Stage *stage = &sema->backbone->stages[value.index];
+    *list = value_list(sema, value.span);
+    for (int i = 0; i < stage->n_units; i++)
+      value_list_add(sema, list->list, unit_value(stage->first_unit + i, value.span));
+  }
+  if (list->kind == VAL_LIST) return true;
+  sema_error(sema, value.span, "%s needs a list or a stage, this is %s", what, value_describe(sema, value));
+  return false;
+}
+
+static Value take_call(FunctionCall *call) {
+  Value from;
+  int64_t n;
+  if (!elements(call, "take", call->arg[0], &from) ||
+      !expect_whole(call->sema, call->arg[1], "the number of elements to take", -MAX_RANGE, MAX_RANGE, &n))
+    return value_error(call->span);
+  Value taken = value_list(call->sema, call->span);
+  if (n < 0) n += from.list->n;
+  for (int i = 0; i < n && i < from.list->n; i++) value_list_add(call->sema, taken.list, from.list->items[i]);
+  return taken;
+}
+
+static Value get_call(FunctionCall *call) {
+  Value from = call->arg[0], key = call->arg[1], found;
+  const ValueTable *otherwise = call->arg[2].table;
+  if (from.kind == VAL_TABLE && table_find(call->sema, from.table, key, &found)) return found;
+  if (from.kind == VAL_LIST) {
+    int64_t i;
+    if (!expect_whole(call->sema, key, "the index of the list", -MAX_RANGE, MAX_RANGE, &i))
+      return value_error(call->span);
+    if (i < 0) i += from.list->n;
+    if (i >= 0 && i < from.list->n) return from.list->items[i];
+  }
+  if (from.kind == VAL_TABLE || from.kind == VAL_LIST)
+    return eval(call->sema, otherwise->env, otherwise->ast);
+  sema_error(call->sema, from.span, "get needs a table or a list, this is %s",
+             value_describe(call->sema, from));
+  return value_error(call->span);
+}
+
 static Value range_call(FunctionCall *call) {
   int64_t first = 0, end;
   bool has_first = call->given[1];
@@ -93,8 +138,7 @@ static bool shape_of_value(FunctionCall *call, const char *what, Shape *shape) {
   NodeId node;
   if (value.kind == VAL_UNIT || value.kind == VAL_STAGE) {
     int unit = value.index;
-    if (value.kind == VAL_STAGE)
-      unit = backbone->stages[value.index].first_unit + backbone->stages[value.index].n_units - 1;
+    if (value.kind == VAL_STAGE) unit = unit_end_of_stage(backbone, value.index);
     *shape = graph_node(backbone->graph, backbone->units[unit].output)->shape;
     return true;
   }
@@ -127,14 +171,39 @@ static Value channels_call(FunctionCall *call) {
   return value_number((double)shape_channels(shape), call->span);
 }
 
-// ---- the backbone, seen from an auxiliary
+// ---- the backbone, seen from splits and auxiliaries
 // -------------------------------------------------------------------------
+
+static bool has_backbone(FunctionCall *call, const char *name) {
+  if (call->sema->backbone) return true;
+  sema_error(call->sema, call->span, "%s is known in splits and auxiliaries, when the model is there", name);
+  return false;
+}
+
+static Value units_call(FunctionCall *call) {
+  if (!has_backbone(call, "units")) return value_error(call->span);
+  Value list = value_list(call->sema, call->span);
+  for (int u = 0; u < unit_count_splittable(call->sema->backbone); u++)
+    value_list_add(call->sema, list.list, unit_value(u, call->span));
+  return list;
+}
+
+static Value even_call(FunctionCall *call) {
+  if (!has_backbone(call, "even")) return value_error(call->span);
+  return split_even(call->sema, call->arg[0], call->span);
+}
 
 static int last_unit_of_module(const Build *backbone, int module) {
   int last = 0;
   for (int u = 0; u < backbone->n_units; u++)
     if (backbone->units[u].module <= module) last = u;
   return last;
+}
+
+static Value here_call(FunctionCall *call) {
+  const Build *backbone = call->sema->backbone;
+  int here = last_unit_of_module(backbone, call->sema->build->module), n = unit_count_splittable(backbone);
+  return value_number(here < n ? here : n - 1, call->span);
 }
 
 static Value next_call(FunctionCall *call) {
@@ -149,7 +218,7 @@ static Value next_call(FunctionCall *call) {
   const char *what = arena_printf(sema->arena, "the argument of next behind %s", unit_word(sema, last));
   if (call->given[0] && !expect_whole(sema, call->arg[0], what, 1, behind, &n))
     return value_error(call->span);
-  return (Value){.kind = VAL_UNIT, .span = call->span, .index = last + (int)n};
+  return unit_value(last + (int)n, call->span);
 }
 
 static Value last_call(FunctionCall *call) {
@@ -158,7 +227,7 @@ static Value last_call(FunctionCall *call) {
   int n_units = unit_count_splittable(sema->backbone);
   if (call->given[0] && !expect_whole(sema, call->arg[0], "the argument of last", 1, n_units, &n))
     return value_error(call->span);
-  return (Value){.kind = VAL_UNIT, .span = call->span, .index = n_units - (int)n};
+  return unit_value(n_units - (int)n, call->span);
 }
 
 static Value cascade_call(FunctionCall *call) {
@@ -240,9 +309,9 @@ static Value share_call(FunctionCall *call) {
   return make_copy(call, ROLE_SHARE, 0, false);
 }
 
-#define AUX                                   true
-#define ANY_                                  false
-#define FUNCTION(name, signature, where, doc) {#name, signature, doc, where, name##_call},
+enum { ANY_, AUX, LATE };
+#define FUNCTION(name, signature, where, doc)                                                                \
+  {#name, signature, doc, where == AUX, where == LATE, name##_call},
 const FunctionInfo function_table[] = {
 #include "compiler/sema/functions.def"
 };

@@ -36,6 +36,7 @@ typedef enum ValueKind {
   VAL_BLOCK,    // a block definition
   VAL_ITEM,     // a model, data set or auxiliary, with the arguments given so far
   VAL_LOSSES,   // what an auxiliary gives that is applied to a tensor
+  VAL_LATER,    // an argument that its function evaluates if it needs it
 } ValueKind;
 
 typedef struct Value {
@@ -45,7 +46,7 @@ typedef struct Value {
     double number; // NUMBER; TRUTH: 0 or 1
     const char *text;
     struct ValueList *list;
-    struct ValueTable *table;
+    struct ValueTable *table; // TABLE, LATER
     NodeId node;
     Network *network;
     int index; // STAGE, UNIT: in the backbone's table
@@ -243,7 +244,7 @@ typedef struct FunctionCall {
 
 struct FunctionInfo {
   const char *name, *signature, *doc;
-  bool only_auxiliary;
+  bool only_auxiliary, is_last_late; // late: the last argument is VAL_LATER
   Value (*call)(FunctionCall *call);
 };
 extern const FunctionInfo function_table[];
@@ -259,6 +260,8 @@ struct Args {
   Span span;
 };
 Args *args_evaluate(Sema *sema, Env *env, const Ast *call_args);
+// The same but for one parameter, whose argument is left VAL_LATER.
+Args *args_evaluate_but(Sema *sema, Env *env, const Ast *call_args, int late, const char *late_name);
 Args *args_none(Sema *sema, Span span);
 // Names in a signature text; `required[i]` where no default is written.
 int signature_parse(Sema *sema, const char *signature, const char **names, bool *required);
@@ -439,6 +442,8 @@ void model_input(Sema *sema, Body *body, const Ast *input);
 const char *unit_word(Sema *sema, int unit); // "stage2[0]"
 const char *stage_word(Sema *sema, int stage);
 int unit_count_splittable(const Build *build); // the tail left out
+int unit_end_of_stage(const Build *build, int stage);
+Value unit_value(int unit, Span span);
 
 // split.c
 // Decides which unit of the backbone belongs to which module. False after errors.

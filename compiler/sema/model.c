@@ -19,6 +19,14 @@ int unit_count_splittable(const Build *build) {
   return build->n_units - !build->stages[build->n_stages - 1].has_blocks;
 }
 
+int unit_end_of_stage(const Build *build, int stage) {
+  return build->stages[stage].first_unit + build->stages[stage].n_units - 1;
+}
+
+Value unit_value(int unit, Span span) {
+  return (Value){.kind = VAL_UNIT, .span = span, .index = unit};
+}
+
 bool model_choose(Sema *sema) {
   bool is_failed = false;
   const Ast *cut = sema->split ? sema->split->ast->kids[0] : NULL;

@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-static int end_of_stage(const Build *build, int stage) {
-  return build->stages[stage].first_unit + build->stages[stage].n_units - 1;
-}
-
 // ---- the rules
 // ----------------------------------------------------------------------------------------------------
 
@@ -18,8 +14,7 @@ static bool collect_ends(Sema *sema, Value value, Value *ends, int *n, int capac
       if (!collect_ends(sema, value.list->items[i], ends, n, capacity)) return false;
     return true;
   }
-  if (value.kind == VAL_STAGE)
-    value = (Value){.kind = VAL_UNIT, .span = value.span, .index = end_of_stage(sema->backbone, value.index)};
+  if (value.kind == VAL_STAGE) value = unit_value(unit_end_of_stage(sema->backbone, value.index), value.span);
   if (value.kind != VAL_UNIT) {
     sema_error(sema, value.span, "a split comes behind a block like %s, this is %s", unit_word(sema, 0),
                value_describe(sema, value));
@@ -100,7 +95,7 @@ Value split_even(Sema *sema, Value count, Span span) {
   Value places = value_list(sema, span);
   for (int m = 0; m + 1 < n_modules; m++) {
     end += each + (m < more);
-    value_list_add(sema, places.list, (Value){.kind = VAL_UNIT, .span = span, .index = end});
+    value_list_add(sema, places.list, unit_value(end, span));
   }
   return places;
 }

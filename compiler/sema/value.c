@@ -67,6 +67,7 @@ const char *value_describe(Sema *sema, Value value) {
                                                                 : ast_kind_word(value.reference->item->kind),
                         reference_text(sema, value.reference));
   case VAL_LOSSES: return "a sum of losses";
+  case VAL_LATER: return "an expression";
   }
   return "a value";
 }

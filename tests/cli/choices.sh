@@ -38,3 +38,21 @@ expect 0 "$MLAANC" emit "$page" -o "$TEST_TMP/plan" --set dataset=letters
 expect 0 "$MLAANC" plan "$page" --json --set train.auxiliary=other
 expect 1 "$MLAANC" check "$page" --set backbone=greedy
 says "backbone is the auxiliary greedy, a model is needed here"
+
+# Lists of units: every rule of places gives the modules that it says.
+page=$TEST_TMP/lists.mlaan
+cat >"$page" <<'PAGE'
+import "lib/resnet.mlaan"
+import "lib/heads.mlaan"
+import "lib/fashion.mlaan"
+param places = take(units(), 2)
+split small_resnet at places
+auxiliary greedy { loss (1 + 0 * here()) * cross_entropy(x | head_0c1f(classes), label) }
+PAGE
+modules "(stem); (stage1[0]); (stage1[1] .. logits)"
+modules "(stem); (stage1[0]); (stage1[1]); (stage2[0]); (stage2[1]); (stage3[0]); (stage3[1], logits)" \
+  --set 'places=take(units(), -1)'
+modules "(stem .. stage1[1]); (stage2[0], stage2[1]); (stage3[0] .. logits)" --set 'places=even(3)'
+modules "(stem .. stage1[1]); (stage2[0], stage2[1]); (stage3[0] .. logits)" --set 'places=get({2: [stage7]}, 3, even(3))'
+modules "(stem .. logits)" --set 'places=take(stage1, 0)'
+modules "(stem, stage1[0]); (stage1[1] .. logits)" --set 'places=take(stage1, 1)'
