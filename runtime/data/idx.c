@@ -73,9 +73,19 @@ static bool read_labels(MlaDataset *set, int classes, const char *root, const ch
   return good;
 }
 
+// "train-images-idx3-ubyte" as the files are distributed, or "train-images.idx3-ubyte" as some unpackers name them.
+static void file_name(char *name, size_t size, const char *root, bool train, const char *what, int rank) {
+  char packed[72];
+  for (int i = 0; i < 2; i++) {
+    snprintf(name, size, "%s-%s%cidx%d-ubyte", train ? "train" : "t10k", what, ".-"[i], rank);
+    snprintf(packed, sizeof packed, "%s.gz", name);
+    if (mla_file_exists(root, name) || mla_file_exists(root, packed)) return;
+  }
+}
+
 bool mla_format_idx(MlaDataset *set, const MlaData *data, const char *root, bool train, MlaError *error) {
   char images[64], labels[64];
-  snprintf(images, sizeof images, "%s-images-idx3-ubyte", train ? "train" : "t10k");
-  snprintf(labels, sizeof labels, "%s-labels-idx1-ubyte", train ? "train" : "t10k");
+  file_name(images, sizeof images, root, train, "images", 3);
+  file_name(labels, sizeof labels, root, train, "labels", 1);
   return read_images(set, root, images, error) && read_labels(set, data->classes, root, labels, error);
 }

@@ -30,6 +30,20 @@ static void test_idx(void) {
   }
 }
 
+// Names with a dot, plain or packed, are as good.
+static void test_idx_names(void) {
+  const char *folder = make_folder("idx-names");
+  MlaData data = idx_data(5, 3);
+  MlaError error = {0};
+  idx_images(&file, 7, 5, 5);
+  write_gzip(folder, "train-images.idx3-ubyte.gz", file.bytes, file.n);
+  idx_labels(&file, 7, 3);
+  write_bytes(folder, "train-labels.idx1-ubyte", file.bytes, file.n);
+  CHECK_GOOD(opens(&data, folder, &error), error);
+  write_bytes(folder, "train-labels.idx1-ubyte", file.bytes, 9);
+  EXPECT_ERROR("idx name", opens(&data, folder, &error), error, "train-labels.idx1-ubyte is truncated");
+}
+
 static void check_cifar(const MlaData *data, const char *folder, bool train, int n) {
   MlaDataset set;
   MlaError error = {0};
@@ -214,6 +228,7 @@ static void test_damaged_cifar(void) {
 
 int main(void) {
   test_idx();
+  test_idx_names();
   test_cifar();
   test_damaged_images();
   test_damaged_labels();
