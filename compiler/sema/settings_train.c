@@ -1,0 +1,133 @@
+// The settings of `train`: the recipe, and which model, auxiliary and data are meant.
+#include "compiler/sema/settings.h"
+
+#define RECIPE_AT(field) offsetof(MlaRecipe, field)
+static const Setting sgd_settings[] = {
+    {.key = "lr", .path = "train.lr", .kind = SET_REAL, .offset = RECIPE_AT(lr), .most = 1e6},
+    {.key = "momentum", .path = "train.momentum", .kind = SET_REAL, .offset = RECIPE_AT(momentum), .most = 1},
+    {.key = "nesterov", .path = "train.nesterov", .kind = SET_TRUTH, .offset = RECIPE_AT(nesterov)},
+    {.key = "weight_decay",
+     .path = "train.weight_decay",
+     .kind = SET_REAL,
+     .offset = RECIPE_AT(weight_decay),
+     .most = 1e6},
+    {.key = NULL}};
+
+static bool read_optimizer(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  static const char *const names[] = {"sgd"};
+  return settings_choice(sema, s->key, atom, names, 1) >= 0 &&
+         settings_arguments(sema, sgd_settings, atom, target);
+}
+
+static bool read_milestones(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  MlaRecipe *recipe = target;
+  double epochs[MLA_MAX_MILESTONES];
+  (void)s;
+  if (!settings_list(sema, "the epochs of a step schedule", atom, MLA_MAX_MILESTONES, epochs,
+                     &recipe->n_milestones))
+    return false;
+  for (int i = 0; i < recipe->n_milestones; i++) {
+    recipe->milestones[i] = (int)epochs[i];
+    if (epochs[i] >= 1 && epochs[i] == recipe->milestones[i] && (i == 0 || epochs[i] > epochs[i - 1]))
+      continue;
+    sema_error(sema, atom->span, "the epochs of a step schedule must be whole, from 1 and ascending");
+    return false;
+  }
+  return true;
+}
+
+static const Setting cosine_settings[] = {
+    {.key = "warmup", .kind = SET_INT, .offset = RECIPE_AT(warmup), .most = 100000},
+    {.key = "warmup_start", .kind = SET_REAL, .offset = RECIPE_AT(warmup_start), .most = 1e6},
+    {.key = NULL}};
+static const Setting step_settings[] = {
+    {.key = "at", .kind = SET_OTHER, .read = read_milestones},
+    {.key = "factor", .kind = SET_REAL, .offset = RECIPE_AT(factor), .most = 1},
+    {.key = NULL}};
+static const Setting constant_settings[] = {{.key = NULL}};
+
+static bool read_schedule(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  static const char *const names[] = {"constant", "cosine", "step"};
+  static const Setting *const settings[] = {constant_settings, cosine_settings, step_settings};
+  static const MlaScheduleKind kinds[] = {MLA_SCHEDULE_CONSTANT, MLA_SCHEDULE_COSINE, MLA_SCHEDULE_STEP};
+  MlaRecipe *recipe = target;
+  int i = settings_choice(sema, s->key, atom, names, 3);
+  if (i < 0) return false;
+  recipe->schedule = kinds[i];
+  recipe->warmup = 0;
+  recipe->n_milestones = 0;
+  if (!settings_arguments(sema, settings[i], atom, target)) return false;
+  if (recipe->schedule != MLA_SCHEDULE_STEP || recipe->n_milestones) return true;
+  sema_error(sema, atom->span, "a step schedule needs its epochs: step(at: [80, 120], factor: 0.1)");
+  return false;
+}
+
+// The recipe with the names that a `train` can choose.
+typedef struct TrainSettings {
+  MlaRecipe recipe; // first: the tables' offsets are the recipe's
+  const Ast *model, *auxiliary, *data;
+} TrainSettings;
+
+// What is named is looked up when it is needed: what another file's `train` names may not exist here.
+static bool read_wanted(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  (void)sema;
+  *(const Ast **)((char *)target + s->offset) = atom;
+  return true;
+}
+#define WANTED(field)                                                                                        \
+  {                                                                                                          \
+    .key = #field, .path = "train." #field, .kind = SET_OTHER, .offset = offsetof(TrainSettings, field),     \
+    .read = read_wanted                                                                                      \
+  }
+
+static const Setting train_settings[] = {
+    {.key = "optimizer", .kind = SET_OTHER, .read = read_optimizer},
+    {.key = "schedule", .path = "train.schedule", .kind = SET_OTHER, .read = read_schedule},
+    {.key = "epochs",
+     .path = "train.epochs",
+     .kind = SET_INT,
+     .offset = RECIPE_AT(epochs),
+     .least = 1,
+     .most = 1000000},
+    {.key = "batch",
+     .path = "train.batch",
+     .kind = SET_INT64,
+     .offset = RECIPE_AT(batch),
+     .least = 2,
+     .most = 1000000},
+    {.key = "seed", .path = "train.seed", .kind = SET_INT64, .offset = RECIPE_AT(seed), .most = 9e15},
+    WANTED(model),
+    WANTED(auxiliary),
+    WANTED(data),
+    {.key = NULL}};
+
+static void note_recipe(Sema *sema, const MlaRecipe *r) {
+  static const char *const schedules[] = {"constant", "cosine", "step"};
+  Span s = NO_SPAN;
+  parameter_note(sema, "train.epochs", value_number(r->epochs, s), s);
+  parameter_note(sema, "train.batch", value_number((double)r->batch, s), s);
+  parameter_note(sema, "train.seed", value_number((double)r->seed, s), s);
+  parameter_note(sema, "train.lr", value_number(r->lr, s), s);
+  parameter_note(sema, "train.momentum", value_number(r->momentum, s), s);
+  parameter_note(sema, "train.nesterov", value_truth(r->nesterov, s), s);
+  parameter_note(sema, "train.weight_decay", value_number(r->weight_decay, s), s);
+  parameter_note(sema, "train.schedule", value_string(schedules[r->schedule], s), s);
+}
+
+// Items of imported files come first, so that the importing file's settings replace them.
+bool settings_train(Sema *sema) {
+  TrainSettings train = {
+      .recipe = {
+          .lr = 0.1, .momentum = 0.9, .factor = 0.1, .warmup_start = 0.001, .epochs = 1, .batch = 128}};
+  bool ok = true;
+  for (Item *item = sema->items; item; item = item->next)
+    if (item->kind == AST_TRAIN)
+      ok &= settings_read(sema, train_settings, "train", item->ast->kids[0], &train);
+  ok &= settings_override(sema, train_settings, &train) && settings_override(sema, sgd_settings, &train);
+  sema->recipe = train.recipe;
+  sema->wanted_model = train.model;
+  sema->wanted_auxiliary = train.auxiliary;
+  sema->wanted_data = train.data;
+  note_recipe(sema, &train.recipe);
+  return ok;
+}
