@@ -263,6 +263,46 @@ static NodeId bce_logits_apply(LayerCall *call) {
   return mean_of_terms(call, OP_bce_logits_terms);
 }
 
+// Rows of unit length; centred and divided by norm + 1e-8 where the similarities are cosines of deviations.
+static NodeId unit_rows(LayerCall *call, NodeId x, bool is_centred) {
+  Attr *attrs = tensor_attrs(call->sema, OP_normalize);
+  if (is_centred) {
+    attr_set(OP_normalize, attrs, "center", 1);
+    attr_set(OP_normalize, attrs, "eps", 1e-8);
+  }
+  return build(call, OP_normalize, &x, 1, attrs);
+}
+
+static NodeId contrast_apply(LayerCall *call) {
+  Attr *attrs = tensor_attrs(call->sema, OP_contrast_rows);
+  double temperature;
+  if (!number(call, 0, "contrast's temperature", attrs[0].r, &temperature) ||
+      !expect_rank(call, 2, "[batch, features]"))
+    return NO_NODE;
+  attr_set(OP_contrast_rows, attrs, "temperature", temperature);
+  NodeId x = unit_rows(call, call->in[0], false), label = call->in[1];
+  NodeId rows = build(call, OP_contrast_rows, (NodeId[]){x, label}, 2, attrs);
+  return build(call, OP_contrast_loss, (NodeId[]){x, label, rows}, 3, attrs);
+}
+
+// What is compared of an image: the deviation of each channel, or everything if there are few channels.
+static NodeId similarity_features(LayerCall *call) {
+  Shape x = tensor_shape(call->sema, call->in[0]);
+  if (x.rank != 4) return call->in[0];
+  bool has_deviation = x.dim[3] > 3 && x.dim[1] > 1;
+  return build(call, has_deviation ? OP_spatial_std : OP_flatten, call->in, 1, NULL);
+}
+
+static NodeId similarity_apply(LayerCall *call) {
+  Shape x = tensor_shape(call->sema, call->in[0]);
+  if (x.rank != 4 && !expect_rank(call, 2, "an image or features")) return NO_NODE;
+  Attr *attrs = tensor_attrs(call->sema, OP_similarity_rows);
+  attr_set(OP_similarity_rows, attrs, "classes", call->sema->data.classes);
+  NodeId u = unit_rows(call, similarity_features(call), true);
+  NodeId rows = build(call, OP_similarity_rows, (NodeId[]){u, call->in[1]}, 2, attrs);
+  return build(call, OP_mean, &rows, 1, NULL);
+}
+
 static NodeId restore_apply(LayerCall *call) {
   Sema *sema = call->sema;
   const MlaData *data = &sema->data;
