@@ -1,7 +1,7 @@
 // The supervised contrastive loss (Khosla et al., 2020) over rows f of unit length. With l_ab = f_a.f_b / temperature and
 // P(a) the other rows of a's class, anchor a costs
 //   log sum_{b != a} exp l_ab  -  mean_{p in P(a)} l_ap,      or 0 if P(a) is empty.
-// contrast_rows computes this for each anchor, contrast_loss takes the mean over all, contrast_grad goes back.
+// contrast_rows computes this for each anchor, contrast takes the mean over all, contrast_grad goes back.
 #pragma once
 #include "compiler/ops/pairs.h"
 

@@ -12,7 +12,7 @@ bool contrast_rows_shape(ShapeQuery *query) {
   return true;
 }
 
-// contrast_loss's rule runs through this; nothing flows here.
+// contrast's rule runs through this; nothing flows here.
 void contrast_rows_grad(Grad *grad, const Node *node, NodeId cotangent) {
   no_second_derivative(grad, node, cotangent);
 }

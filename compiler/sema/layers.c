@@ -282,7 +282,7 @@ static NodeId contrast_apply(LayerCall *call) {
   attr_set(OP_contrast_rows, attrs, "temperature", temperature);
   NodeId x = unit_rows(call, call->in[0], false), label = call->in[1];
   NodeId rows = build(call, OP_contrast_rows, (NodeId[]){x, label}, 2, attrs);
-  return build(call, OP_contrast_loss, (NodeId[]){x, label, rows}, 3, attrs);
+  return build(call, OP_contrast, (NodeId[]){x, label, rows}, 3, attrs);
 }
 
 // What is compared of an image: the deviation of each channel, or everything if there are few channels.
@@ -296,10 +296,10 @@ static NodeId similarity_features(LayerCall *call) {
 static NodeId similarity_apply(LayerCall *call) {
   Shape x = tensor_shape(call->sema, call->in[0]);
   if (x.rank != 4 && !expect_rank(call, 2, "an image or features")) return NO_NODE;
-  Attr *attrs = tensor_attrs(call->sema, OP_similarity_rows);
-  attr_set(OP_similarity_rows, attrs, "classes", call->sema->data.classes);
+  Attr *attrs = tensor_attrs(call->sema, OP_similarity_terms);
+  attr_set(OP_similarity_terms, attrs, "classes", call->sema->data.classes);
   NodeId u = unit_rows(call, similarity_features(call), true);
-  NodeId rows = build(call, OP_similarity_rows, (NodeId[]){u, call->in[1]}, 2, attrs);
+  NodeId rows = build(call, OP_similarity_terms, (NodeId[]){u, call->in[1]}, 2, attrs);
   return build(call, OP_mean, &rows, 1, NULL);
 }
 

@@ -15,7 +15,10 @@ static void print_operator(FILE *out, const OpInfo *op) {
   fprintf(out, "- `%s(%s", op->name, tensor_names(op->min_in, op->max_in));
   for (const AttrDef *attr = op->attrs; attr->name; attr++) {
     fprintf(out, ", %s", attr->name);
-    if (!attr->is_required) fprintf(out, ": %g", attr->fallback);
+    if (!attr->is_required && attr->kind == ATTR_BOOL)
+      fprintf(out, ": %s", attr->fallback != 0 ? "true" : "false");
+    else if (!attr->is_required)
+      fprintf(out, ": %g", attr->fallback);
   }
   fprintf(out, ")`: %s\n", op->doc);
 }

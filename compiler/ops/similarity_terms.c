@@ -1,22 +1,22 @@
-// similarity_rows(u, label): [batch, 1], for each row a the mean over b of (R_ab - T_ab)^2.
+// similarity_terms(u, label): [batch, 1], for each row a the mean over b of (R_ab - T_ab)^2.
 #include "compiler/ops/similarity.h"
 
 enum { U, LABEL };
-const AttrDef similarity_rows_attrs[] = {SIMILARITY_ATTRS, END_ATTRS};
+const AttrDef similarity_terms_attrs[] = {SIMILARITY_ATTRS, END_ATTRS};
 
-bool similarity_rows_shape(ShapeQuery *query) {
+bool similarity_terms_shape(ShapeQuery *query) {
   if (!similarity_operands(query, U, LABEL)) return false;
   query->out = (Shape){.rank = 2, .dim = {DIM_BATCH, 1}};
   return true;
 }
 
-void similarity_rows_grad(Grad *grad, const Node *node, NodeId g) {
+void similarity_terms_grad(Grad *grad, const Node *node, NodeId g) {
   if (!grad_needed(grad, U)) return;
   NodeId in[] = {g, node->in[U], node->in[LABEL]};
   grad_add(grad, U, grad_build(grad, OP_similarity_grad, in, 3, node->attr));
 }
 
-void similarity_rows_host(const HostCall *call) {
+void similarity_terms_host(const HostCall *call) {
   int64_t batch = host_rows(&call->in[U]);
   const int32_t *label = call->in[LABEL].index;
   for (int64_t a = 0; a < batch; a++) {
@@ -30,7 +30,7 @@ void similarity_rows_host(const HostCall *call) {
   }
 }
 
-void similarity_rows_emit(Emit *emit, const Node *node) {
+void similarity_terms_emit(Emit *emit, const Node *node) {
   const char *same = emit_number(emit, similarity_target(node->attr, true));
   const char *other = emit_number(emit, similarity_target(node->attr, false));
   const char *one = emit_number(emit, 1), *minus = emit_number(emit, -1);
