@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 
-int session_begin(Session *session, const Options *options) {
+int session_compile(Session *session, const Options *options) {
   *session = (Session){0};
-  int status = compile_begin(&session->compilation, options);
-  if (status != STATUS_OK || !session->compilation.program) return status;
+  return compile_begin(&session->compilation, options);
+}
+
+int session_load(Session *session, const Options *options) {
   MlaError error = {0};
   MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0};
   if (!mla_device_open(&session->device, compile_device(options), &device, &error)) {
@@ -15,6 +17,12 @@ int session_begin(Session *session, const Options *options) {
   }
   session->loaded = session->device.ops->load(&session->device, session->compilation.program, &error);
   return session->loaded ? STATUS_OK : report_error(options, &error);
+}
+
+int session_begin(Session *session, const Options *options) {
+  int status = session_compile(session, options);
+  if (status != STATUS_OK || !session->compilation.program) return status;
+  return session_load(session, options);
 }
 
 void session_end(Session *session) {

@@ -10,6 +10,9 @@ typedef struct Session {
 
 // In every case session_end releases it. Returns a STATUS_; mistakes have been said.
 int session_begin(Session *session, const Options *options);
+// The two halves of it, for what must be looked at before the device compiles kernels.
+int session_compile(Session *session, const Options *options);
+int session_load(Session *session, const Options *options);
 void session_end(Session *session);
 // "7 kernels compiled in 1.2 s, 3 from the cache", on stderr.
 void session_print_kernels(const Session *session);

@@ -46,14 +46,13 @@ static bool save_plan(const Session *session, const Options *options, const char
   return mla_program_save(c->program, arena_printf(c->arena, "%s/plan", dir), error);
 }
 
-static int train(Session *session, const Options *options) {
+static int train(Session *session, MlaRunData *data, const Options *options) {
   Compilation *c = &session->compilation;
   MlaError error = {0};
   MlaRunResult result = {0};
   const char *dir = rundir_path(c->arena, options, options->resume);
   MlaRunOptions run = {
       .run_dir = dir,
-      .data_root = options->data_root,
       .resume = options->resume,
       .json = options->json,
       .max_steps = options->max_steps > 0 ? options->max_steps : 0,
@@ -63,22 +62,36 @@ static int train(Session *session, const Options *options) {
       .interrupted = interrupt_catch(),
   };
   if (!save_plan(session, options, dir, &error)) return report_error(options, &error);
-  if (!mla_train(session->loaded, &run, &result, &error)) return report_error(options, &error);
+  if (!mla_train(session->loaded, data, &run, &result, &error)) return report_error(options, &error);
   print_result(options, session, &result, dir);
   return result.was_interrupted ? STATUS_INTERRUPTED : STATUS_OK;
 }
 
+static int load_and_train(Session *session, MlaRunData *data, const Options *options) {
+  int status = session_load(session, options);
+  if (status != STATUS_OK) return status;
+  PlanFacts facts = plan_facts(&session->compilation);
+  if (!options->json) {
+    plan_print_summary(&facts, stdout);
+    fflush(stdout);
+    session_print_kernels(session);
+  }
+  return train(session, data, options);
+}
+
 int verb_run(const Options *options) {
   Session session;
-  int status = session_begin(&session, options);
-  if (status == STATUS_OK && session.loaded) {
-    PlanFacts facts = plan_facts(&session.compilation);
-    if (!options->json) {
-      plan_print_summary(&facts, stdout);
-      fflush(stdout);
-      session_print_kernels(&session);
+  int status = session_compile(&session, options);
+  const MlaProgram *program = session.compilation.program;
+  if (status == STATUS_OK && program) {
+    MlaRunData data;
+    MlaError error = {0};
+    if (mla_run_data_open(&data, &program->data, options->data_root, &error)) {
+      status = load_and_train(&session, &data, options);
+      mla_run_data_close(&data);
+    } else {
+      status = report_error(options, &error);
     }
-    status = train(&session, options);
   }
   session_end(&session);
   return status;

@@ -16,7 +16,7 @@ typedef struct Run {
   const MlaProgram *program;
   const MlaRunOptions *options;
   MlaRunResult *result;
-  MlaDataset train, test;
+  MlaRunData *data;
   int64_t n_batches; // of an epoch
   MlaProgress progress;
   MlaMetrics metrics;
@@ -122,7 +122,8 @@ static bool train_batches(Run *run, MlaLoader *loader, double lr, MlaError *erro
 
 static bool evaluate(Run *run, MlaError *error) {
   MlaRunResult *result = run->result;
-  if (!mla_evaluate(run->loaded, &run->test, &result->test_loss, &result->test_accuracy, error)) return false;
+  if (!mla_evaluate(run->loaded, &run->data->test, &result->test_loss, &result->test_accuracy, error))
+    return false;
   if (!isfinite(result->test_loss))
     return mla_fail(error, MLA_ERROR_INPUT, "epoch %d: the test loss is %f; training stopped",
                     run->progress.epoch, result->test_loss);
@@ -159,8 +160,9 @@ static bool end_epoch(Run *run, double lr, MlaError *error) {
 static bool train_epoch(Run *run, MlaError *error) {
   const MlaRecipe *recipe = &run->program->recipe;
   double lr = mla_learning_rate(recipe, run->progress.epoch);
-  MlaLoader *loader = mla_loader_start(&run->train, &run->program->data, run->program->elem, recipe->batch,
-                                       true, recipe->seed, run->progress.epoch, run->progress.batch, error);
+  MlaLoader *loader =
+      mla_loader_start(&run->data->train, &run->program->data, run->program->elem, recipe->batch, true,
+                       recipe->seed, run->progress.epoch, run->progress.batch, error);
   if (!loader) return false;
   bool good = train_batches(run, loader, lr, error);
   mla_loader_stop(loader);
@@ -210,12 +212,8 @@ static bool begin(Run *run, MlaError *error) {
 
 static bool open_run(Run *run, MlaError *error) {
   const MlaProgram *program = run->program;
-  const char *root = run->options->data_root;
   if (!mla_step_check(program, &program->train, error)) return false;
-  if (!mla_dataset_open(&run->train, &program->data, root, true, error) ||
-      !mla_dataset_open(&run->test, &program->data, root, false, error))
-    return false;
-  run->n_batches = mla_n_batches(run->train.n, program->recipe.batch);
+  run->n_batches = mla_n_batches(run->data->train.n, program->recipe.batch);
   run->terms = calloc((size_t)program->n_losses + 1, sizeof *run->terms);
   run->values = calloc((size_t)program->n_losses + 1, sizeof *run->values);
   run->modules = calloc((size_t)program->n_modules + 1, sizeof *run->modules);
@@ -225,8 +223,6 @@ static bool open_run(Run *run, MlaError *error) {
 static void close_run(Run *run) {
   mla_display_close(&run->display);
   mla_metrics_close(&run->metrics);
-  mla_dataset_close(&run->train);
-  mla_dataset_close(&run->test);
   free(run->terms);
   free(run->values);
   free(run->modules);
@@ -248,8 +244,24 @@ static void name_checkpoint(const Run *run, MlaError *error) {
              run->last_checkpoint);
 }
 
-bool mla_train(MlaLoaded *loaded, const MlaRunOptions *options, MlaRunResult *result, MlaError *error) {
-  Run run = {.loaded = loaded, .program = loaded->program, .options = options, .result = result};
+bool mla_run_data_open(MlaRunData *data, const MlaData *what, const char *root, MlaError *error) {
+  *data = (MlaRunData){0};
+  if (mla_dataset_open(&data->train, what, root, true, error) &&
+      mla_dataset_open(&data->test, what, root, false, error))
+    return true;
+  mla_run_data_close(data);
+  return false;
+}
+
+void mla_run_data_close(MlaRunData *data) {
+  mla_dataset_close(&data->train);
+  mla_dataset_close(&data->test);
+}
+
+bool mla_train(MlaLoaded *loaded, MlaRunData *data, const MlaRunOptions *options, MlaRunResult *result,
+               MlaError *error) {
+  Run run = {
+      .loaded = loaded, .program = loaded->program, .options = options, .result = result, .data = data};
   *result = (MlaRunResult){0};
   bool good = open_run(&run, error) && begin(&run, error);
   if (good) {

@@ -6,7 +6,6 @@
 
 typedef struct MlaRunOptions {
   const char *run_dir;      // made if missing; NULL: nothing is written
-  const char *data_root;    // NULL: the model's
   bool resume;              // continue from run_dir's newest checkpoint
   bool quiet, json;         // no human text; metrics lines on stdout
   int64_t max_steps;        // 0: no limit; stops (with a checkpoint) after this many steps in all
@@ -25,12 +24,21 @@ typedef struct MlaRunResult {
   bool was_interrupted;
 } MlaRunResult;
 
+// Both splits of a run. Opened before anything is compiled or written, so that what is wrong with them is said first.
+typedef struct MlaRunData {
+  MlaDataset train, test;
+} MlaRunData;
+// `root` NULL: the model's.
+bool mla_run_data_open(MlaRunData *data, const MlaData *what, const char *root, MlaError *error);
+void mla_run_data_close(MlaRunData *data);
+
 // Sets every state to its initial value. Each tensor's numbers depend on (seed, its name) alone. Values that the
 // program spells out (MLA_INIT_VALUES) are in the program's layout.
 bool mla_init_states(MlaLoaded *loaded, uint64_t seed, MlaError *error);
 // Initialises (or resumes) and trains to the recipe's last epoch. A loss that is not finite stops the run with the
 // module's name; the last good checkpoint stays and the message names it.
-bool mla_train(MlaLoaded *loaded, const MlaRunOptions *options, MlaRunResult *result, MlaError *error);
+bool mla_train(MlaLoaded *loaded, MlaRunData *data, const MlaRunOptions *options, MlaRunResult *result,
+               MlaError *error);
 // Loss (mean cross entropy) and accuracy of the backbone on the test split.
 bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, double *accuracy, MlaError *error);
 

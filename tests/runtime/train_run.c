@@ -12,12 +12,18 @@ enum { EPOCHS = 3, N_BATCHES = 6, N_STEPS = EPOCHS * N_BATCHES };
 
 static const char *data_root;
 
+static bool train_on_files(MlaLoaded *loaded, const MlaRunOptions *options, MlaRunResult *result,
+                           MlaError *error) {
+  MlaRunData data;
+  if (!mla_run_data_open(&data, &loaded->program->data, data_root, error)) return false;
+  bool good = mla_train(loaded, &data, options, result, error);
+  mla_run_data_close(&data);
+  return good;
+}
+
 static MlaRunOptions options_for(const char *run_dir) {
-  return (MlaRunOptions){.run_dir = run_dir,
-                         .data_root = data_root,
-                         .quiet = true,
-                         .checkpoint_keep = 2,
-                         .model_text = "model toy\n"};
+  return (MlaRunOptions){
+      .run_dir = run_dir, .quiet = true, .checkpoint_keep = 2, .model_text = "model toy\n"};
 }
 
 static const char *run_path(const char *name) {
@@ -79,7 +85,7 @@ static MlaRunResult train(Toy *toy, MlaElem elem, const MlaRunOptions *options) 
   MlaError error = {0};
   MlaRunResult result;
   toy_open(toy, elem, EPOCHS);
-  CHECK_GOOD(mla_train(&toy->loaded, options, &result, &error), error);
+  CHECK_GOOD(train_on_files(&toy->loaded, options, &result, &error), error);
   return result;
 }
 
@@ -125,7 +131,7 @@ static void test_interruptions(MlaElem elem) {
     options.interrupted = &broken.plan.interrupted;
     MlaError error = {0};
     MlaRunResult result;
-    CHECK_GOOD(mla_train(&broken.loaded, &options, &result, &error), error);
+    CHECK_GOOD(train_on_files(&broken.loaded, &options, &result, &error), error);
     CHECK(result.was_interrupted == (step < N_STEPS) && result.steps_done == step &&
           broken.plan.n_steps == step);
     toy_close(&broken);
@@ -157,7 +163,7 @@ static void test_kills(void) {
       Toy toy;
       toy_open(&toy, MLA_F32, EPOCHS);
       toy.train.host = killing_train;
-      mla_train(&toy.loaded, &options, &(MlaRunResult){0}, &(MlaError){0});
+      train_on_files(&toy.loaded, &options, &(MlaRunResult){0}, &(MlaError){0});
       _exit(0);
     }
     int status;
@@ -215,9 +221,9 @@ static void test_nan(void) {
   options.checkpoint_steps = 2;
   toy_open(&toy, MLA_F32, EPOCHS);
   toy.plan.nan_at = 11;
-  EXPECT_ERROR("nan", mla_train(&toy.loaded, &options, &result, &error), error, "epoch 2, batch 5 (step 11)",
-               "loss cross_entropy of module 1 (fc) is nan", "last good checkpoint is",
-               "runs/nan/ckpt-0002-000004.safetensors");
+  EXPECT_ERROR("nan", train_on_files(&toy.loaded, &options, &result, &error), error,
+               "epoch 2, batch 5 (step 11)", "loss cross_entropy of module 1 (fc) is nan",
+               "last good checkpoint is", "runs/nan/ckpt-0002-000004.safetensors");
   CHECK(error.kind == MLA_ERROR_INPUT && count_files(options.run_dir, "ckpt-0002-000005") == 0);
   toy_close(&toy);
   options.resume = true;
@@ -229,7 +235,7 @@ static void test_nan(void) {
   options.checkpoint_steps = 2, error = (MlaError){0};
   toy_open(&toy, MLA_F32, EPOCHS);
   toy.plan.huge_at = 2;
-  EXPECT_ERROR("overflow", mla_train(&toy.loaded, &options, &result, &error), error,
+  EXPECT_ERROR("overflow", train_on_files(&toy.loaded, &options, &result, &error), error,
                "fc.weight holds numbers that are not finite", "last good checkpoint is", "ckpt-0001-000000");
   toy_close(&toy);
 }
@@ -240,24 +246,25 @@ static void test_refusals(void) {
   MlaRunResult result;
   MlaRunOptions options = options_for(run_path("whole"));
   toy_open(&toy, MLA_F32, EPOCHS);
-  EXPECT_ERROR("existing run", mla_train(&toy.loaded, &options, &result, &error), error,
+  EXPECT_ERROR("existing run", train_on_files(&toy.loaded, &options, &result, &error), error,
                "already holds a run", "--resume");
   error = (MlaError){0}, options.resume = true, toy.program.recipe.seed = 43;
-  EXPECT_ERROR("other seed", mla_train(&toy.loaded, &options, &result, &error), error, "seed 42", "seed 43");
+  EXPECT_ERROR("other seed", train_on_files(&toy.loaded, &options, &result, &error), error, "seed 42",
+               "seed 43");
   toy.program.recipe.seed = 42;
   error = (MlaError){0}, options.run_dir = run_path("nothing");
-  EXPECT_ERROR("nothing to resume", mla_train(&toy.loaded, &options, &result, &error), error,
+  EXPECT_ERROR("nothing to resume", train_on_files(&toy.loaded, &options, &result, &error), error,
                "nothing to resume");
   error = (MlaError){0}, options = options_for("/dev/null/no");
-  EXPECT_ERROR("no folder", mla_train(&toy.loaded, &options, &result, &error), error,
+  EXPECT_ERROR("no folder", train_on_files(&toy.loaded, &options, &result, &error), error,
                "cannot make the run directory /dev/null/no");
   error = (MlaError){0}, options = options_for(run_path("whole/model.mlaan"));
-  EXPECT_ERROR("a file", mla_train(&toy.loaded, &options, &result, &error), error, "Not a directory");
+  EXPECT_ERROR("a file", train_on_files(&toy.loaded, &options, &result, &error), error, "Not a directory");
   error = (MlaError){0}, options = options_for(NULL), toy.program.data.classes = 2;
-  EXPECT_ERROR("classes", mla_train(&toy.loaded, &options, &result, &error), error, "has label 2");
+  EXPECT_ERROR("classes", train_on_files(&toy.loaded, &options, &result, &error), error, "has label 2");
   toy.program.data.classes = TOY_OUT;
   error = (MlaError){0}, toy.buffers[B_IMAGE].n_bytes -= 4;
-  EXPECT_ERROR("plan", mla_train(&toy.loaded, &options, &result, &error), error, "image buffer");
+  EXPECT_ERROR("plan", train_on_files(&toy.loaded, &options, &result, &error), error, "image buffer");
   toy_close(&toy);
 }
 
@@ -276,7 +283,7 @@ static void test_full_disk(void) {
     toy_open(&toy, MLA_F32, EPOCHS);
     struct rlimit limit = {(rlim_t)(2200 + 131 * k), old.rlim_max}; // a checkpoint fits, the metrics do not
     setrlimit(RLIMIT_FSIZE, &limit);
-    bool good = mla_train(&toy.loaded, &options, &(MlaRunResult){0}, &error);
+    bool good = train_on_files(&toy.loaded, &options, &(MlaRunResult){0}, &error);
     setrlimit(RLIMIT_FSIZE, &old);
     CHECK(!good && error.kind == MLA_ERROR_SYSTEM && strstr(error.text, "cannot write") &&
           strstr(error.text, "last good checkpoint is"));
