@@ -13,11 +13,11 @@
 // probability 0, channels up to WIDE are zero.
 #include "compiler/emit/writer.h"
 
-enum { ROWS = 16, TILE_ROWS = 4, TILE_VECTORS = 2, MOST_PARTS = 32 };
+enum { ROWS = 16, TILE_VECTORS = 2, MOST_PARTS = 32 };
 
 typedef struct Attention {
   int64_t n_tokens, padded, depth, wide, channels, n_heads;
-  int lanes;
+  int lanes, tile_rows; // accumulators fit 32 registers where vectors have 64 bytes, 16 elsewhere
 } Attention;
 
 static int64_t round_up(int64_t n, int64_t step) {
@@ -29,7 +29,8 @@ static Attention attention_of(const Emit *emit, const Node *node, int x) {
   Attention a = {.n_tokens = shape.dim[1],
                  .channels = shape.dim[3] / 3,
                  .n_heads = node->attr[op_attr_index(node->op, "heads")].i,
-                 .lanes = emit->max_lanes};
+                 .lanes = emit->max_lanes,
+                 .tile_rows = emit->max_lanes * emit->elem_bytes == 64 ? 8 : 4};
   a.depth = a.channels / a.n_heads;
   a.padded = round_up(a.n_tokens, a.lanes);
   a.wide = round_up(a.depth, a.lanes);
@@ -58,10 +59,10 @@ static void put_tile(StrBuf *out, int depth, int rows, int vectors) {
       writer_line(out, depth, "mla_store(c + (i + %d) * c_row + j + %d * LANES, s%d%d);", r, v, r, v);
 }
 
-static void put_columns(StrBuf *out, int vectors) {
+static void put_columns(StrBuf *out, int tile_rows, int vectors) {
   writer_line(out, 1, "for (; j + %d * LANES <= columns; j += %d * LANES) {", vectors, vectors);
   writer_line(out, 2, "long i = 0;");
-  for (int rows = TILE_ROWS; rows >= 1; rows = rows > 1 ? 1 : 0) {
+  for (int rows = tile_rows; rows >= 1; rows /= 2) {
     writer_line(out, 2, "for (; i + %d <= rows; i += %d) {", rows, rows);
     put_tile(out, 3, rows, vectors);
     writer_line(out, 2, "}");
@@ -69,7 +70,7 @@ static void put_columns(StrBuf *out, int vectors) {
   writer_line(out, 1, "}");
 }
 
-static void put_product(StrBuf *out, int lanes) {
+static void put_product(StrBuf *out, const Attention *a) {
   strbuf_printf(
       out, "// c[rows][columns] = (or +=) a[rows][n] b[n][columns]; element (i, k) of a is a[i * a_row + k * "
            "a_step].\n");
@@ -78,10 +79,10 @@ static void put_product(StrBuf *out, int lanes) {
       "static void " KERNEL_SYMBOL
       "_product(const real *a, long a_row, long a_step, const real *b, long b_row, real *c, long c_row,\n"
       "    long rows, long columns, long n, long adds) {\n");
-  writer_line(out, 1, "MLA_USE(%d)", lanes);
-  writer_line(out, 1, "enum { LANES = %d };", lanes);
+  writer_line(out, 1, "MLA_USE(%d)", a->lanes);
+  writer_line(out, 1, "enum { LANES = %d };", a->lanes);
   writer_line(out, 1, "long j = 0;");
-  for (int vectors = TILE_VECTORS; vectors >= 1; vectors--) put_columns(out, vectors);
+  for (int vectors = TILE_VECTORS; vectors >= 1; vectors--) put_columns(out, a->tile_rows, vectors);
   strbuf_put(out, "}\n");
 }
 
@@ -193,7 +194,7 @@ void emit_attention(Emit *emit, const Node *node) {
   Attention a = attention_of(emit, node, 0);
   StrBuf out = strbuf_new(emit->arena);
   int64_t n_elems = 0;
-  put_product(&out, a.lanes);
+  put_product(&out, &a);
   put_constants(emit, &out, &a);
   put_matrix(&out, &n_elems, "q", a.n_tokens, a.wide);
   put_matrix(&out, &n_elems, "keys", a.depth, a.padded);
@@ -247,7 +248,7 @@ void emit_attention_grad(Emit *emit, const Node *node) {
   Attention a = attention_of(emit, node, 1);
   StrBuf out = strbuf_new(emit->arena);
   int64_t n_elems = 0;
-  put_product(&out, a.lanes);
+  put_product(&out, &a);
   put_constants(emit, &out, &a);
   put_grad_matrices(&out, &n_elems, &a);
   put_scale(emit, &out, &a);
