@@ -128,6 +128,15 @@ static Value max_call(FunctionCall *call) {
   return extreme(call, "an argument of max", 1);
 }
 
+static Value repeat_call(FunctionCall *call) {
+  int64_t n;
+  if (!expect_whole(call->sema, call->arg[1], "how often to repeat", 0, MAX_RANGE, &n))
+    return value_error(call->span);
+  Value list = value_list(call->sema, call->span);
+  for (int64_t i = 0; i < n; i++) value_list_add(call->sema, list.list, call->arg[0]);
+  return list;
+}
+
 // ---- shapes
 // -------------------------------------------------------------------------------------------------------
 
@@ -169,6 +178,12 @@ static Value channels_call(FunctionCall *call) {
   Shape shape;
   if (!shape_of_value(call, "the argument of channels", &shape)) return value_error(call->span);
   return value_number((double)shape_channels(shape), call->span);
+}
+
+static Value is_image_call(FunctionCall *call) {
+  Shape shape;
+  if (!shape_of_value(call, "the argument of is_image", &shape)) return value_error(call->span);
+  return value_truth(shape.rank == 4, call->span);
 }
 
 // ---- the backbone, seen from splits and auxiliaries
