@@ -187,6 +187,7 @@ typedef struct ParamSpec {
   Shape shape;
   InitKind init;
   double init_arg;
+  const double *init_values; // INIT_VALUES
   Layout layout;
 } ParamSpec;
 // The node that reads a parameter of a place, which is made, mirrored or found. NO_NODE after a reported

@@ -1,5 +1,5 @@
 // The layers of layers.def, each in terms of operators and parameters. Initial values are PyTorch's and, for
-// convolutions, the ResNet convention: N(0, sqrt(2 / (k^2 * out))).
+// convolutions, the ResNet convention: N(0, sqrt(2 / (k^2 * out))); `init` replaces them.
 #include "compiler/sema/internal.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ static NodeId build(LayerCall *call, OpKind op, const NodeId *in, int n_in, cons
 
 static NodeId param(LayerCall *call, const char *leaf, Shape shape, InitKind init, double init_arg,
                     Layout layout) {
-  ParamSpec spec = {leaf, shape, init, init_arg, layout};
+  ParamSpec spec = {.leaf = leaf, .shape = shape, .init = init, .init_arg = init_arg, .layout = layout};
   return place_param(call->sema, call->place, spec, call->span);
 }
 
@@ -31,6 +31,15 @@ static bool number(LayerCall *call, int i, const char *what, double fallback, do
   return !call->given[i] || expect_number(call->sema, call->args[i], what, out);
 }
 
+// A standard deviation, below 0 if it is not given.
+static bool deviation(LayerCall *call, int i, const char *what, double *out) {
+  if (!number(call, i, what, -1, out)) return false;
+  if (!call->given[i] || *out >= 0) return true;
+  sema_error(call->sema, call->args[i].span, "%s is the standard deviation of initial weights, not %g", what,
+             *out);
+  return false;
+}
+
 static bool expect_rank(LayerCall *call, int rank, const char *wanted) {
   Sema *sema = call->sema;
   const Node *x = tensor_node(sema, call->in[0]);
@@ -41,8 +50,10 @@ static bool expect_rank(LayerCall *call, int rank, const char *wanted) {
   return false;
 }
 
+// Drawn from U(-bound, bound), or zeros.
 static NodeId add_bias(LayerCall *call, NodeId x, int64_t channels, double bound) {
-  NodeId bias = param(call, "bias", (Shape){.rank = 1, .dim = {channels}}, INIT_UNIFORM, bound, LAYOUT_PLAIN);
+  Shape shape = {.rank = 1, .dim = {channels}};
+  NodeId bias = param(call, "bias", shape, bound > 0 ? INIT_UNIFORM : INIT_ZERO, bound, LAYOUT_PLAIN);
   return build(call, OP_add, (NodeId[]){x, bias}, 2, NULL);
 }
 
@@ -55,29 +66,30 @@ static bool groups_fit(LayerCall *call, int64_t in, int64_t out, int64_t groups)
 }
 
 static NodeId conv_apply(LayerCall *call) {
-  enum { OUT, KERNEL, STRIDE, PAD, GROUPS, BIAS };
+  enum { OUT, KERNEL, STRIDE, PAD, GROUPS, BIAS, INIT };
   int64_t out, kernel, stride, pad, groups;
   bool has_bias;
+  double drawn;
   if (!whole(call, OUT, "conv's out_channels", 1, 0, &out) ||
       !whole(call, KERNEL, "conv's kernel", 1, 0, &kernel) ||
       !whole(call, STRIDE, "conv's stride", 1, 1, &stride) ||
       !whole(call, PAD, "conv's pad", 0, (kernel - 1) / 2, &pad) ||
       !whole(call, GROUPS, "conv's groups", 1, 1, &groups) ||
-      !truth(call, BIAS, "conv's bias", false, &has_bias) ||
+      !truth(call, BIAS, "conv's bias", false, &has_bias) || !deviation(call, INIT, "conv's init", &drawn) ||
       !expect_rank(call, 4, "[batch, height, width, channels]"))
     return NO_NODE;
   int64_t in = shape_channels(tensor_shape(call->sema, call->in[0]));
   if (!groups_fit(call, in, out, groups)) return NO_NODE;
   Shape shape = {.rank = 4, .dim = {kernel, kernel, in / groups, out}};
-  double deviation = sqrt(2.0 / (double)(kernel * kernel * out));
-  NodeId weight = param(call, "weight", shape, INIT_NORMAL, deviation, LAYOUT_CONV);
+  double fallback = sqrt(2.0 / (double)(kernel * kernel * out));
+  NodeId weight = param(call, "weight", shape, INIT_NORMAL, drawn < 0 ? fallback : drawn, LAYOUT_CONV);
   Attr *attrs = tensor_attrs(call->sema, OP_conv2d);
   attr_set(OP_conv2d, attrs, "stride", (double)stride);
   attr_set(OP_conv2d, attrs, "pad", (double)pad);
   attr_set(OP_conv2d, attrs, "groups", (double)groups);
   NodeId y = build(call, OP_conv2d, (NodeId[]){call->in[0], weight}, 2, attrs);
   if (!has_bias || y == NO_NODE) return y;
-  return add_bias(call, y, out, 1 / sqrt((double)(in / groups * kernel * kernel)));
+  return add_bias(call, y, out, drawn < 0 ? 1 / sqrt((double)(in / groups * kernel * kernel)) : 0);
 }
 
 static NodeId reshape(LayerCall *call, NodeId x, Shape shape) {
@@ -103,11 +115,12 @@ static NodeId linear_product(LayerCall *call, NodeId weight, int64_t in, int64_t
 }
 
 static NodeId linear_apply(LayerCall *call) {
-  enum { FEATURES, BIAS };
+  enum { FEATURES, BIAS, INIT };
   int64_t out;
   bool has_bias;
+  double drawn;
   if (!whole(call, FEATURES, "linear's features", 1, 0, &out) ||
-      !truth(call, BIAS, "linear's bias", true, &has_bias))
+      !truth(call, BIAS, "linear's bias", true, &has_bias) || !deviation(call, INIT, "linear's init", &drawn))
     return NO_NODE;
   Shape x = tensor_shape(call->sema, call->in[0]);
   if (!is_tokens(x) && !expect_rank(call, 2, "[batch, features] or tokens")) {
@@ -115,9 +128,9 @@ static NodeId linear_apply(LayerCall *call) {
     return NO_NODE;
   }
   int64_t in = shape_channels(x);
-  double bound = 1 / sqrt((double)in);
-  NodeId weight =
-      param(call, "weight", (Shape){.rank = 2, .dim = {in, out}}, INIT_UNIFORM, bound, LAYOUT_LINEAR);
+  double bound = drawn < 0 ? 1 / sqrt((double)in) : 0;
+  NodeId weight = param(call, "weight", (Shape){.rank = 2, .dim = {in, out}},
+                        drawn < 0 ? INIT_UNIFORM : INIT_NORMAL, drawn < 0 ? bound : drawn, LAYOUT_LINEAR);
   NodeId y = linear_product(call, weight, in, out);
   return has_bias && y != NO_NODE ? add_bias(call, y, out, bound) : y;
 }
@@ -194,10 +207,17 @@ static bool bn_statistics(LayerCall *call, double momentum, int64_t channels, No
   return true;
 }
 
+static const double *values_of(LayerCall *call, int64_t n, double value) {
+  double *values = ARENA_ARRAY(call->sema->arena, double, n);
+  for (int64_t i = 0; i < n; i++) values[i] = value;
+  return values;
+}
+
 static NodeId bn_apply(LayerCall *call) {
-  enum { EPS, MOMENTUM };
-  double eps, momentum;
-  if (!number(call, EPS, "bn's eps", 1e-5, &eps) || !number(call, MOMENTUM, "bn's momentum", 0.1, &momentum))
+  enum { EPS, MOMENTUM, INIT };
+  double eps, momentum, start;
+  if (!number(call, EPS, "bn's eps", 1e-5, &eps) ||
+      !number(call, MOMENTUM, "bn's momentum", 0.1, &momentum) || !number(call, INIT, "bn's init", 1, &start))
     return NO_NODE;
   if (eps <= 0 || momentum < 0 || momentum > 1) {
     sema_error(call->sema, call->span, "bn needs eps above 0 and momentum from 0 to 1, these are %g and %g",
@@ -207,7 +227,9 @@ static NodeId bn_apply(LayerCall *call) {
   Shape x = tensor_shape(call->sema, call->in[0]);
   if (x.rank != 4 && !expect_rank(call, 2, "an image or features")) return NO_NODE;
   Shape shape = {.rank = 1, .dim = {shape_channels(x)}};
-  NodeId gamma = param(call, "weight", shape, INIT_ONE, 0, LAYOUT_PLAIN);
+  ParamSpec constant = {"weight", shape, INIT_VALUES, 0, values_of(call, shape.dim[0], start), LAYOUT_PLAIN};
+  NodeId gamma = start == 1 ? param(call, "weight", shape, INIT_ONE, 0, LAYOUT_PLAIN)
+                            : place_param(call->sema, call->place, constant, call->span);
   NodeId beta = param(call, "bias", shape, INIT_ZERO, 0, LAYOUT_PLAIN);
   NodeId mean, var;
   if (gamma == NO_NODE || beta == NO_NODE || !bn_statistics(call, momentum, shape.dim[0], &mean, &var))
@@ -235,11 +257,8 @@ static StateId constant(Sema *sema, const char *name, const double *values, int 
 static NodeId scalar_apply(LayerCall *call) {
   double value;
   if (!number(call, 0, "scalar's value", 0, &value)) return NO_NODE;
-  NodeId node = param(call, "value", (Shape){.rank = 0}, INIT_VALUES, 0, LAYOUT_PLAIN);
-  if (node == NO_NODE) return NO_NODE;
-  State *state = state_get(call->sema->build->graph->states, tensor_node(call->sema, node)->state);
-  if (!state->init_values) state->init_values = arena_copy(call->sema->arena, &value, sizeof value);
-  return node;
+  ParamSpec spec = {.leaf = "value", .init = INIT_VALUES, .init_values = values_of(call, 1, value)};
+  return place_param(call->sema, call->place, spec, call->span);
 }
 
 static NodeId avgpool_apply(LayerCall *call) {

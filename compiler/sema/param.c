@@ -79,14 +79,16 @@ static StateId make_param(Sema *sema, Place place, ParamSpec spec, const char *n
                  .is_aux = sema->build->is_aux,
                  .init = spec.init,
                  .init_arg = spec.init_arg,
+                 .init_values = spec.init_values,
                  .source = NO_STATE,
                  .span = span};
   if (place.role != ROLE_OWN) {
     state.source = source_of(sema, place, spec, span);
     if (state.source == NO_STATE) return NO_STATE;
-    if (!place.is_fresh)
+    if (!place.is_fresh) {
       state.init = INIT_COPY;
-    else if (place.role == ROLE_COPY)
+      state.init_values = NULL;
+    } else if (place.role == ROLE_COPY)
       state.source = NO_STATE;
     state.ema_momentum = place.momentum;
   }
