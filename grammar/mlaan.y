@@ -37,9 +37,9 @@ struct yy_buffer_state *mlaan__scan_bytes(const char *bytes, int n, void *scanne
 %token START_FILE START_EXPR
 %token NAME "a name" NUMBER "a number" STRING "a string"
 %token IMPORT "`import`" PARAM "`param`" LET "`let`" DATA "`data`" BLOCK "`block`" MODEL "`model`"
-%token AUXILIARY "`auxiliary`" FINAL "`final`" SPLIT "`split`" INTO "`into`" AT "`at`" TRAIN "`train`"
+%token AUXILIARY "`auxiliary`" FINAL "`final`" ENTRY "`entry`" SPLIT "`split`" INTO "`into`" AT "`at`" TRAIN "`train`"
 %token INPUT "`input`" LOSS "`loss`" AS "`as`" RETURN "`return`" IF "`if`" THEN "`then`" ELSE "`else`"
-%token FOR "`for`" IN "`in`" CHAIN "`chain`" TRUE "`true`" FALSE "`false`" AND "`and`" OR "`or`" NOT "`not`"
+%token STATISTICS "`statistics`" OF "`of`" FOR "`for`" IN "`in`" CHAIN "`chain`" TRUE "`true`" FALSE "`false`" AND "`and`" OR "`or`" NOT "`not`"
 %token EQUAL "`==`" UNEQUAL "`!=`" AT_MOST "`<=`" AT_LEAST "`>=`"
 %token '=' "`=`" '<' "`<`" '>' "`>`" '+' "`+`" '-' "`-`" '*' "`*`" '/' "`/`" '%' "`%`" '|' "`|`"
 %token '(' "`(`" ')' "`)`" '{' "`{`" '}' "`}`" '[' "`[`" ']' "`]`" ',' "`,`" ':' "`:`"
@@ -70,6 +70,7 @@ item:
 | MODEL NAME params body                   { $$ = NODE(MODEL, @$, 3, $NAME, $params, $body); }
 | AUXILIARY NAME params body               { $$ = NODE(AUXILIARY, @$, 3, $NAME, $params, $body); }
 | FINAL body                               { $$ = NODE(FINAL, @$, 1, $body); }
+| ENTRY NAME params body                   { $$ = NODE(ENTRY, @$, 3, $NAME, $params, $body); }
 | SPLIT reference rule                     { $$ = NODE(SPLIT, @$, 2, $reference, $rule); }
 | TRAIN settings                           { $$ = NODE(TRAIN, @$, 1, $settings); }
 | error                                    { $$ = EMPTY(MISTAKE, @$); }
@@ -136,6 +137,7 @@ key:
 | DATA
 | MODEL
 | AUXILIARY
+| ENTRY
 | AT
 ;
 
@@ -158,6 +160,8 @@ statement:
 | LOSS expr                                { $$ = NODE(LOSS, @$, 2, $expr, NULL); }
 | LOSS expr AS NAME                        { $$ = NODE(LOSS, @$, 2, $expr, $NAME); }
 | RETURN expr                              { $$ = NODE(RETURN, @$, 1, $expr); }
+| STATISTICS expr                          { $$ = NODE(STATISTICS, @$, 2, $expr, NULL); }
+| STATISTICS expr[n] OF expr[units]        { $$ = NODE(STATISTICS, @$, 2, $n, $units); }
 | FOR NAME IN expr body                    { $$ = NODE(FOR, @$, 3, $NAME, $expr, $body); }
 | if
 | error                                    { $$ = EMPTY(MISTAKE, @$); }
@@ -276,12 +280,12 @@ table:
 ;
 
 entries:
-  entry                                    { $$ = NODE(TABLE, @$, 1, $entry); }
-| entries ',' entry                        { $$ = APPEND($1, $entry); }
+  pair                                     { $$ = NODE(TABLE, @$, 1, $pair); }
+| entries ',' pair                         { $$ = APPEND($1, $pair); }
 ;
 
-entry:
-  expr[key] ':' expr[value]                { $$ = NODE(ENTRY, @$, 2, $key, $value); }
+pair:
+  expr[key] ':' expr[value]                { $$ = NODE(PAIR, @$, 2, $key, $value); }
 ;
 
 %%

@@ -69,7 +69,7 @@ typedef struct TokenClass {
 } TokenClass;
 
 static const char *const items[] = {"`import`",    "`param`", "`let`",   "`data`",  "`block`", "`model`",
-                                    "`auxiliary`", "`final`", "`split`", "`train`", NULL};
+                                    "`auxiliary`", "`final`", "`entry`", "`split`", "`train`", NULL};
 static const char *const expressions[] = {"a number", "a string", "`true`", "`false`", "`(`",
                                           "`[`",      "`{`",      "`-`",    "`not`",   "`chain`",
                                           "`if`",     "a name",   NULL};

@@ -177,9 +177,11 @@ bool auxiliary_elaborate(Sema *sema, const Item *model) {
   Build *build = sema->build = sema->backbone;
   const Args *args = auxiliary ? reference_args(sema, auxiliary) : NULL;
   bool ok = true;
+  statistics_begin(sema, build);
   for (int m = 0; m + 1 < build->n_modules && ok; m++) ok = evaluate_at(sema, auxiliary->item, args, m);
   if (final) final->is_used = true;
   if (!evaluate_final(sema, final, model)) ok = false;
+  statistics_apply(build);
   build->graph->losses = build->losses;
   build->graph->n_losses = build->n_losses;
   sema->build = NULL;

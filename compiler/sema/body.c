@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const body_words[] = {"a block", "a model", "an auxiliary"};
+static const char *const body_words[] = {"a block", "a model", "an auxiliary", "an entry"};
 
 static void run(Sema *sema, Body *body, const Ast *statement);
 
@@ -21,8 +21,7 @@ static void run_all(Sema *sema, Body *body, const Ast *statements) {
 
 static bool is_fit_to_bind(Sema *sema, Body *body, Value value, const Ast *name) {
   if (value.kind == VAL_ERROR) return false;
-  if (body->kind == BODY_BLOCK || value.kind == VAL_TENSOR || value.kind == VAL_NETWORK) return true;
-  if (body->kind == BODY_AUXILIARY) return true;
+  if (body->kind != BODY_MODEL || value.kind == VAL_TENSOR || value.kind == VAL_NETWORK) return true;
   sema_error(sema, name->span, "a stage of a model must be a tensor, %s is %s", name->text,
              value_describe(sema, value));
   sema_note(sema, NO_SPAN, "`let %s = ...` names any other value", name->text);
@@ -112,7 +111,7 @@ static void run_for(Sema *sema, Body *body, const Ast *statement) {
 }
 
 static void run_return(Sema *sema, Body *body, const Ast *statement) {
-  if (body->kind != BODY_BLOCK) {
+  if (body->kind != BODY_BLOCK && body->kind != BODY_ENTRY) {
     sema_error(sema, statement->span,
                "`return` belongs in a block; the output of a model is its last binding");
     body->is_failed = true;
@@ -123,14 +122,13 @@ static void run_return(Sema *sema, Body *body, const Ast *statement) {
   body->is_returned = true;
 }
 
-static void run_loss(Sema *sema, Body *body, const Ast *loss) {
-  if (body->kind == BODY_AUXILIARY) {
-    losses_statement(sema, body, loss);
-    return;
-  }
-  sema_error(sema, loss->span, "a loss belongs in an auxiliary or in `final`, not in %s",
+// What says how a module trains.
+static bool may_train(Sema *sema, Body *body, const Ast *statement, const char *what) {
+  if (body->kind == BODY_AUXILIARY) return true;
+  sema_error(sema, statement->span, "%s in an auxiliary or in `final`, not in %s", what,
              body_words[body->kind]);
   body->is_failed = true;
+  return false;
 }
 
 static void run(Sema *sema, Body *body, const Ast *statement) {
@@ -138,7 +136,12 @@ static void run(Sema *sema, Body *body, const Ast *statement) {
   case AST_BIND: run_bind(sema, body, statement); break;
   case AST_LET: run_let(sema, body, statement); break;
   case AST_INPUT: run_input(sema, body, statement); break;
-  case AST_LOSS: run_loss(sema, body, statement); break;
+  case AST_LOSS:
+    if (may_train(sema, body, statement, "a loss belongs")) losses_statement(sema, body, statement);
+    break;
+  case AST_STATISTICS:
+    if (may_train(sema, body, statement, "`statistics` belongs")) statistics_statement(sema, body, statement);
+    break;
   case AST_RETURN: run_return(sema, body, statement); break;
   case AST_IF: run_if(sema, body, statement); break;
   case AST_FOR: run_for(sema, body, statement); break;

@@ -221,9 +221,13 @@ static Value call_function(Sema *sema, Env *env, const FunctionInfo *function, c
 
 // With a tensor an auxiliary gives its losses; otherwise arguments make another reference.
 static Value call_item(Sema *sema, Value callee, Args *args, const Value *piped, Span span) {
-  bool is_auxiliary = callee.reference->item->kind == AST_AUXILIARY;
-  if (is_auxiliary && (piped || args->n_positional > 0))
-    return auxiliary_apply(sema, callee, args, piped, span);
+  const Item *item = callee.reference->item;
+  bool is_applied = piped || args->n_positional > 0;
+  if (is_applied && item->kind == AST_AUXILIARY) return auxiliary_apply(sema, callee, args, piped, span);
+  if (is_applied && item->kind == AST_ENTRY) {
+    sema_error(sema, span, "entry %s is not applied: it runs where a module is entered", item->name);
+    return value_error(span);
+  }
   return reference_call(sema, callee, args, span);
 }
 

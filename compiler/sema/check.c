@@ -150,8 +150,11 @@ bool check_training(Sema *sema) {
 }
 
 void check_unused(Sema *sema) {
-  if (sema->split || sema->wanted_auxiliary) return;
-  for (Item *item = sema->items; item; item = item->next)
-    if (item->depth == 0 && !item->is_used && item->kind == AST_AUXILIARY)
-      sema_error(sema, item->ast->kids[0]->span, "auxiliary %s is not used: there is no `split`", item->name);
+  for (Item *item = sema->items; item && !sema->split; item = item->next) {
+    bool is_chosen_from = (item->kind == AST_AUXILIARY && !sema->wanted_auxiliary) ||
+                          (item->kind == AST_ENTRY && !sema->wanted_entry);
+    if (is_chosen_from && item->depth == 0 && !item->is_used)
+      sema_error(sema, item->ast->kids[0]->span, "%s %s is not used: there is no `split`",
+                 ast_kind_word(item->kind), item->name);
+  }
 }

@@ -236,6 +236,10 @@ static Value next_call(FunctionCall *call) {
   return unit_value(last + (int)n, call->span);
 }
 
+static Value previous_call(FunctionCall *call) {
+  return entry_previous(call->sema, call->arg[0], call->given[0], call->span);
+}
+
 static Value last_call(FunctionCall *call) {
   Sema *sema = call->sema;
   int64_t n = 1;

@@ -283,7 +283,7 @@ Value eval(Sema *sema, Env *env, const Ast *ast);
 bool table_find(Sema *sema, const ValueTable *table, Value key, Value *out);
 Value eval_pipe_element(Sema *sema, Env *env, Value left, const Ast *element, Span span);
 
-typedef enum BodyKind { BODY_BLOCK, BODY_MODEL, BODY_AUXILIARY } BodyKind;
+typedef enum BodyKind { BODY_BLOCK, BODY_MODEL, BODY_AUXILIARY, BODY_ENTRY } BodyKind;
 typedef struct Body {
   BodyKind kind;
   Env *env;
@@ -334,6 +334,14 @@ typedef struct Build {
   int n_modules;
   Loss *losses;
   int n_losses;
+  int *node_units; // the unit of each node that the backbone's elaboration made
+  NodeId n_unit_nodes;
+  int *repeats; // by unit: how often the running statistics move in a step
+  // For entries:
+  const struct Build *like; // the same backbone, cut into modules already; NULL: no entries are made
+  bool is_entry;            // the entry of module `entered` is evaluated, with the tensor `handed`
+  int entered;
+  NodeId handed;
 } Build;
 
 typedef enum ItemState { ITEM_NEW, ITEM_RUNNING, ITEM_DONE } ItemState;
@@ -380,9 +388,10 @@ struct Sema {
   MlaData data;
   bool has_data;
   MlaRecipe recipe;
-  const Ast *wanted_model, *wanted_auxiliary, *wanted_data; // by `train`; NULL: the only one
-  const struct Reference *model;                            // the one that is trained
-  const Item *split;                                        // NULL: one module
+  const Ast *wanted_model, *wanted_auxiliary, *wanted_data, *wanted_entry; // by `train`; NULL: the only one
+  const struct Reference *model;                                           // the one that is trained
+  const struct Reference *entry;                                           // in use; NULL: none
+  const Item *split;                                                       // NULL: one module
 };
 
 // Errors with notes of the calls they happened in.
@@ -434,10 +443,11 @@ bool data_fits_input(Sema *sema, Shape image, Span span);
 // model.c
 bool model_choose(Sema *sema); // sets sema->model
 // Builds the graph of a backbone; NULL after errors. Called once more with is_replay for the evaluation
-// graph, which finds the parameters that the first build made.
+// graph, which finds the parameters that the first build made. `like`: see Build.
 Build *model_elaborate(Sema *sema, const Item *model, const Args *args, StateTable *states, bool is_training,
-                       bool is_replay);
-void model_begin_unit(Sema *sema, Network *network, Value input, Span span);
+                       bool is_replay, const Build *like);
+// Called when a block is applied in a stage; gives the tensor to apply it to.
+Value model_begin_unit(Sema *sema, Network *network, Value input, Span span);
 void model_bind_stage(Sema *sema, Body *body, const Ast *bind);
 void model_input(Sema *sema, Body *body, const Ast *input);
 const char *unit_word(Sema *sema, int unit); // "stage2[0]"
@@ -453,7 +463,7 @@ bool split_resolve(Sema *sema);
 Value split_even(Sema *sema, Value count, Span span);
 // Gives nodes (and, if it made them, states) their modules, as `like` has them or, if NULL, one module.
 void split_apply(Sema *sema, Build *build, const Build *like, Span span);
-// No value but a module's output may be read by a later module.
+// What a module may read from before it: the output of the one before, and through `stop` those of others.
 bool split_check_borders(Sema *sema, const Build *build);
 
 // auxiliary.c
@@ -463,6 +473,18 @@ Value auxiliary_apply(Sema *sema, Value callee, Args *args, const Value *piped, 
 NodeId auxiliary_tap(Sema *sema, int reach, Span span);
 // Cross entropy of the output, the loss of a model without `final`.
 void auxiliary_default_loss(Sema *sema, Build *build, Span span);
+
+// entry.c
+// If the program has an entry and several modules, builds sema->backbone again with entries, in new states.
+bool entry_insert(Sema *sema, const Item *model, const Args *args, StateTable **states);
+// The tensor with which the unit begins that was made last: `handed`, or what the entry makes of it.
+Value entry_pass(Sema *sema, Value handed);
+Value entry_previous(Sema *sema, Value argument, bool is_given, Span span);
+
+// statistics.c
+void statistics_begin(Sema *sema, Build *build);
+void statistics_statement(Sema *sema, Body *body, const Ast *statement);
+void statistics_apply(Build *build);
 
 // losses.c
 typedef struct LossTerm {

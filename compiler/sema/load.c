@@ -50,7 +50,8 @@ const char *word_list(Sema *sema, const char *const *words, int n) {
 
 static const Ast *item_name(const Ast *ast) {
   bool has_name = ast->kind == AST_PARAM || ast->kind == AST_LET || ast->kind == AST_DATA ||
-                  ast->kind == AST_BLOCK || ast->kind == AST_MODEL || ast->kind == AST_AUXILIARY;
+                  ast->kind == AST_BLOCK || ast->kind == AST_MODEL || ast->kind == AST_AUXILIARY ||
+                  ast->kind == AST_ENTRY;
   return has_name ? ast->kids[0] : NULL;
 }
 
@@ -267,7 +268,7 @@ static void evaluate_rest(Sema *sema) {
 }
 
 static bool build_evaluation(Sema *sema, Model *model, const Item *item, const Args *args) {
-  Build *eval_build = model_elaborate(sema, item, args, model->states, false, true);
+  Build *eval_build = model_elaborate(sema, item, args, model->states, false, true, sema->backbone);
   if (!eval_build) return false;
   split_apply(sema, eval_build, sema->backbone, item->ast->kids[0]->span);
   model->eval = eval_build->graph;
@@ -275,7 +276,7 @@ static bool build_evaluation(Sema *sema, Model *model, const Item *item, const A
 }
 
 static bool build_end_to_end(Sema *sema, Model *model, const Item *item, const Args *args) {
-  Build *whole = model_elaborate(sema, item, args, state_table_new(sema->arena), true, false);
+  Build *whole = model_elaborate(sema, item, args, state_table_new(sema->arena), true, false, NULL);
   if (!whole) return false;
   split_apply(sema, whole, NULL, item->ast->kids[0]->span);
   auxiliary_default_loss(sema, whole, item->ast->kids[0]->span);
@@ -287,10 +288,11 @@ static bool build_end_to_end(Sema *sema, Model *model, const Item *item, const A
 
 static bool build_training(Sema *sema, Model *model, const Item *item, const Args *args) {
   model->states = state_table_new(sema->arena);
-  sema->backbone = model_elaborate(sema, item, args, model->states, true, false);
+  sema->backbone = model_elaborate(sema, item, args, model->states, true, false, NULL);
   if (!sema->backbone || !split_resolve(sema)) return false;
   const Ast *cut = sema->split ? sema->split->ast->kids[1] : item->ast->kids[0];
   split_apply(sema, sema->backbone, sema->backbone, cut->span);
+  if (!entry_insert(sema, item, args, &model->states)) return false;
   if (!split_check_borders(sema, sema->backbone) || !auxiliary_elaborate(sema, item)) return false;
   model->train = sema->backbone->graph;
   return check_training(sema);

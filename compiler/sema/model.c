@@ -70,7 +70,7 @@ static Stage *push_stage(Sema *sema, Build *build, Stage stage) {
   return &build->stages[build->n_stages++];
 }
 
-void model_begin_unit(Sema *sema, Network *network, Value input, Span span) {
+Value model_begin_unit(Sema *sema, Network *network, Value input, Span span) {
   Build *build = sema->build;
   Stage *stage = &build->stages[build->n_stages - 1];
   Unit *last = &build->units[build->n_units - 1];
@@ -79,13 +79,16 @@ void model_begin_unit(Sema *sema, Network *network, Value input, Span span) {
     last->network = network;
     last->input = input.node;
     last->span = span;
-    return;
+    return input;
   }
   last->output = input.node;
   Unit unit = {
       .stage = last->stage, .index = last->index + 1, .network = network, .input = input.node, .span = span};
-  push_unit(sema, build, unit);
+  Unit *made = push_unit(sema, build, unit);
   stage->n_units++;
+  input = entry_pass(sema, input);
+  if (input.kind == VAL_TENSOR) made->input = input.node;
+  return input;
 }
 
 // `stem = image | conv(16, 3) | bn | relu` can be copied as the network conv | bn | relu.
@@ -110,8 +113,9 @@ static Network *pipe_network(Sema *sema, Body *body, const Ast *expr, const char
 
 static bool is_reserved(const char *name) {
   if (!strcmp(name, "final") || !strcmp(name, "data")) return true;
-  if (strncmp(name, "aux", 3) != 0 || !name[3]) return false;
-  for (name += 3; isdigit((unsigned char)*name); name++) continue;
+  size_t word = !strncmp(name, "aux", 3) ? 3 : !strncmp(name, "entry", 5) ? 5 : 0;
+  if (!word || !name[word]) return false;
+  for (name += word; isdigit((unsigned char)*name); name++) continue;
   return !*name;
 }
 
@@ -128,7 +132,7 @@ static bool may_bind(Sema *sema, Body *body, const Ast *name) {
     return false;
   }
   if (is_reserved(name->text)) {
-    sema_error(sema, name->span, "a stage cannot be called %s: auxiliaries name their weights so",
+    sema_error(sema, name->span, "a stage cannot be called %s: auxiliaries and entries name their weights so",
                name->text);
     return false;
   }
@@ -144,6 +148,18 @@ static void end_stage(Sema *sema, Body *body, const Ast *bind, NodeId output) {
   build->graph->output = output;
 }
 
+// If the stage begins a module with an entry, it goes on with what that makes of the output of the one before.
+static bool enter_stage(Sema *sema, Body *body) {
+  const Build *build = sema->build;
+  if (build->n_units < 2) return true;
+  const Unit *before = &build->units[build->n_units - 2];
+  if (before->output == NO_NODE) return true; // reported
+  Value handed = value_tensor(before->output, before->span), entered = entry_pass(sema, handed);
+  for (Binding *b = body->env->first; b && entered.kind == VAL_TENSOR; b = b->next)
+    if (b->value.kind == VAL_TENSOR && b->value.node == handed.node) b->value.node = entered.node;
+  return entered.kind == VAL_TENSOR;
+}
+
 void model_bind_stage(Sema *sema, Body *body, const Ast *bind) {
   Build *build = sema->build;
   const Ast *name = bind->kids[0];
@@ -154,6 +170,10 @@ void model_bind_stage(Sema *sema, Body *body, const Ast *bind) {
   Stage stage = {.name = name->text, .first_unit = build->n_units, .n_units = 1, .span = name->span};
   push_stage(sema, build, stage);
   push_unit(sema, build, (Unit){.stage = build->n_stages - 1, .span = bind->span});
+  if (!enter_stage(sema, body)) {
+    body->is_failed = true;
+    return;
+  }
   Scope *outer = sema->scope;
   sema->scope = scope_new(sema, place_inside(sema, outer->place, name->text));
   sema->scope->is_stage = true;
@@ -259,8 +279,9 @@ static Env *outside_names(Sema *sema, const Build *build) {
 }
 
 Build *model_elaborate(Sema *sema, const Item *model, const Args *args, StateTable *states, bool is_training,
-                       bool is_replay) {
+                       bool is_replay, const Build *like) {
   Build *build = ARENA_NEW(sema->arena, Build);
+  build->like = like;
   build->graph = graph_new(sema->arena, states);
   build->is_training = is_training;
   build->is_replay = is_replay;

@@ -67,6 +67,12 @@ static Network *network_of_list(Sema *sema, Value value) {
 
 static Network *network_of_unit(Sema *sema, int unit, Span span) {
   Network *network = sema->backbone->units[unit].network;
+  if (!sema->build || !sema->build->is_aux) {
+    sema_error(sema, span,
+               "%s is a part of the model: only auxiliaries and `final` can copy, follow or share it",
+               unit_word(sema, unit));
+    return NULL;
+  }
   if (network) return network;
   sema_error(sema, span, "%s cannot be copied: it is not a pipeline that begins with a stage or the input",
              unit_word(sema, unit));
@@ -318,7 +324,8 @@ Value network_apply(Sema *sema, Network *network, Value input, Span span) {
   if (!may_apply(sema, network, span)) return value_error(span);
   if (network->kind == NET_CHAIN) return apply_chain(sema, network, input, span);
   if (network->kind == NET_BLOCK && sema->scope == sema->build->stage_scope)
-    model_begin_unit(sema, network, input, span);
+    input = model_begin_unit(sema, network, input, span);
+  if (input.kind == VAL_ERROR) return input;
   if (network->n_applied == 0) {
     network->in_shape = tensor_shape(sema, node);
     network->in_span = span;

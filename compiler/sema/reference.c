@@ -1,4 +1,4 @@
-// References: a model, a data set or an auxiliary as a value, with the arguments it was given so far. Where one of
+// References: a model, a data set, an auxiliary or an entry as a value, with the arguments it was given so far. Where one of
 // them is named, any name or expression with such a value will do.
 #include "compiler/sema/internal.h"
 
@@ -7,11 +7,14 @@
 enum { MAX_NAMES = 512, MAX_ALIASES = 8 };
 
 static const char *kind_word(AstKind kind) {
-  return kind == AST_MODEL ? "a model" : kind == AST_DATA ? "a data set" : "an auxiliary";
+  return kind == AST_MODEL   ? "a model"
+         : kind == AST_DATA  ? "a data set"
+         : kind == AST_ENTRY ? "an entry"
+                             : "an auxiliary";
 }
 
 static bool is_referable(AstKind kind) {
-  return kind == AST_MODEL || kind == AST_DATA || kind == AST_AUXILIARY;
+  return kind == AST_MODEL || kind == AST_DATA || kind == AST_AUXILIARY || kind == AST_ENTRY;
 }
 
 // ---- values

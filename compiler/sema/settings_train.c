@@ -65,7 +65,7 @@ static bool read_schedule(Sema *sema, const Setting *s, const Ast *atom, void *t
 // The recipe with the names that a `train` can choose.
 typedef struct TrainSettings {
   MlaRecipe recipe; // first: the tables' offsets are the recipe's
-  const Ast *model, *auxiliary, *data;
+  const Ast *model, *auxiliary, *entry, *data;
 } TrainSettings;
 
 // What is named is looked up when it is needed: what another file's `train` names may not exist here.
@@ -98,6 +98,7 @@ static const Setting train_settings[] = {
     {.key = "seed", .path = "train.seed", .kind = SET_INT64, .offset = RECIPE_AT(seed), .most = 9e15},
     WANTED(model),
     WANTED(auxiliary),
+    WANTED(entry),
     WANTED(data),
     {.key = NULL}};
 
@@ -127,6 +128,7 @@ bool settings_train(Sema *sema) {
   sema->recipe = train.recipe;
   sema->wanted_model = train.model;
   sema->wanted_auxiliary = train.auxiliary;
+  sema->wanted_entry = train.entry;
   sema->wanted_data = train.data;
   note_recipe(sema, &train.recipe);
   return ok;

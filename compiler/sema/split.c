@@ -150,10 +150,13 @@ static const char *module_name(Sema *sema, const Build *build, int module) {
                       unit_word(sema, last));
 }
 
-static void number_modules(Build *build) {
+static void number_modules(Sema *sema, Build *build) {
   Graph *graph = build->graph;
+  build->n_unit_nodes = graph->n_nodes;
+  build->node_units = ARENA_ARRAY(sema->arena, int, graph->n_nodes);
   for (NodeId id = 1; id < graph->n_nodes; id++) {
     Node *node = graph_node(graph, id);
+    build->node_units[id] = node->module;
     node->module = build->units[node->module].module;
   }
   for (StateId id = 0; id < graph->states->n && !build->is_replay; id++) {
@@ -173,13 +176,14 @@ void split_apply(Sema *sema, Build *build, const Build *like, Span span) {
   for (int u = 0; u < build->n_units; u++)
     graph->modules[build->units[u].module].output = build->units[u].output;
   for (int m = 1; m < build->n_modules; m++) graph->modules[m].input = graph->modules[m - 1].output;
-  number_modules(build);
+  number_modules(sema, build);
 }
 
 static bool may_cross(const Graph *graph, const Node *reader, NodeId read) {
   const Node *node = graph_node(graph, read);
   if (node->op == OP_input || node->op == OP_state || node->module == reader->module) return true;
-  return node->module == reader->module - 1 && graph->modules[node->module].output == read;
+  bool is_output = node->module < reader->module && graph->modules[node->module].output == read;
+  return is_output && (node->module == reader->module - 1 || reader->op == OP_stop);
 }
 
 bool split_check_borders(Sema *sema, const Build *build) {

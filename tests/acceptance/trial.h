@@ -87,8 +87,8 @@ static inline double trial_number(uint64_t seed) {
   return (double)(x >> 40) / (double)(1 << 24);
 }
 
-// One training step over made-up images; step numbers give the images.
-static inline void trial_step(Trial *trial, int64_t step, int64_t n_images, double learning_rate) {
+// Made-up images; step numbers give them.
+static inline MlaBatch trial_batch(Trial *trial, int64_t step, int64_t n_images) {
   const MlaProgram *program = trial->program;
   const MlaData *data = &program->data;
   int64_t n = n_images * data->height * data->width * data->channels;
@@ -100,9 +100,32 @@ static inline void trial_step(Trial *trial, int64_t step, int64_t n_images, doub
   for (int64_t i = 0; i < n_images; i++)
     labels[i] = (int32_t)(trial_number((uint64_t)(step * 911 + i)) * data->classes);
   bool is_double = program->elem == MLA_F64;
-  MlaBatch batch = {.n = n_images, .images = is_double ? (void *)doubles : (void *)floats, .labels = labels};
+  return (MlaBatch){.n = n_images, .images = is_double ? (void *)doubles : (void *)floats, .labels = labels};
+}
+
+// One training step.
+static inline void trial_step(Trial *trial, int64_t step, int64_t n_images, double learning_rate) {
+  MlaBatch batch = trial_batch(trial, step, n_images);
   MlaError error = {0};
-  trial_check(mla_step_run(trial->loaded, &program->train, &batch, learning_rate, &error), &error);
+  trial_check(mla_step_run(trial->loaded, &trial->program->train, &batch, learning_rate, &error), &error);
+}
+
+// What the network as it is evaluated says of the images: [n_images, classes].
+static inline double *trial_scores(Trial *trial, int64_t step, int64_t n_images) {
+  const MlaProgram *program = trial->program;
+  MlaBatch batch = trial_batch(trial, step, n_images);
+  int64_t n = n_images * program->data.classes;
+  double *doubles = ARENA_ARRAY(trial->arena, double, n);
+  float *floats = ARENA_ARRAY(trial->arena, float, n);
+  bool is_double = program->elem == MLA_F64;
+  MlaError error = {0};
+  trial_check(mla_step_run(trial->loaded, &program->eval, &batch, 0, &error) &&
+                  trial->device.ops->download(trial->loaded, is_double ? (void *)doubles : (void *)floats,
+                                              mla_buffer(trial->loaded, program->eval.output),
+                                              n * (is_double ? 8 : 4), &error),
+              &error);
+  for (int64_t i = 0; i < n && !is_double; i++) doubles[i] = (double)floats[i];
+  return doubles;
 }
 
 // ---- states and losses ----
