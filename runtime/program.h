@@ -98,6 +98,7 @@ typedef struct MlaModule {
 } MlaModule;
 
 typedef enum MlaPadMode { MLA_PAD_ZERO, MLA_PAD_REFLECT } MlaPadMode;
+typedef enum MlaOnBad { MLA_BAD_STOP, MLA_BAD_SKIP } MlaOnBad;
 
 typedef struct MlaData {
   const char *name;
@@ -107,7 +108,12 @@ typedef struct MlaData {
   int height, width, channels; // of the images as the model takes them
   int pad;
   MlaPadMode pad_mode;
-  int crop; // 0: none
+  int crop;                // of training: a random window, 0: none
+  int center;              // the centre window, 0: as the model's input
+  int resize;              // what the shorter side becomes, 0: stays
+  int random_resized_crop; // of training, instead of resize and crop; 0: none
+  int workers;             // threads that prepare batches; 0: the loader chooses
+  MlaOnBad on_bad;         // a record that cannot be read: an error, or reported and left out
   bool flip;
   int n_mean; // 0: no normalisation, else == channels
   double mean[MLA_MAX_CHANNELS], std[MLA_MAX_CHANNELS];

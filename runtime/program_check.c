@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PARTS = 1 << 20, MAX_SYMBOL = 200, MAX_SIDE = 1 << 14, MAX_COUNT = 1 << 24 };
+enum { MAX_PARTS = 1 << 20, MAX_SYMBOL = 200, MAX_SIDE = 1 << 14, MAX_COUNT = 1 << 24, MAX_WORKERS = 1024 };
 static const int64_t max_bytes = INT64_C(1) << 48;
 
 typedef struct Check {
@@ -251,9 +251,14 @@ static bool check_data(Check *c) {
       !in_range(c, "data.height", d->height, 1, MAX_SIDE) ||
       !in_range(c, "data.width", d->width, 1, MAX_SIDE) ||
       !in_range(c, "data.channels", d->channels, 1, MLA_MAX_CHANNELS) ||
-      !in_range(c, "data.pad", d->pad, 0, MAX_SIDE) || !in_range(c, "data.crop", d->crop, 0, MAX_SIDE))
+      !in_range(c, "data.pad", d->pad, 0, MAX_SIDE) || !in_range(c, "data.crop", d->crop, 0, MAX_SIDE) ||
+      !in_range(c, "data.center", d->center, 0, MAX_SIDE) ||
+      !in_range(c, "data.resize", d->resize, 0, MAX_SIDE) ||
+      !in_range(c, "data.random_resized_crop", d->random_resized_crop, 0, MAX_SIDE) ||
+      !in_range(c, "data.workers", d->workers, 0, MAX_WORKERS))
     return false;
   if ((unsigned)d->pad_mode > MLA_PAD_REFLECT) return fail_at(c, "data.pad_mode", "unknown");
+  if ((unsigned)d->on_bad > MLA_BAD_SKIP) return fail_at(c, "data.on_bad", "unknown");
   if (d->n_mean && d->n_mean != d->channels)
     return fail_at(c, "data.mean", "%d values for %d channels", d->n_mean, d->channels);
   for (int i = 0; i < d->n_mean; i++)

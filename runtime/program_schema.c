@@ -9,6 +9,7 @@ static const char *const region_names[] = {"work", "param", "momentum", "ema", "
 static const char *const layout_names[] = {"plain", "conv", "linear", NULL};
 static const char *const init_names[] = {"zero", "one", "normal", "uniform", "values", "copy", NULL};
 static const char *const pad_names[] = {"zero", "reflect", NULL};
+static const char *const on_bad_names[] = {"stop", "skip", NULL};
 static const char *const schedule_names[] = {"constant", "cosine", "step", NULL};
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -17,6 +18,7 @@ _Static_assert(LENGTH(elem_names) == MLA_I32 + 2, "ORDER MlaElem");
 _Static_assert(LENGTH(init_names) == MLA_INIT_COPY + 2, "ORDER MlaInitKind");
 _Static_assert(LENGTH(layout_names) == MLA_LAYOUT_LINEAR + 2, "ORDER MlaLayout");
 _Static_assert(LENGTH(pad_names) == MLA_PAD_REFLECT + 2, "ORDER MlaPadMode");
+_Static_assert(LENGTH(on_bad_names) == MLA_BAD_SKIP + 2, "ORDER MlaOnBad");
 _Static_assert(LENGTH(schedule_names) == MLA_SCHEDULE_STEP + 2, "ORDER MlaScheduleKind");
 
 // `RECORD` is the structure a table is about.
@@ -143,6 +145,11 @@ static const Field data_fields[] = {ONE(TEXT, name),
                                     ONE(INT, pad),
                                     NAME(pad_mode, pad_names),
                                     ONE(INT, crop),
+                                    ONE(INT, center),
+                                    ONE(INT, resize),
+                                    ONE(INT, random_resized_crop),
+                                    ONE(INT, workers),
+                                    NAME(on_bad, on_bad_names),
                                     ONE(BOOL, flip),
                                     ARRAY(REAL, mean, n_mean),
                                     DERIVED_ARRAY(REAL, std, count_std),

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void print_result(const Options *options, const char *checkpoint, int64_t n, double loss,
                          double accuracy) {
@@ -30,7 +31,10 @@ static bool test(Session *session, const Options *options, const char *checkpoin
   if (!mla_checkpoint_load(loaded, checkpoint, true, &progress, error)) return false;
   if (!mla_dataset_open(&set, &loaded->program->data, options->data_root, false, error)) return false;
   bool ok = mla_evaluate(loaded, &set, &loss, &accuracy, error);
-  if (ok) print_result(options, checkpoint, set.n, loss, accuracy);
+  char *notes = mla_dataset_take_notes(&set);
+  if (notes) fprintf(stderr, "%s\n", notes);
+  free(notes);
+  if (ok) print_result(options, checkpoint, set.n - set.n_bad, loss, accuracy);
   mla_dataset_close(&set);
   return ok;
 }

@@ -16,17 +16,20 @@ enum { STATUS_INTERRUPTED = 130 };
 static void print_result(const Options *options, const Session *session, const MlaRunResult *result,
                          const char *dir) {
   if (options->json) {
-    json_t *json = json_pack("{s:{s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:f,s:I,s:b}}", "result", "run_dir", dir,
-                             "epochs", result->epochs_done, "steps", (json_int_t)result->steps_done,
-                             "test_accuracy", result->test_accuracy, "test_loss", result->test_loss,
-                             "best_accuracy", result->best_accuracy, "seconds", result->seconds,
-                             "images_per_second", result->images_per_second, "allocated_bytes",
-                             (json_int_t)session->loaded->n_bytes, "interrupted", result->was_interrupted);
+    json_t *json =
+        json_pack("{s:{s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:f,s:I,s:b,s:I}}", "result", "run_dir", dir, "epochs",
+                  result->epochs_done, "steps", (json_int_t)result->steps_done, "test_accuracy",
+                  result->test_accuracy, "test_loss", result->test_loss, "best_accuracy",
+                  result->best_accuracy, "seconds", result->seconds, "images_per_second",
+                  result->images_per_second, "allocated_bytes", (json_int_t)session->loaded->n_bytes,
+                  "interrupted", result->was_interrupted, "bad_records", (json_int_t)result->n_bad_records);
     json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
     return;
   }
+  if (result->n_bad_records)
+    printf("%" PRId64 " records could not be read and were left out\n", result->n_bad_records);
   if (!result->was_evaluated) {
     printf("stopped after %" PRId64 " steps; go on with --resume --run-dir %s\n", result->steps_done, dir);
     return;

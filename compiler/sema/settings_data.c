@@ -37,12 +37,38 @@ static bool read_std(Sema *sema, const Setting *s, const Ast *atom, void *target
   return true;
 }
 
+static bool read_on_bad(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  static const char *const names[] = {"stop", "skip"};
+  static const MlaOnBad values[] = {MLA_BAD_STOP, MLA_BAD_SKIP};
+  int i = settings_choice(sema, s->key, atom, names, 2);
+  if (i >= 0) ((MlaData *)target)->on_bad = values[i];
+  return i >= 0;
+}
+
 #define DATA_AT(field) offsetof(MlaData, field)
 static const Setting augment_settings[] = {
     {.key = "pad", .path = "data.pad", .kind = SET_INT, .offset = DATA_AT(pad), .most = 1024},
     {.key = "reflect", .kind = SET_WORD, .offset = DATA_AT(pad_mode), .least = MLA_PAD_REFLECT},
     {.key = "zero", .kind = SET_WORD, .offset = DATA_AT(pad_mode), .least = MLA_PAD_ZERO},
     {.key = "crop", .path = "data.crop", .kind = SET_INT, .offset = DATA_AT(crop), .least = 1, .most = 65536},
+    {.key = "center",
+     .path = "data.center",
+     .kind = SET_INT,
+     .offset = DATA_AT(center),
+     .least = 1,
+     .most = 16384},
+    {.key = "resize",
+     .path = "data.resize",
+     .kind = SET_INT,
+     .offset = DATA_AT(resize),
+     .least = 1,
+     .most = 16384},
+    {.key = "random_resized_crop",
+     .path = "data.random_resized_crop",
+     .kind = SET_INT,
+     .offset = DATA_AT(random_resized_crop),
+     .least = 1,
+     .most = 16384},
     {.key = "flip", .kind = SET_FLAG, .offset = DATA_AT(flip)},
     {.key = NULL}};
 static const Setting normalize_settings[] = {{.key = "mean", .kind = SET_OTHER, .read = read_mean},
@@ -59,6 +85,8 @@ static const Setting data_settings[] = {
      .most = 1000000},
     {.key = "augment", .kind = SET_GROUP, .group = augment_settings},
     {.key = "normalize", .kind = SET_GROUP, .group = normalize_settings},
+    {.key = "workers", .path = "data.workers", .kind = SET_INT, .offset = DATA_AT(workers), .most = 64},
+    {.key = "on_bad", .path = "data.on_bad", .kind = SET_OTHER, .read = read_on_bad},
     {.key = NULL}};
 
 static bool data_is_complete(Sema *sema, const Item *item) {
@@ -74,6 +102,34 @@ static bool data_is_complete(Sema *sema, const Item *item) {
   return false;
 }
 
+// Two roads to the model's size that exclude each other.
+static bool augment_is_sound(Sema *sema, const Item *item) {
+  const MlaData *data = &sema->data;
+  const char *resizing = data->random_resized_crop ? "random_resized_crop" : data->resize ? "resize" : NULL;
+  const char *other = data->pad ? "pad" : data->crop && data->random_resized_crop ? "crop" : NULL;
+  if (!resizing || !other) return true;
+  sema_error(sema, item->ast->kids[0]->span,
+             "data %s has both %s and %s: one of them decides the size of the images", item->name, other,
+             resizing);
+  return false;
+}
+
+static void note_data(Sema *sema, Span span) {
+  const MlaData *data = &sema->data;
+  const struct {
+    const char *name;
+    int number;
+  } numbers[] = {{"data.classes", data->classes}, {"data.pad", data->pad},
+                 {"data.crop", data->crop},       {"data.center", data->center},
+                 {"data.resize", data->resize},   {"data.random_resized_crop", data->random_resized_crop},
+                 {"data.workers", data->workers}};
+  parameter_note(sema, "data.root", value_string(data->root, span), span);
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    parameter_note(sema, numbers[i].name, value_number(numbers[i].number, span), span);
+  const char *on_bad = data->on_bad == MLA_BAD_SKIP ? "skip" : "stop";
+  parameter_note(sema, "data.on_bad", value_string(on_bad, span), span);
+}
+
 bool settings_data(Sema *sema) {
   bool is_failed = false;
   const Reference *wanted = reference_choose(
@@ -86,23 +142,26 @@ bool settings_data(Sema *sema) {
   sema->data.name = item->name;
   if (!settings_read(sema, data_settings, arena_printf(sema->arena, "data %s", item->name),
                      item->ast->kids[1], &sema->data) ||
-      !settings_override(sema, data_settings, &sema->data) || !data_is_complete(sema, item))
+      !settings_override(sema, data_settings, &sema->data) || !data_is_complete(sema, item) ||
+      !augment_is_sound(sema, item))
     return false;
-  Span span = item->ast->kids[0]->span;
-  parameter_note(sema, "data.root", value_string(sema->data.root, span), span);
-  parameter_note(sema, "data.classes", value_number(sema->data.classes, span), span);
-  parameter_note(sema, "data.pad", value_number(sema->data.pad, span), span);
-  parameter_note(sema, "data.crop", value_number(sema->data.crop, span), span);
+  note_data(sema, item->ast->kids[0]->span);
   return sema->has_data = true;
+}
+
+static bool side_fits(Sema *sema, Shape image, Span span, const char *setting, int side) {
+  if (!side || (side == image.dim[1] && side == image.dim[2])) return true;
+  sema_error(sema, span, "the input is %lld x %lld, data %s makes images of %d x %d by %s",
+             (long long)image.dim[1], (long long)image.dim[2], sema->data.name, side, side, setting);
+  return false;
 }
 
 bool data_fits_input(Sema *sema, Shape image, Span span) {
   MlaData *data = &sema->data;
-  if (data->crop && (data->crop != image.dim[1] || data->crop != image.dim[2])) {
-    sema_error(sema, span, "the input is %lld x %lld, data %s crops to %d x %d", (long long)image.dim[1],
-               (long long)image.dim[2], data->name, data->crop, data->crop);
+  if (!side_fits(sema, image, span, "crop", data->crop) ||
+      !side_fits(sema, image, span, "center", data->center) ||
+      !side_fits(sema, image, span, "random_resized_crop", data->random_resized_crop))
     return false;
-  }
   if (data->n_mean && data->n_mean != image.dim[3]) {
     sema_error(sema, span, "the input has %lld channels, data %s normalises %d", (long long)image.dim[3],
                data->name, data->n_mean);

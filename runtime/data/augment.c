@@ -1,61 +1,9 @@
-// Padding, cropping, flipping and normalising in one pass over the output: each output pixel asks where it
-// comes from.
+// See augment.h. One pass over the output: each output pixel asks where it comes from.
 #include "runtime/data/augment.h"
+#include "runtime/data/window.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-// What `augment { }` would have to say for images of `have` pixels to fit `want`.
-static void suggest(char *text, size_t size, const MlaDataset *set, const MlaData *data) {
-  int missing_h = data->height - set->height, missing_w = data->width - set->width;
-  int missing = missing_h > missing_w ? missing_h : missing_w;
-  int pad = missing > 0 ? (missing + 1) / 2 : 0;
-  bool exact = set->height + 2 * pad == data->height && set->width + 2 * pad == data->width;
-  if (exact && pad > 0)
-    snprintf(text, size, "`pad %d` without a crop would mend it", pad);
-  else if (exact && data->pad > 0 && data->height == data->width)
-    snprintf(text, size,
-             "`crop %d`, a random window of the padded image, or leaving out pad and crop would mend it",
-             data->height);
-  else if (exact)
-    snprintf(text, size, "leaving out pad and crop would mend it");
-  else if (data->height == data->width && pad > 0)
-    snprintf(text, size, "`pad %d` with `crop %d` would mend it", pad, data->height);
-  else if (data->height == data->width)
-    snprintf(text, size, "`crop %d` would mend it", data->height);
-  else
-    snprintf(text, size, "an input of [%d, %d, %d] would mend it", set->height, set->width, set->channels);
-}
-
-static bool window_fits(const MlaDataset *set, const MlaData *data) {
-  int height = set->height + 2 * data->pad, width = set->width + 2 * data->pad;
-  if (data->crop > 0)
-    return data->height == data->crop && data->width == data->crop && height >= data->crop &&
-           width >= data->crop;
-  return height == data->height && width == data->width;
-}
-
-bool mla_augment_check(const MlaDataset *set, const MlaData *data, const char *what, MlaError *error) {
-  if (set->channels != data->channels || data->channels > MLA_MAX_CHANNELS)
-    return mla_fail(error, MLA_ERROR_INPUT,
-                    "%s are %d x %d x %d (height, width, channels), the model's input is %d x %d x %d", what,
-                    set->height, set->width, set->channels, data->height, data->width, data->channels);
-  int smaller = set->height < set->width ? set->height : set->width;
-  if (data->pad_mode == MLA_PAD_REFLECT && data->pad >= smaller)
-    return mla_fail(error, MLA_ERROR_INPUT,
-                    "%s are %d x %d pixels: too small to be padded by %d reflected pixels", what, set->height,
-                    set->width, data->pad);
-  if (window_fits(set, data)) return true;
-  char mend[128], crop[32] = "no crop";
-  suggest(mend, sizeof mend, set, data);
-  if (data->crop > 0) snprintf(crop, sizeof crop, "crop %d", data->crop);
-  return mla_fail(
-      error, MLA_ERROR_INPUT,
-      "%s are %d x %d x %d (height, width, channels), with pad %d and %s; the model's input is %d x %d x %d\n"
-      "%s",
-      what, set->height, set->width, set->channels, data->pad, crop, data->height, data->width,
-      data->channels, mend);
-}
 
 // float32 arithmetic for float32 programs: the same numbers as the usual frameworks' (x / 255 - mean) / std.
 static void fill_tables(MlaAugment *augment) {
@@ -72,23 +20,36 @@ static void fill_tables(MlaAugment *augment) {
 
 bool mla_augment_init(MlaAugment *augment, const MlaDataset *set, const MlaData *data, MlaElem elem,
                       bool train, MlaError *error) {
-  if (!mla_augment_check(set, data, "the data set's images", error)) return false;
-  *augment = (MlaAugment){.data = data,
-                          .height = set->height,
-                          .width = set->width,
-                          .random = train,
-                          .is_real = set->numbers != NULL,
+  if (!mla_augment_check(set, data, train, "the data set's images", error)) return false;
+  *augment = (MlaAugment){.set = set,
+                          .data = data,
+                          .source = set->source ? set->source : &mla_memory_source,
+                          .train = train,
                           .elem = elem};
-  augment->columns = calloc((size_t)data->width, sizeof *augment->columns);
-  if (!augment->columns) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   fill_tables(augment);
   return true;
 }
 
-void mla_augment_close(MlaAugment *augment) {
-  free(augment->columns);
-  augment->columns = NULL;
+bool mla_canvas_open(MlaCanvas *canvas, const MlaAugment *augment, MlaError *error) {
+  const MlaData *data = augment->data;
+  *canvas = (MlaCanvas){.augment = augment};
+  canvas->columns = malloc((size_t)data->width * sizeof *canvas->columns);
+  canvas->image = malloc((size_t)data->width * (size_t)data->height * (size_t)data->channels);
+  if (!canvas->columns || !canvas->image) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  canvas->reader = augment->source->open(augment->set, error);
+  return canvas->reader != NULL;
 }
+
+void mla_canvas_close(MlaCanvas *canvas) {
+  if (canvas->reader) canvas->augment->source->close(canvas->reader);
+  mla_axis_free(&canvas->rows);
+  mla_axis_free(&canvas->across);
+  free(canvas->columns);
+  free(canvas->image);
+  free(canvas->lines);
+}
+
+// ---- normalising ----
 
 // Where line `i` of the padded image comes from; -1: a padding of zeros. Reflection leaves the border line
 // single.
@@ -99,56 +60,123 @@ static int source_line(const MlaData *data, int i, int n) {
   return i < 0 ? -i : 2 * n - 2 - i;
 }
 
-// Channel c of the pixel whose first element is line[at]; at < 0: a pixel of padding.
-static float value_f32(const MlaAugment *augment, const void *line, int at, int c) {
-  if (!augment->is_real) return augment->table_f32[c][at < 0 ? 0 : ((const uint8_t *)line)[at + c]];
-  float value = at < 0 ? 0.0f : ((const float *)line)[at + c];
-  return (value - (float)augment->mean[c]) / (float)augment->std[c];
-}
-
-static double value_f64(const MlaAugment *augment, const void *line, int at, int c) {
-  if (!augment->is_real) return augment->table_f64[c][at < 0 ? 0 : ((const uint8_t *)line)[at + c]];
-  double value = at < 0 ? 0.0 : ((const float *)line)[at + c];
-  return (value - augment->mean[c]) / augment->std[c];
-}
-
-static void write_line_f32(const MlaAugment *augment, const void *line, float *to) {
-  int channels = augment->data->channels;
-  for (int x = 0; x < augment->data->width; x++) {
-    int at = line ? augment->columns[x] * channels : -1;
-    for (int c = 0; c < channels; c++) *to++ = value_f32(augment, line, at, c);
+static void write_bytes_f32(const MlaCanvas *canvas, const uint8_t *line, float *to) {
+  int channels = canvas->augment->data->channels;
+  for (int x = 0; x < canvas->augment->data->width; x++) {
+    const uint8_t *pixel = line && canvas->columns[x] >= 0 ? line + canvas->columns[x] * channels : NULL;
+    for (int c = 0; c < channels; c++) *to++ = canvas->augment->table_f32[c][pixel ? pixel[c] : 0];
   }
 }
 
-static void write_line_f64(const MlaAugment *augment, const void *line, double *to) {
-  int channels = augment->data->channels;
-  for (int x = 0; x < augment->data->width; x++) {
-    int at = line ? augment->columns[x] * channels : -1;
-    for (int c = 0; c < channels; c++) *to++ = value_f64(augment, line, at, c);
+static void write_bytes_f64(const MlaCanvas *canvas, const uint8_t *line, double *to) {
+  int channels = canvas->augment->data->channels;
+  for (int x = 0; x < canvas->augment->data->width; x++) {
+    const uint8_t *pixel = line && canvas->columns[x] >= 0 ? line + canvas->columns[x] * channels : NULL;
+    for (int c = 0; c < channels; c++) *to++ = canvas->augment->table_f64[c][pixel ? pixel[c] : 0];
   }
 }
 
-static int pick_offset(const MlaAugment *augment, int slack, MlaRng rng, uint64_t counter) {
-  if (!augment->random || augment->data->crop == 0) return slack / 2;
-  return (int)mla_rng_below(rng, counter, (uint64_t)slack + 1);
+static void write_numbers(const MlaCanvas *canvas, const float *line, void *to) {
+  const MlaAugment *augment = canvas->augment;
+  int channels = augment->data->channels;
+  for (int x = 0; x < augment->data->width; x++) {
+    const float *pixel = line && canvas->columns[x] >= 0 ? line + canvas->columns[x] * channels : NULL;
+    for (int c = 0; c < channels; c++) {
+      float value = pixel ? pixel[c] : 0;
+      if (augment->elem == MLA_F64)
+        ((double *)to)[x * channels + c] = (value - augment->mean[c]) / augment->std[c];
+      else
+        ((float *)to)[x * channels + c] = (value - (float)augment->mean[c]) / (float)augment->std[c];
+    }
+  }
 }
 
-void mla_augment_image(MlaAugment *augment, const void *image, void *to, MlaRng rng, int64_t position) {
-  const MlaData *data = augment->data;
-  uint64_t counter = (uint64_t)position * 4; // room for four draws an image
-  int top = pick_offset(augment, augment->height + 2 * data->pad - data->height, rng, counter);
-  int left = pick_offset(augment, augment->width + 2 * data->pad - data->width, rng, counter + 1);
-  bool mirror = augment->random && data->flip && mla_rng_bits(rng, counter + 2) & 1;
+static void write_line(const MlaCanvas *canvas, const void *line, void *to) {
+  if (canvas->augment->set->numbers)
+    write_numbers(canvas, line, to);
+  else if (canvas->augment->elem == MLA_F64)
+    write_bytes_f64(canvas, line, to);
+  else
+    write_bytes_f32(canvas, line, to);
+}
+
+// The window at (top, left) of the padded `height` x `width` pixels of the view.
+static void write_window(const MlaCanvas *canvas, const MlaView *view, int height, int width, int top,
+                         int left, bool mirror, void *to) {
+  const MlaData *data = canvas->augment->data;
+  int64_t line_bytes = (int64_t)data->width * data->channels * (canvas->augment->elem == MLA_F64 ? 8 : 4);
   for (int x = 0; x < data->width; x++)
-    augment->columns[x] = source_line(data, left + (mirror ? data->width - 1 - x : x), augment->width);
-  int64_t line_elems = (int64_t)data->width * data->channels;
-  int64_t line_bytes = (int64_t)augment->width * data->channels * (augment->is_real ? (int)sizeof(float) : 1);
+    canvas->columns[x] = source_line(data, left + (mirror ? data->width - 1 - x : x), width);
   for (int y = 0; y < data->height; y++) {
-    int row = source_line(data, top + y, augment->height);
-    const void *line = row < 0 ? NULL : (const char *)image + row * line_bytes;
-    if (augment->elem == MLA_F64)
-      write_line_f64(augment, line, (double *)to + y * line_elems);
-    else
-      write_line_f32(augment, line, (float *)to + y * line_elems);
+    int row = source_line(data, top + y, height);
+    write_line(canvas, row < 0 ? NULL : (const char *)view->pixels + row * view->stride,
+               (char *)to + y * line_bytes);
   }
+}
+
+// ---- one record ----
+
+static bool read_plain(MlaCanvas *canvas, const MlaPlacement *place, void *to, MlaError *error) {
+  const MlaAugment *augment = canvas->augment;
+  const MlaData *data = augment->data;
+  MlaWindow whole = place->box, window = {place->top, place->left, data->height, data->width};
+  MlaView view;
+  if (data->pad) { // reflected lines may lie anywhere
+    if (!augment->source->read(canvas->reader, &whole, &view, error)) return false;
+    write_window(canvas, &view, whole.height, whole.width, place->top, place->left, place->is_mirror, to);
+    return true;
+  }
+  if (!augment->source->read(canvas->reader, &window, &view, error)) return false;
+  write_window(canvas, &view, window.height, window.width, 0, 0, place->is_mirror, to);
+  return true;
+}
+
+static bool make_lines(MlaCanvas *canvas, MlaError *error) {
+  size_t wanted = (size_t)(canvas->rows.to - canvas->rows.from) * (size_t)canvas->across.n *
+                  (size_t)canvas->augment->data->channels;
+  if (wanted <= canvas->lines_bytes) return true;
+  free(canvas->lines);
+  canvas->lines = malloc(wanted);
+  canvas->lines_bytes = canvas->lines ? wanted : 0;
+  return canvas->lines || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+}
+
+static bool read_resized(MlaCanvas *canvas, const MlaPlacement *place, void *to, MlaError *error) {
+  const MlaAugment *augment = canvas->augment;
+  const MlaData *data = augment->data;
+  MlaAxis *rows = &canvas->rows, *across = &canvas->across;
+  if (!mla_axis_set(rows, place->box.height, place->height, place->top, data->height, error) ||
+      !mla_axis_set(across, place->box.width, place->width, place->left, data->width, error) ||
+      !make_lines(canvas, error))
+    return false;
+  MlaWindow needed = {place->box.top + rows->from, place->box.left + across->from, rows->to - rows->from,
+                      across->to - across->from};
+  MlaView view;
+  if (!augment->source->read(canvas->reader, &needed, &view, error)) return false;
+  mla_resample(&view, rows, across, data->channels, canvas->lines, canvas->image);
+  // A resized image has no padding: begins where padding would end.
+  MlaView image = {canvas->image, (int64_t)data->width * data->channels};
+  write_window(canvas, &image, data->height, data->width, data->pad, data->pad, place->is_mirror, to);
+  return true;
+}
+
+static bool fail_size(const MlaCanvas *canvas, int64_t record, int height, int width, MlaError *error) {
+  const MlaData *data = canvas->augment->data;
+  char name[512];
+  canvas->augment->source->name(canvas->augment->set, record, name, sizeof name);
+  return mla_fail(
+      error, MLA_ERROR_INPUT,
+      "%s has %d x %d pixels, with pad %d and resize %d; the model's input is %d x %d\n`resize` with "
+      "`crop` or `center` makes all images fit",
+      name, height, width, data->pad, data->resize, data->height, data->width);
+}
+
+bool mla_augment_record(MlaCanvas *canvas, int64_t record, MlaRng rng, void *to, MlaError *error) {
+  const MlaAugment *augment = canvas->augment;
+  int height, width;
+  MlaPlacement place;
+  if (!augment->source->begin(canvas->reader, record, &height, &width, error)) return false;
+  if (!mla_place(&place, augment->data, height, width, augment->train, rng, record))
+    return fail_size(canvas, record, height, width, error);
+  return place.is_resized ? read_resized(canvas, &place, to, error) : read_plain(canvas, &place, to, error);
 }

@@ -55,7 +55,7 @@ static bool check_set(const MlaDataset *set, const MlaData *data, const char *ro
   if (set->n == 0) return mla_fail(error, MLA_ERROR_INPUT, "%s: no %s images", root, split);
   char what[512];
   snprintf(what, sizeof what, "the %s images in %.400s", split, root);
-  return mla_augment_check(set, data, what, error);
+  return mla_augment_check(set, data, train, what, error);
 }
 
 bool mla_dataset_open(MlaDataset *set, const MlaData *data, const char *root, bool train, MlaError *error) {
@@ -68,8 +68,58 @@ bool mla_dataset_open(MlaDataset *set, const MlaData *data, const char *root, bo
 }
 
 void mla_dataset_close(MlaDataset *set) {
+  if (set->source && set->source->release) set->source->release(set);
+  for (int i = 0; i < set->n_classes; i++) free(set->classes[i]);
+  free(set->classes);
   free(set->images);
   free(set->numbers);
   free(set->labels);
+  free(set->is_bad);
+  free(set->notes);
   *set = (MlaDataset){0};
+}
+
+bool mla_dataset_agree(const MlaDataset *train, const MlaDataset *test, MlaError *error) {
+  if (!train->classes || !test->classes) return true;
+  for (int i = 0; i < train->n_classes || i < test->n_classes; i++) {
+    const char *left = i < train->n_classes ? train->classes[i] : "missing";
+    const char *right = i < test->n_classes ? test->classes[i] : "missing";
+    if (strcmp(left, right) != 0)
+      return mla_fail(
+          error, MLA_ERROR_INPUT,
+          "the classes of training and test images differ: class %d is %s in training, %s in the test", i,
+          left, right);
+  }
+  return true;
+}
+
+// ---- records left out ----
+
+enum { MAX_NOTES = 1 << 16 }; // bytes
+
+static bool add_note(MlaDataset *set, const char *text, MlaError *error) {
+  size_t used = set->notes ? strlen(set->notes) : 0;
+  if (used > MAX_NOTES) return true; // who has not asked for so long only hears the count
+  char *notes;
+  if (asprintf(&notes, "%s%sleft out: %s", used ? set->notes : "", used ? "\n" : "", text) < 0)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  free(set->notes);
+  set->notes = notes;
+  return true;
+}
+
+// A record is noted once, however many epochs meet it.
+bool mla_dataset_note_bad(MlaDataset *set, int64_t record, const char *text, MlaError *error) {
+  if (!set->is_bad) set->is_bad = calloc((size_t)set->n, 1);
+  if (!set->is_bad) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  if (set->is_bad[record]) return true;
+  set->is_bad[record] = 1;
+  set->n_bad++;
+  return add_note(set, text, error);
+}
+
+char *mla_dataset_take_notes(MlaDataset *set) {
+  char *notes = set->notes;
+  set->notes = NULL;
+  return notes;
 }

@@ -1,152 +1,277 @@
-// Two batches of memory and one thread: it fills one while the caller computes with the other. What a batch
-// holds is a function of (seed, epoch, number of the batch), never of timing, so a loader started at batch 40
-// gives the same bytes as one that walked there.
+// Two batches of memory and some threads: they fill one batch while the caller computes with the other. The threads
+// take runs of a few records in the order of the epoch and write each image to its place, so a batch's bytes do not
+// depend on who filled it. What it holds is a function of (seed, epoch, number of the batch), never of timing: a loader
+// started at batch 40 gives the same bytes as one that walked there.
+//
+// A record that cannot be read leaves its error at its place. The caller meets it when the batch's turn comes, first
+// record first: it ends the epoch or, with `on_bad skip`, the record is left out and noted.
 #include "runtime/data/augment.h"
+#include "runtime/data/order.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_SLOTS = 2 };
+enum { N_SLOTS = 2, RUN = 8, MAX_WORKERS = 64 };
+
+typedef struct Slot {
+  MlaBatch batch;
+  const MlaError **errors; // [batch] NULL: good
+  int64_t n_missing;       // images not written yet; under the loader's lock
+} Slot;
+
+typedef struct Worker {
+  MlaLoader *loader;
+  MlaCanvas canvas;
+  pthread_t thread;
+} Worker;
 
 struct MlaLoader {
-  const MlaDataset *set;
+  MlaDataset *set;
   MlaAugment augment;
   MlaRng rng;
-  int64_t batch, first, n_batches;
-  int64_t *order; // [set->n] image at each position of the epoch
-  MlaBatch slots[N_SLOTS];
-  // Shared with the thread, under the lock: batches filled, handed out and given back, each counted from
-  // `first`.
+  int64_t batch, first, n_batches, image_bytes;
+  int64_t *order; // [set->n] record at each position of the epoch
+  Slot slots[N_SLOTS];
+  // Shared with the threads, under the lock. Batches are counted from `first`.
   pthread_mutex_t lock;
-  pthread_cond_t changed;
-  int64_t filled, given, released;
+  pthread_cond_t room, done;
+  int64_t position;        // of the next record that nobody has taken
+  int64_t given, released; // batches handed out and given back
   bool stopping;
-  bool has_thread;
-  pthread_t thread;
+  int n_workers;
+  Worker workers[MAX_WORKERS];
 };
 
 int64_t mla_n_batches(int64_t n_images, int64_t batch) {
   return (n_images + batch - 1) / batch;
 }
 
-static void shuffle(int64_t *order, int64_t n, uint64_t seed, int epoch) {
-  MlaRng rng = mla_rng_stream(seed, 'S', (uint64_t)epoch);
-  for (int64_t i = n - 1; i > 0; i--) {
-    int64_t j = (int64_t)mla_rng_below(rng, (uint64_t)i, (uint64_t)i + 1), kept = order[i];
-    order[i] = order[j];
-    order[j] = kept;
-  }
+// ---- the threads ----
+
+typedef struct Run {
+  Slot *slot;
+  int64_t position, n; // in the epoch
+} Run;
+
+static bool has_room(const MlaLoader *loader) {
+  return loader->position / loader->batch - loader->first < loader->released + N_SLOTS;
 }
 
-static void fill_batch(MlaLoader *loader, int64_t index) {
-  MlaBatch *slot = &loader->slots[index % N_SLOTS];
-  const MlaDataset *set = loader->set;
-  const MlaData *data = loader->augment.data;
-  int64_t begin = index * loader->batch, image_elems = (int64_t)set->height * set->width * set->channels;
-  const char *images = set->numbers ? (const char *)set->numbers : (const char *)set->images;
-  int64_t image_bytes = image_elems * (set->numbers ? (int64_t)sizeof *set->numbers : 1);
-  int64_t elem_bytes = loader->augment.elem == MLA_F64 ? 8 : 4;
-  int64_t out_bytes = (int64_t)data->height * data->width * data->channels * elem_bytes;
-  slot->index = index;
-  slot->n = set->n - begin < loader->batch ? set->n - begin : loader->batch;
-  for (int64_t i = 0; i < slot->n; i++) {
-    int64_t image = loader->order[begin + i];
-    slot->labels[i] = set->labels[image];
-    mla_augment_image(&loader->augment, images + image * image_bytes, (char *)slot->images + i * out_bytes,
-                      loader->rng, begin + i);
+static void begin_batch(MlaLoader *loader, Slot *slot, int64_t index) {
+  int64_t left = loader->set->n - index * loader->batch;
+  slot->batch.index = index;
+  slot->batch.n = slot->n_missing = left < loader->batch ? left : loader->batch;
+}
+
+// The next records to be written; false: there are none, or nobody wants them.
+static bool take_run(MlaLoader *loader, Run *run) {
+  pthread_mutex_lock(&loader->lock);
+  while (!loader->stopping && loader->position < loader->set->n && !has_room(loader))
+    pthread_cond_wait(&loader->room, &loader->lock);
+  bool is_taken = !loader->stopping && loader->position < loader->set->n;
+  if (is_taken) {
+    int64_t index = loader->position / loader->batch, in_batch = loader->position % loader->batch;
+    run->slot = &loader->slots[index % N_SLOTS];
+    if (in_batch == 0) begin_batch(loader, run->slot, index);
+    run->position = loader->position;
+    run->n = run->slot->batch.n - in_batch < RUN ? run->slot->batch.n - in_batch : RUN;
+    loader->position += run->n;
   }
+  pthread_mutex_unlock(&loader->lock);
+  return is_taken;
+}
+
+// Stands where there was no memory for a message.
+static const MlaError no_memory = {MLA_ERROR_SYSTEM, "out of memory"};
+
+static const MlaError *keep_error(const MlaError *error) {
+  MlaError *kept = malloc(sizeof *kept);
+  if (!kept) return &no_memory;
+  *kept = *error;
+  return kept;
+}
+
+static void drop_error(const MlaError **place) {
+  if (*place != &no_memory) free((void *)*place);
+  *place = NULL;
+}
+
+static void write_record(Worker *worker, Slot *slot, int64_t position) {
+  MlaLoader *loader = worker->loader;
+  int64_t record = loader->order[position], place = position % loader->batch;
+  MlaError error = {0};
+  slot->errors[place] = NULL;
+  slot->batch.labels[place] = loader->set->labels[record];
+  char *to = (char *)slot->batch.images + place * loader->image_bytes;
+  if (!mla_augment_record(&worker->canvas, record, loader->rng, to, &error))
+    slot->errors[place] = keep_error(&error);
 }
 
 static void *work(void *argument) {
-  MlaLoader *loader = argument;
-  int64_t n = loader->n_batches - loader->first;
-  for (int64_t i = 0; i < n; i++) {
+  Worker *worker = argument;
+  MlaLoader *loader = worker->loader;
+  Run run;
+  while (take_run(loader, &run)) {
+    for (int64_t i = 0; i < run.n; i++) write_record(worker, run.slot, run.position + i);
     pthread_mutex_lock(&loader->lock);
-    while (i - loader->released >= N_SLOTS && !loader->stopping)
-      pthread_cond_wait(&loader->changed, &loader->lock);
-    bool stopping = loader->stopping;
-    pthread_mutex_unlock(&loader->lock);
-    if (stopping) break;
-    fill_batch(loader, loader->first + i);
-    pthread_mutex_lock(&loader->lock);
-    loader->filled++;
-    pthread_cond_broadcast(&loader->changed);
+    run.slot->n_missing -= run.n;
+    if (run.slot->n_missing == 0) pthread_cond_broadcast(&loader->done);
     pthread_mutex_unlock(&loader->lock);
   }
   return NULL;
 }
 
+// ---- starting and stopping ----
+
+static int count_cores(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static int choose_workers(const MlaLoader *loader) {
+  int n = loader->augment.data->workers;
+  if (n == 0) n = loader->augment.source->is_slow ? count_cores() : 1;
+  int64_t runs = (loader->batch + RUN - 1) / RUN * N_SLOTS; // no more than can be busy at once
+  if (n > runs) n = (int)runs;
+  return n > MAX_WORKERS ? MAX_WORKERS : n;
+}
+
 static bool allocate(MlaLoader *loader) {
-  const MlaData *data = loader->augment.data;
-  size_t elem_bytes = loader->augment.elem == MLA_F64 ? 8 : 4;
-  size_t image_elems = (size_t)data->height * (size_t)data->width * (size_t)data->channels;
   loader->order = malloc((size_t)loader->set->n * sizeof *loader->order);
-  if (!loader->order) return false;
-  for (int64_t i = 0; i < loader->set->n; i++) loader->order[i] = i;
   for (int i = 0; i < N_SLOTS; i++) {
-    loader->slots[i].images = malloc((size_t)loader->batch * image_elems * elem_bytes);
-    loader->slots[i].labels = malloc((size_t)loader->batch * sizeof(int32_t));
-    if (!loader->slots[i].images || !loader->slots[i].labels) return false;
+    Slot *slot = &loader->slots[i];
+    slot->batch.images = malloc((size_t)loader->batch * (size_t)loader->image_bytes);
+    slot->batch.labels = malloc((size_t)loader->batch * sizeof(int32_t));
+    slot->errors = calloc((size_t)loader->batch, sizeof *slot->errors);
+    if (!slot->batch.images || !slot->batch.labels || !slot->errors) return false;
+  }
+  return loader->order != NULL;
+}
+
+static bool start_workers(MlaLoader *loader, MlaError *error) {
+  int n = choose_workers(loader);
+  for (int i = 0; i < n; i++) {
+    Worker *worker = &loader->workers[i];
+    worker->loader = loader;
+    bool good = mla_canvas_open(&worker->canvas, &loader->augment, error);
+    int code = good ? pthread_create(&worker->thread, NULL, work, worker) : 0;
+    if (code != 0) mla_fail(error, MLA_ERROR_SYSTEM, "the data loader's thread: %s", strerror(code));
+    if (!good || code != 0) return mla_canvas_close(&worker->canvas), false;
+    loader->n_workers++;
   }
   return true;
 }
 
-static bool start_thread(MlaLoader *loader, MlaError *error) {
-  int code = pthread_create(&loader->thread, NULL, work, loader);
-  loader->has_thread = code == 0;
-  return code == 0 || mla_fail(error, MLA_ERROR_SYSTEM, "the data loader's thread: %s", strerror(code));
+static void prepare(MlaLoader *loader, int64_t batch, uint64_t seed, int epoch, int64_t first_batch) {
+  const MlaData *data = loader->augment.data;
+  loader->batch = batch;
+  loader->image_bytes =
+      (int64_t)data->height * data->width * data->channels * (loader->augment.elem == MLA_F64 ? 8 : 4);
+  loader->n_batches = mla_n_batches(loader->set->n, batch);
+  loader->first = first_batch < loader->n_batches ? first_batch : loader->n_batches;
+  loader->position = loader->first * batch;
+  loader->rng = mla_rng_stream(seed, 'A', (uint64_t)epoch);
 }
 
-MlaLoader *mla_loader_start(const MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch,
-                            bool train, uint64_t seed, int epoch, int64_t first_batch, MlaError *error) {
+MlaLoader *mla_loader_start(MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch, bool train,
+                            uint64_t seed, int epoch, int64_t first_batch, MlaError *error) {
   MlaLoader *loader = calloc(1, sizeof *loader);
   if (!loader) {
     mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
     return NULL;
   }
   loader->set = set;
-  loader->batch = batch;
-  loader->n_batches = mla_n_batches(set->n, batch);
-  loader->first = first_batch < loader->n_batches ? first_batch : loader->n_batches;
-  loader->rng = mla_rng_stream(seed, 'A', (uint64_t)epoch);
   pthread_mutex_init(&loader->lock, NULL);
-  pthread_cond_init(&loader->changed, NULL);
+  pthread_cond_init(&loader->room, NULL);
+  pthread_cond_init(&loader->done, NULL);
   bool good = mla_augment_init(&loader->augment, set, data, elem, train, error);
+  if (good) prepare(loader, batch, seed, epoch, first_batch);
   if (good && !allocate(loader)) good = mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for the batches");
-  if (good && train) shuffle(loader->order, set->n, seed, epoch);
-  if (good && start_thread(loader, error)) return loader;
+  good = good && mla_order_fill(loader->order, set, train, seed, epoch, error);
+  if (good && start_workers(loader, error)) return loader;
   mla_loader_stop(loader);
   return NULL;
-}
-
-const MlaBatch *mla_loader_next(MlaLoader *loader) {
-  pthread_mutex_lock(&loader->lock);
-  loader->released = loader->given;
-  pthread_cond_broadcast(&loader->changed);
-  const MlaBatch *batch = NULL;
-  if (loader->given < loader->n_batches - loader->first) {
-    while (loader->filled <= loader->given) pthread_cond_wait(&loader->changed, &loader->lock);
-    batch = &loader->slots[(loader->first + loader->given++) % N_SLOTS];
-  }
-  pthread_mutex_unlock(&loader->lock);
-  return batch;
 }
 
 void mla_loader_stop(MlaLoader *loader) {
   if (!loader) return;
   pthread_mutex_lock(&loader->lock);
   loader->stopping = true;
-  pthread_cond_broadcast(&loader->changed);
+  pthread_cond_broadcast(&loader->room);
   pthread_mutex_unlock(&loader->lock);
-  if (loader->has_thread) pthread_join(loader->thread, NULL);
+  for (int i = 0; i < loader->n_workers; i++) {
+    pthread_join(loader->workers[i].thread, NULL);
+    mla_canvas_close(&loader->workers[i].canvas);
+  }
   pthread_mutex_destroy(&loader->lock);
-  pthread_cond_destroy(&loader->changed);
-  mla_augment_close(&loader->augment);
+  pthread_cond_destroy(&loader->room);
+  pthread_cond_destroy(&loader->done);
   for (int i = 0; i < N_SLOTS; i++) {
-    free(loader->slots[i].images);
-    free(loader->slots[i].labels);
+    for (int64_t k = 0; loader->slots[i].errors && k < loader->batch; k++)
+      drop_error(&loader->slots[i].errors[k]);
+    free(loader->slots[i].errors);
+    free(loader->slots[i].batch.images);
+    free(loader->slots[i].batch.labels);
   }
   free(loader->order);
   free(loader);
+}
+
+// ---- handing out ----
+
+static bool is_done(const MlaLoader *loader, const Slot *slot, int64_t index) {
+  return loader->position > index * loader->batch && slot->n_missing == 0;
+}
+
+// Gives back the batch handed out before and waits for the next; NULL: the epoch is over.
+static Slot *wait_for_batch(MlaLoader *loader) {
+  Slot *slot = NULL;
+  pthread_mutex_lock(&loader->lock);
+  loader->released = loader->given;
+  pthread_cond_broadcast(&loader->room);
+  int64_t index = loader->first + loader->given;
+  if (index < loader->n_batches) {
+    slot = &loader->slots[index % N_SLOTS];
+    while (!is_done(loader, slot, index)) pthread_cond_wait(&loader->done, &loader->lock);
+    loader->given++;
+  }
+  pthread_mutex_unlock(&loader->lock);
+  return slot;
+}
+
+static void move_image(MlaLoader *loader, MlaBatch *batch, int64_t to, int64_t from) {
+  char *images = batch->images;
+  if (to == from) return;
+  memcpy(images + to * loader->image_bytes, images + from * loader->image_bytes, (size_t)loader->image_bytes);
+  batch->labels[to] = batch->labels[from];
+}
+
+// Closes the gaps that records left which could not be read.
+static bool settle(MlaLoader *loader, Slot *slot, MlaError *error) {
+  bool may_skip = loader->augment.data->on_bad == MLA_BAD_SKIP;
+  int64_t n = 0;
+  for (int64_t i = 0; i < slot->batch.n; i++) {
+    const MlaError *bad = slot->errors[i];
+    if (!bad) {
+      move_image(loader, &slot->batch, n++, i);
+      continue;
+    }
+    int64_t record = loader->order[slot->batch.index * loader->batch + i];
+    if (!may_skip || bad->kind != MLA_ERROR_INPUT) return mla_fail(error, bad->kind, "%s", bad->text);
+    if (!mla_dataset_note_bad(loader->set, record, bad->text, error)) return false;
+    drop_error(&slot->errors[i]);
+  }
+  slot->batch.n = n;
+  return true;
+}
+
+bool mla_loader_next(MlaLoader *loader, const MlaBatch **batch, MlaError *error) {
+  *batch = NULL;
+  Slot *slot = wait_for_batch(loader);
+  if (!slot) return true;
+  if (!settle(loader, slot, error)) return false;
+  *batch = &slot->batch;
+  return true;
 }

@@ -3,12 +3,13 @@
 #include "runtime/train/step.h"
 #include "runtime/train/train.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 typedef struct Score {
   double loss;
-  int64_t n_right;
+  int64_t n_right, n;
 } Score;
 
 static double logit_at(const void *logits, bool is_double, int64_t i) {
@@ -26,6 +27,7 @@ static void score_image(Score *score, const void *logits, bool is_double, int64_
   for (int c = 0; c < classes; c++) sum += exp(logit_at(logits, is_double, first + c) - largest);
   score->loss += log(sum) + largest - logit_at(logits, is_double, first + label);
   score->n_right += answer == label;
+  score->n++;
 }
 
 static bool score_batch(MlaLoaded *loaded, const MlaBatch *batch, void *logits, Score *score,
@@ -42,21 +44,21 @@ static bool score_batch(MlaLoaded *loaded, const MlaBatch *batch, void *logits, 
   return true;
 }
 
-static bool score_split(MlaLoaded *loaded, const MlaDataset *test, void *logits, Score *score,
-                        MlaError *error) {
+static bool score_split(MlaLoaded *loaded, MlaDataset *test, void *logits, Score *score, MlaError *error) {
   const MlaProgram *program = loaded->program;
   MlaLoader *loader =
       mla_loader_start(test, &program->data, program->elem, program->recipe.batch, false, 0, 0, 0, error);
   if (!loader) return false;
-  bool good = true;
   const MlaBatch *batch;
-  while (good && (batch = mla_loader_next(loader))) good = score_batch(loaded, batch, logits, score, error);
+  bool good = mla_loader_next(loader, &batch, error);
+  while (good && batch)
+    good = (batch->n == 0 || score_batch(loaded, batch, logits, score, error)) &&
+           mla_loader_next(loader, &batch, error);
   mla_loader_stop(loader);
   return good;
 }
 
-bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, double *accuracy,
-                  MlaError *error) {
+bool mla_evaluate(MlaLoaded *loaded, MlaDataset *test, double *loss, double *accuracy, MlaError *error) {
   const MlaProgram *program = loaded->program;
   if (program->eval.output < 0) return mla_fail(error, MLA_ERROR_INPUT, "the plan has no output to evaluate");
   if (!mla_step_check(program, &program->eval, error)) return false;
@@ -65,7 +67,9 @@ bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, doubl
   Score score = {0};
   bool good = score_split(loaded, test, logits, &score, error);
   free(logits);
-  *loss = score.loss / (double)test->n;
-  *accuracy = (double)score.n_right / (double)test->n;
+  if (good && score.n == 0)
+    good = mla_fail(error, MLA_ERROR_INPUT, "none of the %" PRId64 " test images can be read", test->n);
+  *loss = score.loss / (double)score.n;
+  *accuracy = (double)score.n_right / (double)score.n;
   return good;
 }

@@ -109,11 +109,23 @@ static bool is_checkpoint_due(const Run *run) {
   return every > 0 && run->progress.step % every == 0 && run->progress.batch < run->n_batches;
 }
 
+static void note_bad_records(Run *run, MlaDataset *set) {
+  char *notes = mla_dataset_take_notes(set);
+  if (notes) mla_display_note(&run->display, notes);
+  free(notes);
+}
+
 static bool train_batches(Run *run, MlaLoader *loader, double lr, MlaError *error) {
   while (!should_stop(run)) {
     double started = mla_seconds();
-    const MlaBatch *batch = mla_loader_next(loader);
+    const MlaBatch *batch;
+    if (!mla_loader_next(loader, &batch, error)) return false;
+    note_bad_records(run, &run->data->train);
     if (!batch) break;
+    if (batch->n == 0) { // nothing of it can be read
+      run->progress.batch++;
+      continue;
+    }
     if (!train_step(run, batch, lr, started, error)) return false;
     if (is_checkpoint_due(run) && !save(run, error)) return false;
   }
@@ -124,6 +136,7 @@ static bool evaluate(Run *run, MlaError *error) {
   MlaRunResult *result = run->result;
   if (!mla_evaluate(run->loaded, &run->data->test, &result->test_loss, &result->test_accuracy, error))
     return false;
+  note_bad_records(run, &run->data->test);
   if (!isfinite(result->test_loss))
     return mla_fail(error, MLA_ERROR_INPUT, "epoch %d: the test loss is %f; training stopped",
                     run->progress.epoch, result->test_loss);
@@ -247,7 +260,8 @@ static void name_checkpoint(const Run *run, MlaError *error) {
 bool mla_run_data_open(MlaRunData *data, const MlaData *what, const char *root, MlaError *error) {
   *data = (MlaRunData){0};
   if (mla_dataset_open(&data->train, what, root, true, error) &&
-      mla_dataset_open(&data->test, what, root, false, error))
+      mla_dataset_open(&data->test, what, root, false, error) &&
+      mla_dataset_agree(&data->train, &data->test, error))
     return true;
   mla_run_data_close(data);
   return false;
@@ -274,6 +288,7 @@ bool mla_train(MlaLoaded *loaded, MlaRunData *data, const MlaRunOptions *options
   result->epochs_done = run.progress.epoch - 1;
   result->steps_done = run.progress.step;
   result->best_accuracy = run.progress.best_accuracy;
+  result->n_bad_records = run.data->train.n_bad + run.data->test.n_bad;
   close_run(&run);
   return good;
 }

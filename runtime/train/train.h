@@ -22,6 +22,7 @@ typedef struct MlaRunResult {
   double test_accuracy, test_loss, best_accuracy; // in [0, 1]
   double seconds, images_per_second;              // of the whole call; while training (evaluations left out)
   bool was_interrupted;
+  int64_t n_bad_records; // left out because they cannot be read
 } MlaRunResult;
 
 // Both splits of a run. Opened before anything is compiled or written, so that what is wrong with them is said first.
@@ -39,8 +40,8 @@ bool mla_init_states(MlaLoaded *loaded, uint64_t seed, MlaError *error);
 // module's name; the last good checkpoint stays and the message names it.
 bool mla_train(MlaLoaded *loaded, MlaRunData *data, const MlaRunOptions *options, MlaRunResult *result,
                MlaError *error);
-// Loss (mean cross entropy) and accuracy of the backbone on the test split.
-bool mla_evaluate(MlaLoaded *loaded, const MlaDataset *test, double *loss, double *accuracy, MlaError *error);
+// Loss (mean cross entropy) and accuracy of the backbone on the test split, without the records left out (`on_bad skip`).
+bool mla_evaluate(MlaLoaded *loaded, MlaDataset *test, double *loss, double *accuracy, MlaError *error);
 
 // lr of an epoch counted from 1 (methods.md 2.4).
 double mla_learning_rate(const MlaRecipe *recipe, int epoch);

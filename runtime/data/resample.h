@@ -1,0 +1,23 @@
+// Bilinear resampling with antialiasing: an output pixel is the mean of the source pixels under a triangle as wide as
+// the scale (never narrower than two source pixels), columns first, then rows. Weights are rounded to 22 bits after
+// the point and both passes round to bytes: the same bytes as Pillow 11's `resize(size, BILINEAR)`, by which the field's
+// papers prepare their images. Private to this folder.
+#pragma once
+#include "runtime/data/source.h"
+
+// The output lines first .. first + n of an axis on which `source` pixels become `target`.
+typedef struct MlaAxis {
+  int n, taps;      // taps: room for the weights of one output line
+  int from, to;     // source lines that are looked at
+  int *begin;       // [n] first source line of each output line, counted from `from`
+  int *count;       // [n] how many follow, itself included
+  int32_t *weights; // [n, taps]
+  int64_t capacity;
+} MlaAxis;
+
+bool mla_axis_set(MlaAxis *axis, int source, int target, int first, int n, MlaError *error);
+void mla_axis_free(MlaAxis *axis);
+
+// `view`: the lines and columns from..to of the two axes. `lines`: room for (rows->to - rows->from) * columns->n pixels.
+void mla_resample(const MlaView *view, const MlaAxis *rows, const MlaAxis *columns, int channels,
+                  uint8_t *lines, uint8_t *to);
