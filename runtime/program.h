@@ -125,16 +125,19 @@ typedef enum MlaScheduleKind {
   MLA_SCHEDULE_STEP
 } MlaScheduleKind;
 
-// methods.md 2.4: lr of epoch e = 1..epochs. Cosine: lr/2 (1 + cos(pi e / epochs)); during the first `warmup` epochs
-// multiplied by (e-1)/warmup, plus warmup_start (warmup + 1 - e). Step: lr times factor at each milestone passed.
+// lr of epoch e = 1..epochs. Cosine: lr/2 (1 + cos(pi (e - 1 + start) / epochs)); during the first `warmup` epochs
+// multiplied by (e-1)/warmup, plus warmup_start (warmup + 1 - e). Step: lr times factor at each milestone passed, or
+// after every `every` epochs.
 typedef struct MlaRecipe {
   double lr, momentum, weight_decay;
   bool nesterov;
   MlaScheduleKind schedule;
+  int start; // cosine: what the first epoch is counted as, 1 or 0
   int warmup;
   double warmup_start; // added per epoch missing of the warm-up: 0.001
   int n_milestones;
   int milestones[MLA_MAX_MILESTONES];
+  int every; // 0: at the milestones
   double factor;
   int epochs;
   int64_t batch;

@@ -271,6 +271,7 @@ static bool check_recipe(Check *c) {
   const MlaRecipe *r = &c->program->recipe;
   if (!in_range(c, "recipe.batch", r->batch, 1, MAX_COUNT) ||
       !in_range(c, "recipe.epochs", r->epochs, 1, INT32_MAX) ||
+      !in_range(c, "recipe.start", r->start, 0, 1) || !in_range(c, "recipe.every", r->every, 0, INT32_MAX) ||
       !in_range(c, "recipe.warmup", r->warmup, 0, INT32_MAX) ||
       !in_range(c, "recipe.milestones", r->n_milestones, 0, MLA_MAX_MILESTONES))
     return false;

@@ -60,6 +60,7 @@ static const char *name_hint(const char *name) {
   static const char *const only_auxiliary[] = {"x", "image", "label", "index", "modules"};
   for (size_t i = 0; i < sizeof only_auxiliary / sizeof *only_auxiliary; i++)
     if (!strcmp(only_auxiliary[i], name)) return "it is known in auxiliaries and `final`";
+  if (!strcmp(name, "classes")) return "the data is not chosen yet: `train` says which";
   OpKind op = op_find(name);
   if (op != OP_none) return "an operator of that name exists, but layers and arithmetic make it";
   return NULL;

@@ -36,12 +36,21 @@ static bool read_number(Sema *sema, const Setting *s, const Ast *atom, double *o
   return true;
 }
 
+// Words are no values, but which word it is may be computed.
+static const Ast *chosen(Sema *sema, const Ast *atom) {
+  bool truth;
+  while (atom->kind == AST_CONDITION) {
+    if (!expect_truth(sema, eval(sema, NULL, atom->kids[0]), "the condition of `if`", &truth)) return NULL;
+    atom = atom->kids[truth ? 1 : 2];
+  }
+  return atom;
+}
+
 static bool read_atom(Sema *sema, const Setting *s, const Ast *atom, void *target) {
   char *place = (char *)target + s->offset;
   double number = 0;
   bool truth;
   switch (s->kind) {
-  case SET_FLAG: return *(bool *)place = true;
   case SET_WORD: *(int *)place = (int)s->least; return true;
   case SET_INT:
   case SET_INT64:
@@ -54,6 +63,7 @@ static bool read_atom(Sema *sema, const Setting *s, const Ast *atom, void *targe
     else
       *(double *)place = number;
     return true;
+  case SET_FLAG:
   case SET_TRUTH:
     if (!expect_truth(sema, eval(sema, NULL, atom), s->key, &truth)) return false;
     *(bool *)place = truth;
@@ -63,7 +73,7 @@ static bool read_atom(Sema *sema, const Setting *s, const Ast *atom, void *targe
     if (atom->kind == AST_SETTINGS) return settings_read(sema, s->group, s->key, atom, target);
     sema_error(sema, atom->span, "%s is followed by settings in braces", s->key);
     return false;
-  case SET_OTHER: return s->read(sema, s, atom, target);
+  case SET_OTHER: atom = chosen(sema, atom); return atom && s->read(sema, s, atom, target);
   }
   return false;
 }
@@ -82,29 +92,44 @@ static bool report_twice(Sema *sema, const Ast *word, const Ast *first) {
   return true;
 }
 
+// `epochs (2 * n)`: the value of a setting, in parentheses.
+static const Ast *computed_value(const Ast *atom) {
+  if (atom->kind != AST_CALL || atom->kids[1]->n_kids != 1) return NULL;
+  const Ast *argument = atom->kids[1]->kids[0];
+  return argument->kind == AST_NAMED ? NULL : argument;
+}
+
+// `value` is NULL for a word alone.
+static bool read_value(Sema *sema, const Setting *setting, const Ast *value, void *target) {
+  if (!value && setting->kind == SET_FLAG) return *(bool *)((char *)target + setting->offset) = true;
+  if (!value || setting->kind != SET_WORD) return read_atom(sema, setting, value, target);
+  sema_error(sema, value->span, "%s takes no value", setting->key);
+  return false;
+}
+
 bool settings_read(Sema *sema, const Setting *settings, const char *where, const Ast *atoms, void *target) {
   const Ast **seen = ARENA_ARRAY(sema->arena, const Ast *, count(settings) + 1);
   bool ok = true;
   for (int i = 0; i < atoms->n_kids; i++) {
-    const Ast *atom = atoms->kids[i];
+    const Ast *atom = atoms->kids[i], *word = word_of(atom), *value = computed_value(atom);
     if (atom->kind == AST_MISTAKE) return false;
-    if (!is_word(atom) || atom->kind == AST_CALL) {
+    if (!is_word(atom) || (atom->kind == AST_CALL && !value)) {
       sema_error(sema, atom->span, "a setting of %s begins with its name", where);
       return false;
     }
-    const Setting *setting = find(sema, settings, where, atom);
+    const Setting *setting = find(sema, settings, where, word);
     if (!setting) return false;
-    ok &= !report_twice(sema, atom, seen[setting - settings]);
-    seen[setting - settings] = atom;
-    if (setting->kind == SET_FLAG || setting->kind == SET_WORD) {
-      ok &= read_atom(sema, setting, atom, target);
-      continue;
+    ok &= !report_twice(sema, word, seen[setting - settings]);
+    seen[setting - settings] = word;
+    bool is_alone = setting->kind == SET_FLAG || setting->kind == SET_WORD;
+    if (!value && !is_alone) {
+      if (i + 1 == atoms->n_kids) {
+        sema_error(sema, atom->span, "%s needs a value", setting->key);
+        return false;
+      }
+      value = atoms->kids[++i];
     }
-    if (i + 1 == atoms->n_kids) {
-      sema_error(sema, atom->span, "%s needs a value", setting->key);
-      return false;
-    }
-    bool is_read = read_atom(sema, setting, atoms->kids[++i], target);
+    bool is_read = read_value(sema, setting, value, target);
     if (!is_read && setting->kind == SET_GROUP) return false;
     ok &= is_read;
   }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 typedef enum SettingKind {
-  SET_FLAG, // a word alone, sets a bool
+  SET_FLAG, // a word alone sets a bool; in parentheses may stand whether it does
   SET_WORD, // a word alone, stores `least` in an int
   SET_INT,  // a whole number, into an int
   SET_INT64,

@@ -37,11 +37,13 @@ static bool read_milestones(Sema *sema, const Setting *s, const Ast *atom, void 
 }
 
 static const Setting cosine_settings[] = {
+    {.key = "start", .kind = SET_INT, .offset = RECIPE_AT(start), .most = 1},
     {.key = "warmup", .kind = SET_INT, .offset = RECIPE_AT(warmup), .most = 100000},
     {.key = "warmup_start", .kind = SET_REAL, .offset = RECIPE_AT(warmup_start), .most = 1e6},
     {.key = NULL}};
 static const Setting step_settings[] = {
     {.key = "at", .kind = SET_OTHER, .read = read_milestones},
+    {.key = "every", .kind = SET_INT, .offset = RECIPE_AT(every), .least = 1, .most = 1000000},
     {.key = "factor", .kind = SET_REAL, .offset = RECIPE_AT(factor), .most = 1},
     {.key = NULL}};
 static const Setting constant_settings[] = {{.key = NULL}};
@@ -54,11 +56,14 @@ static bool read_schedule(Sema *sema, const Setting *s, const Ast *atom, void *t
   int i = settings_choice(sema, s->key, atom, names, 3);
   if (i < 0) return false;
   recipe->schedule = kinds[i];
-  recipe->warmup = 0;
-  recipe->n_milestones = 0;
+  recipe->start = 1;
+  recipe->warmup = recipe->n_milestones = recipe->every = 0;
   if (!settings_arguments(sema, settings[i], atom, target)) return false;
-  if (recipe->schedule != MLA_SCHEDULE_STEP || recipe->n_milestones) return true;
-  sema_error(sema, atom->span, "a step schedule needs its epochs: step(at: [80, 120], factor: 0.1)");
+  if (recipe->schedule != MLA_SCHEDULE_STEP || (recipe->n_milestones > 0) != (recipe->every > 0)) return true;
+  sema_error(sema, atom->span,
+             recipe->every ? "a step schedule steps `at` epochs or `every` so many, not both"
+                           : "a step schedule needs its epochs: step(at: [80, 120], factor: 0.1) "
+                             "or step(every: 30, factor: 0.1)");
   return false;
 }
 
@@ -81,7 +86,7 @@ static bool read_wanted(Sema *sema, const Setting *s, const Ast *atom, void *tar
   }
 
 static const Setting train_settings[] = {
-    {.key = "optimizer", .kind = SET_OTHER, .read = read_optimizer},
+    {.key = "optimizer", .path = "train.optimizer", .kind = SET_OTHER, .read = read_optimizer},
     {.key = "schedule", .path = "train.schedule", .kind = SET_OTHER, .read = read_schedule},
     {.key = "epochs",
      .path = "train.epochs",
@@ -112,14 +117,19 @@ static void note_recipe(Sema *sema, const MlaRecipe *r) {
   parameter_note(sema, "train.momentum", value_number(r->momentum, s), s);
   parameter_note(sema, "train.nesterov", value_truth(r->nesterov, s), s);
   parameter_note(sema, "train.weight_decay", value_number(r->weight_decay, s), s);
+  parameter_note(sema, "train.optimizer", value_string("sgd", s), s);
   parameter_note(sema, "train.schedule", value_string(schedules[r->schedule], s), s);
 }
 
 // Items of imported files come first, so that the importing file's settings replace them.
 bool settings_train(Sema *sema) {
-  TrainSettings train = {
-      .recipe = {
-          .lr = 0.1, .momentum = 0.9, .factor = 0.1, .warmup_start = 0.001, .epochs = 1, .batch = 128}};
+  TrainSettings train = {.recipe = {.lr = 0.1,
+                                    .start = 1,
+                                    .momentum = 0.9,
+                                    .factor = 0.1,
+                                    .warmup_start = 0.001,
+                                    .epochs = 1,
+                                    .batch = 128}};
   bool ok = true;
   for (Item *item = sema->items; item; item = item->next)
     if (item->kind == AST_TRAIN)

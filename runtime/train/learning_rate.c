@@ -6,11 +6,11 @@
 static double scheduled(const MlaRecipe *recipe, int epoch) {
   double lr = recipe->lr;
   if (recipe->schedule == MLA_SCHEDULE_COSINE)
-    lr = 0.5 * lr * (1 + cos(3.14159265358979323846 * epoch / recipe->epochs));
-  if (recipe->schedule == MLA_SCHEDULE_STEP)
-    for (int i = 0; i < recipe->n_milestones; i++)
-      if (epoch >= recipe->milestones[i]) lr *= recipe->factor;
-  return lr;
+    lr = 0.5 * lr * (1 + cos(3.14159265358979323846 * (epoch - 1 + recipe->start) / recipe->epochs));
+  if (recipe->schedule != MLA_SCHEDULE_STEP) return lr;
+  for (int i = 0; i < recipe->n_milestones; i++)
+    if (epoch >= recipe->milestones[i]) lr *= recipe->factor;
+  return recipe->every ? lr * pow(recipe->factor, (epoch - 1) / recipe->every) : lr;
 }
 
 double mla_learning_rate(const MlaRecipe *recipe, int epoch) {

@@ -56,3 +56,34 @@ modules "(stem .. stage1[1]); (stage2[0], stage2[1]); (stage3[0] .. logits)" --s
 modules "(stem .. stage1[1]); (stage2[0], stage2[1]); (stage3[0] .. logits)" --set 'places=get({2: [stage7]}, 3, even(3))'
 modules "(stem .. logits)" --set 'places=take(stage1, 0)'
 modules "(stem, stage1[0]); (stage1[1] .. logits)" --set 'places=take(stage1, 1)'
+
+# Settings that are computed, and choices of words on the command line.
+page=$TEST_TMP/computed.mlaan
+cat >"$page" <<'PAGE'
+import "lib/resnet.mlaan"
+import "lib/fashion.mlaan"
+param K = 1
+data digits {
+  format idx  root (if 1 + 1 == 2 then "digits" else "none")  classes 10  augment { pad 2  crop 28  flip (false) }  normalize { mean [0.1]  std [0.3] }
+}
+param dataset = fashion
+train {
+  model small_resnet  data dataset  batch (if dataset == digits then 32 else 64)  epochs (3 * 5)
+  optimizer (if dataset == digits then sgd(lr: 0.5) else sgd(lr: 0.25))
+  schedule (if dataset == digits then step(every: 5, factor: 0.2) else cosine(start: 0))
+}
+PAGE
+
+# recipe "VALUES" SETTINGS...: what the emitted plan will train with.
+recipe() {
+  wanted=$1 && shift
+  expect 0 "$MLAANC" emit "$page" -o "$TEST_TMP/computed" "$@"
+  found=$(json '" ".join(str(j["recipe"][k]) for k in ("batch", "epochs", "lr", "schedule", "start", "every")) + " " + str(j["data"]["flip"])' \
+    "$TEST_TMP/computed/plan.json")
+  [ "$found" = "$wanted" ] || fail "$*: $found, not $wanted"
+}
+recipe "64 15 0.25 cosine 0 0 True"
+recipe "32 15 0.5 step 1 5 False" --set dataset=digits
+recipe "64 15 0.125 constant 1 0 True" --set 'train.optimizer=sgd(lr: 0.125)' --set train.schedule=constant
+recipe "64 15 0.0625 cosine 1 0 True" --set 'train.optimizer=sgd(lr: 0.125)' --set train.lr=0.0625 \
+  --set 'train.schedule=if K > 1 then cosine else constant' --set K=2

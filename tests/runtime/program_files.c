@@ -51,7 +51,8 @@ static bool same_program(const MlaProgram *a, const MlaProgram *b) {
   bool same = a->n_buffers == b->n_buffers && a->n_kernels == b->n_kernels && a->n_states == b->n_states &&
               a->train.n_launches == b->train.n_launches && strcmp(a->prelude, b->prelude) == 0 &&
               memcmp(a->region_bytes, b->region_bytes, sizeof a->region_bytes) == 0 &&
-              a->recipe.seed == b->recipe.seed && a->recipe.lr == b->recipe.lr &&
+              a->recipe.seed == b->recipe.seed && a->recipe.start == b->recipe.start &&
+              a->recipe.every == b->recipe.every && a->recipe.lr == b->recipe.lr &&
               memcmp(a->recipe.milestones, b->recipe.milestones, sizeof a->recipe.milestones) == 0 &&
               a->data.std[0] == b->data.std[0] && !b->data.root && b->data.flip && a->elem == b->elem;
   for (int i = 0; i < a->train.n_launches && same; i++)

@@ -7,8 +7,12 @@ static bool near(double a, double b, double tolerance) {
 }
 
 static void test_cosine(void) {
-  MlaRecipe recipe = {
-      .lr = 0.8, .schedule = MLA_SCHEDULE_COSINE, .epochs = 400, .warmup = 10, .warmup_start = 0.001};
+  MlaRecipe recipe = {.lr = 0.8,
+                      .schedule = MLA_SCHEDULE_COSINE,
+                      .epochs = 400,
+                      .start = 1,
+                      .warmup = 10,
+                      .warmup_start = 0.001};
   CHECK(near(mla_learning_rate(&recipe, 1), 0.01, 1e-15));
   CHECK(near(mla_learning_rate(&recipe, 11), 0.7985, 5e-5));
   CHECK(mla_learning_rate(&recipe, 400) == 0);
@@ -18,6 +22,9 @@ static void test_cosine(void) {
   CHECK(near(mla_learning_rate(&recipe, 10), plain * 9 / 10 + 0.001, 1e-15));
   recipe.warmup = 0;
   CHECK(near(mla_learning_rate(&recipe, 1), 0.4 * (1 + cos(3.14159265358979323846 / 400)), 1e-15));
+  recipe.start = 0;
+  CHECK(mla_learning_rate(&recipe, 1) == 0.8);
+  CHECK(near(mla_learning_rate(&recipe, 400), 0.4 * (1 + cos(3.14159265358979323846 * 399 / 400)), 1e-15));
 }
 
 static void test_steps(void) {
@@ -32,6 +39,11 @@ static void test_steps(void) {
         near(mla_learning_rate(&recipe, 119), 0.08, 1e-15));
   CHECK(near(mla_learning_rate(&recipe, 120), 0.008, 1e-15) &&
         near(mla_learning_rate(&recipe, 160), 0.008, 1e-15));
+  recipe.n_milestones = 0;
+  recipe.every = 15;
+  recipe.factor = 0.2;
+  CHECK(mla_learning_rate(&recipe, 15) == 0.8 && near(mla_learning_rate(&recipe, 16), 0.16, 1e-15));
+  CHECK(near(mla_learning_rate(&recipe, 160), 0.8 * pow(0.2, 10), 1e-18));
   recipe.schedule = MLA_SCHEDULE_CONSTANT;
   CHECK(mla_learning_rate(&recipe, 1) == 0.8 && mla_learning_rate(&recipe, 160) == 0.8);
 }

@@ -191,8 +191,12 @@ static inline void toy_fill_program(Toy *toy, MlaElem elem, int epochs) {
   program->modules = modules, program->n_modules = 2;
   program->data = idx_data(TOY_SIDE, TOY_OUT);
   program->data.pad = 1, program->data.crop = TOY_SIDE, program->data.flip = true;
-  program->recipe = (MlaRecipe){
-      .lr = 0.5, .schedule = MLA_SCHEDULE_COSINE, .epochs = epochs, .batch = TOY_BATCH, .seed = 42};
+  program->recipe = (MlaRecipe){.lr = 0.5,
+                                .schedule = MLA_SCHEDULE_COSINE,
+                                .start = 1,
+                                .epochs = epochs,
+                                .batch = TOY_BATCH,
+                                .seed = 42};
 }
 
 static inline void toy_fill_steps(Toy *toy) {
