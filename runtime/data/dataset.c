@@ -2,9 +2,11 @@
 #include "runtime/data/augment.h"
 #include "runtime/data/format.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
   const char *name;
@@ -58,10 +60,17 @@ static bool check_set(const MlaDataset *set, const MlaData *data, const char *ro
   return mla_augment_check(set, data, train, what, error);
 }
 
+static bool check_root(const MlaData *data, const char *root, MlaError *error) {
+  if (!root) return mla_fail(error, MLA_ERROR_INPUT, "data set %s has no root", data->name);
+  if (access(root, F_OK) == 0) return true;
+  return mla_fail(error, MLA_ERROR_INPUT, "data set %s: its root %s: %s\n`--data DIR` says where else it is",
+                  data->name, root, strerror(errno));
+}
+
 bool mla_dataset_open(MlaDataset *set, const MlaData *data, const char *root, bool train, MlaError *error) {
   *set = (MlaDataset){0};
   if (!root) root = data->root;
-  if (!root) return mla_fail(error, MLA_ERROR_INPUT, "data set %s has no root", data->name);
+  if (!check_root(data, root, error)) return false;
   if (read_format(set, data, root, train, error) && check_set(set, data, root, train, error)) return true;
   mla_dataset_close(set);
   return false;

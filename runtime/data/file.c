@@ -29,8 +29,6 @@ static bool find_path(MlaDataFile *file, const char *root, const char *name, Mla
     free(file->path);
     file->path = NULL;
   }
-  if (access(root, F_OK) != 0)
-    return mla_fail(error, MLA_ERROR_INPUT, "the data's root %s: %s", root, strerror(errno));
   return mla_fail(error, MLA_ERROR_INPUT, "%s holds neither %s nor %s.gz", root, name, name);
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 enum { HEADER_BYTES = 128, TAG_BYTES = 8, HEAD_BYTES = 512, MAX_RANK = 8 };
@@ -186,11 +185,9 @@ static bool check_file(Frame *f) {
   return f->variable > 0 || mla_fail(f->error, MLA_ERROR_INPUT, "%s holds no variables", f->path);
 }
 
-bool mla_mat5_check(const char *path, const char *root, MlaError *error) {
+bool mla_mat5_check(const char *path, MlaError *error) {
   Frame frame = {.path = path, .error = error};
   frame.stream = fopen(path, "rb");
-  if (!frame.stream && errno == ENOENT && access(root, F_OK) != 0)
-    return mla_fail(error, MLA_ERROR_INPUT, "the data's root %s: %s", root, strerror(errno));
   if (!frame.stream) return mla_fail(error, MLA_ERROR_INPUT, "%s: %s", path, strerror(errno));
   struct stat status;
   bool good = fstat(fileno(frame.stream), &status) == 0 && S_ISREG(status.st_mode);

@@ -130,7 +130,7 @@ bool mla_format_svhn(MlaDataset *set, const MlaData *data, const char *root, boo
   char *path;
   if (asprintf(&path, "%s/%s_32x32.mat", root, train ? "train" : "test") < 0)
     return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
-  bool good = mla_mat5_check(path, root, error);
+  bool good = mla_mat5_check(path, error);
   Reader reader = {.path = path, .set = set, .error = error};
   reader.mat = good ? Mat_Open(path, MAT_ACC_RDONLY) : NULL;
   if (good && !reader.mat) good = mla_fail(error, MLA_ERROR_INPUT, "%s: libmatio cannot open it", path);
