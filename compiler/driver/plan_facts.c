@@ -9,14 +9,24 @@ static PlanBytes program_bytes(const MlaProgram *program) {
   return bytes;
 }
 
+static int64_t running_elems(const StateTable *states) {
+  int64_t n = 0;
+  for (StateId id = 0; id < states->n; id++) {
+    const State *state = state_get(states, id);
+    if (state->kind != STATE_RUNNING) continue;
+    n += (shape_elems(state->shape, 1) + STATE_ALIGNMENT - 1) / STATE_ALIGNMENT * STATE_ALIGNMENT;
+  }
+  return n;
+}
+
 // State kinds stand in the order of the regions behind MLA_WORK. The graph compared with has no evaluation
-// and so keeps no running statistics; a program of it would need those of the same backbone.
-static PlanBytes graph_bytes(const Graph *graph, int64_t running_bytes) {
+// and so keeps no running statistics; a program of it would.
+static PlanBytes graph_bytes(const Graph *graph) {
   MlaProgram sizes = {.region_bytes = {graph->work_bytes}};
   for (int kind = 0; kind < N_STATE_KINDS; kind++) {
     sizes.region_bytes[MLA_PARAM + kind] = graph->states->arena_elems[kind] * graph->elem_bytes;
   }
-  sizes.region_bytes[MLA_RUNNING] = running_bytes;
+  sizes.region_bytes[MLA_RUNNING] = running_elems(graph->states) * graph->elem_bytes;
   PlanBytes bytes = program_bytes(&sizes);
   bytes.live_bound = graph->live_bound;
   return bytes;
@@ -44,7 +54,7 @@ PlanFacts plan_facts(const Compilation *c) {
   facts.bytes.live_bound = c->model->train->live_bound;
   if (c->model->end_to_end) {
     facts.has_end_to_end = true;
-    facts.end_to_end = graph_bytes(c->model->end_to_end, program->region_bytes[MLA_RUNNING]);
+    facts.end_to_end = graph_bytes(c->model->end_to_end);
   }
   return facts;
 }

@@ -18,6 +18,7 @@ typedef int32_t StateId; // -1: none
 #define NO_STATE (-1)
 
 enum { MAX_RANK = 4, DIM_BATCH = -1 };
+enum { STATE_ALIGNMENT = 16 }; // elements: where a state may begin in the arena of its kind
 
 typedef struct Shape {
   int rank; // 0: scalar

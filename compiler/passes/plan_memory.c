@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { ALIGNMENT = 64, STATE_ALIGNMENT = 16 };
+enum { ALIGNMENT = 64 };
 
 typedef struct Buffer { // bytes for a chain of values, or for partial sums
   int64_t n_bytes, offset;

@@ -129,21 +129,34 @@ static void check_names(void) {
   trial_close(&trial);
 }
 
-// Weights multiply: with both factors halved the head behind y gets a quarter of the gradient.
-static void check_weights(void) {
-  static const char head[] = "aux0.two.head_0c1f.linear1.weight";
-  Trial whole, quarter;
-  trial_open(&whole, text, "", BATCH, "reference", MLA_F64);
-  trial_open(&quarter, text, "outer=0.25 inner=0.375", BATCH, "reference", MLA_F64);
-  trial_step(&whole, 0, BATCH, 0.1);
-  trial_step(&quarter, 0, BATCH, 0.1);
-  const double *a = trial_gradient(&whole, head), *b = trial_gradient(&quarter, head);
-  int64_t n = mla_n_elems(&whole.program->states[trial_find(&whole, head)]);
+static void expect_multiple(Trial *a, Trial *b, double factor, const char *head) {
+  const double *x = trial_gradient(a, head), *y = trial_gradient(b, head);
+  int64_t n = mla_n_elems(&a->program->states[trial_find(a, head)]);
   for (int64_t i = 0; i < n; i++)
-    expect(a[i] == 4 * b[i] && a[i] != 0, "gradient %g, not 4 * %g", a[i], b[i]);
-  expect(trial_loss(&whole, 0) == trial_loss(&quarter, 0), "the weight is in the reported loss");
-  trial_close(&whole);
+    expect(x[i] == factor * y[i] && x[i] != 0, "%s: gradient %g, not %g * %g", head, x[i], factor, y[i]);
+}
+
+static void open_stepped(Trial *trial, const char *sets) {
+  trial_open(trial, text, sets, BATCH, "reference", MLA_F64);
+  trial_step(trial, 0, BATCH, 0.1);
+}
+
+// Weights multiply: with both factors halved a quarter of the gradient is left. Arguments may come with the
+// base; those of the application are stronger.
+static void check_weights(void) {
+  static const char near[] = "aux0.two.head_0c1f.linear1.weight",
+                    far[] = "aux0.two_2.head_0c1f.linear1.weight";
+  Trial plain, quarter, twofold;
+  open_stepped(&plain, "");
+  open_stepped(&quarter, "outer=0.25 inner=0.375");
+  open_stepped(&twofold, "base=two(w:2)");
+  expect_multiple(&plain, &quarter, 4, near);
+  expect_multiple(&twofold, &plain, 2, far);
+  expect_multiple(&twofold, &plain, 1, near);
+  expect(trial_loss(&plain, 0) == trial_loss(&quarter, 0), "the weight is in the reported loss");
+  trial_close(&plain);
   trial_close(&quarter);
+  trial_close(&twofold);
 }
 
 int main(void) {
