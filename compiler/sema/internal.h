@@ -386,6 +386,7 @@ struct Sema {
   Build *build;       // the graph being built, NULL outside
   Build *backbone;    // the training build, for units and stages
   MlaData data;
+  Shape stored; // of the images of the data set, [height, width, channels]; rank 0: not said
   bool has_data;
   MlaRecipe recipe;
   const Ast *wanted_model, *wanted_auxiliary, *wanted_data, *wanted_entry; // by `train`; NULL: the only one
@@ -439,6 +440,8 @@ void override_report_unknown(Sema *sema);
 bool settings_data(Sema *sema);
 bool settings_train(Sema *sema);
 bool data_fits_input(Sema *sema, Shape image, Span span);
+// The shape [batch, height, width, channels] that the data gives a model.
+bool data_input_shape(Sema *sema, Shape *shape, Span span);
 
 // model.c
 bool model_choose(Sema *sema); // sets sema->model

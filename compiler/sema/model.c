@@ -211,32 +211,39 @@ static NodeId input_node(Sema *sema, int kind, DType dtype, Shape shape, const c
   return graph_add(sema->build->graph, node, NULL, 0, &attr, 1);
 }
 
-void model_input(Sema *sema, Body *body, const Ast *input) {
-  Graph *graph = sema->build->graph;
+// The shape that is written, or the one that the data gives.
+static bool shape_of_input(Sema *sema, Env *env, const Ast *input, Shape *shape) {
   const Ast *name = input->kids[0], *extents = input->kids[1];
   static const char *const words[] = {"the height of the input", "the width of the input",
                                       "the channels of the input"};
-  Shape shape = {.rank = 4, .dim = {DIM_BATCH}};
+  if (!extents) return data_input_shape(sema, shape, name->span) && data_fits_input(sema, *shape, name->span);
+  if (extents->n_kids != 3) {
+    sema_error(sema, extents->span, "the input of a model is written %s[height, width, channels]",
+               name->text);
+    return false;
+  }
+  *shape = (Shape){.rank = 4, .dim = {DIM_BATCH}};
+  for (int i = 0; i < 3; i++)
+    if (!expect_whole(sema, eval(sema, env, extents->kids[i]), words[i], 1, 65536, &shape->dim[i + 1]))
+      return false;
+  return data_fits_input(sema, *shape, extents->span);
+}
+
+void model_input(Sema *sema, Body *body, const Ast *input) {
+  Graph *graph = sema->build->graph;
+  const char *name = input->kids[0]->text;
+  Shape shape;
   body->is_failed = true;
   if (graph->image != NO_NODE) {
     sema_error(sema, input->span, "a model has one input, and this one has it already");
     sema_note(sema, graph_node(graph, graph->image)->span, "here");
     return;
   }
-  if (!extents || extents->n_kids != 3) {
-    sema_error(sema, extents ? extents->span : name->span,
-               "the input of a model is written %s[height, width, channels]", name->text);
-    env_set(sema, body->env, name->text, value_error(input->span));
-    return;
-  }
-  env_set(sema, body->env, name->text, value_error(input->span));
-  for (int i = 0; i < 3; i++)
-    if (!expect_whole(sema, eval(sema, body->env, extents->kids[i]), words[i], 1, 65536, &shape.dim[i + 1]))
-      return;
-  if (!data_fits_input(sema, shape, extents->span)) return;
-  graph->image = input_node(sema, 0, DT_REAL, shape, name->text, input->span);
+  env_set(sema, body->env, name, value_error(input->span));
+  if (!shape_of_input(sema, body->env, input, &shape)) return;
+  graph->image = input_node(sema, 0, DT_REAL, shape, name, input->span);
   graph->label = input_node(sema, 1, DT_INDEX, (Shape){.rank = 1, .dim = {DIM_BATCH}}, "label", input->span);
-  env_set(sema, body->env, name->text, value_tensor(graph->image, input->span));
+  env_set(sema, body->env, name, value_tensor(graph->image, input->span));
   body->is_failed = false;
 }
 

@@ -49,17 +49,32 @@ void parameter_note(Sema *sema, const char *name, Value value, Span span) {
   sema->last_parameter = parameter;
 }
 
+static bool is_recipe(const char *name) {
+  return !strncmp(name, "train.", 6) || !strncmp(name, "data.", 5);
+}
+
+// The settings of the same group, or the program's own names.
+static const char *similar_names(Sema *sema, const char *name, const char *const *names, int n) {
+  const char *similar[MAX_KNOWN];
+  int n_similar = 0;
+  size_t prefix = is_recipe(name) ? strcspn(name, ".") : 0;
+  for (int i = 0; i < n; i++)
+    if (prefix ? !strncmp(names[i], name, prefix) : !is_recipe(names[i])) similar[n_similar++] = names[i];
+  if (!prefix) similar[n_similar++] = "the settings of train and data";
+  return word_list(sema, similar, n_similar);
+}
+
 void override_report_unknown(Sema *sema) {
   const SemaOptions *options = sema->options;
-  const char *names[MAX_KNOWN] = {NULL};
+  const char *names[MAX_KNOWN - 1] = {NULL};
   int n = 0;
-  for (const Parameter *p = sema->parameters; p && n < MAX_KNOWN; p = p->next) names[n++] = p->name;
+  for (const Parameter *p = sema->parameters; p && n < MAX_KNOWN - 1; p = p->next) names[n++] = p->name;
   for (int i = 0; i < options->n_overrides; i++) {
     if (sema->override_used[i]) continue;
     const char *name = options->overrides[i].name;
     uint32_t file = source_add(sema->map, "--set", name, strlen(name));
     sema_error(sema, (Span){file, 0, (uint32_t)strlen(name)}, "nothing is called %s%s", name,
                suggestion(sema, name, names, n));
-    sema_note(sema, NO_SPAN, "there are %s", word_list(sema, names, n));
+    sema_note(sema, NO_SPAN, "there are %s", similar_names(sema, name, names, n));
   }
 }

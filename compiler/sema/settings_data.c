@@ -45,6 +45,28 @@ static bool read_on_bad(Sema *sema, const Setting *s, const Ast *atom, void *tar
   return i >= 0;
 }
 
+// The data set with what only the compiler asks for.
+typedef struct DataSettings {
+  MlaData data; // first: the tables' offsets are the data's
+  Shape stored;
+} DataSettings;
+
+static bool read_image(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  DataSettings *settings = target;
+  Value list = eval(sema, NULL, atom);
+  if (list.kind == VAL_ERROR) return false;
+  if (list.kind != VAL_LIST || list.list->n != 3) {
+    sema_error(sema, list.span, "%s is written [height, width, channels], this is %s", s->key,
+               value_describe(sema, list));
+    return false;
+  }
+  settings->stored.rank = 3;
+  for (int i = 0; i < 3; i++)
+    if (!expect_whole(sema, list.list->items[i], "an extent of `image`", 1, 65536, &settings->stored.dim[i]))
+      return false;
+  return true;
+}
+
 #define DATA_AT(field) offsetof(MlaData, field)
 static const Setting augment_settings[] = {
     {.key = "pad", .path = "data.pad", .kind = SET_INT, .offset = DATA_AT(pad), .most = 1024},
@@ -83,6 +105,7 @@ static const Setting data_settings[] = {
      .offset = DATA_AT(classes),
      .least = 2,
      .most = 1000000},
+    {.key = "image", .path = "data.image", .kind = SET_OTHER, .read = read_image},
     {.key = "augment", .kind = SET_GROUP, .group = augment_settings},
     {.key = "normalize", .kind = SET_GROUP, .group = normalize_settings},
     {.key = "workers", .path = "data.workers", .kind = SET_INT, .offset = DATA_AT(workers), .most = 64},
@@ -99,6 +122,14 @@ static bool data_is_complete(Sema *sema, const Item *item) {
   if (!missing && has_std) return true;
   sema_error(sema, item->ast->kids[0]->span, "data %s needs %s", item->name,
              missing ? missing : "std beside mean");
+  return false;
+}
+
+static bool channels_agree(Sema *sema, const Item *item) {
+  const MlaData *data = &sema->data;
+  if (!sema->stored.rank || !data->n_mean || sema->stored.dim[2] == data->n_mean) return true;
+  sema_error(sema, item->ast->kids[0]->span, "data %s has images of %lld channels, but normalises %d",
+             item->name, (long long)sema->stored.dim[2], data->n_mean);
   return false;
 }
 
@@ -139,14 +170,47 @@ bool settings_data(Sema *sema) {
     return false;
   }
   const Item *item = wanted->item;
-  sema->data.name = item->name;
-  if (!settings_read(sema, data_settings, arena_printf(sema->arena, "data %s", item->name),
-                     item->ast->kids[1], &sema->data) ||
-      !settings_override(sema, data_settings, &sema->data) || !data_is_complete(sema, item) ||
-      !augment_is_sound(sema, item))
+  const char *where = arena_printf(sema->arena, "data %s", item->name);
+  DataSettings settings = {.data = {.name = item->name}};
+  if (!settings_read(sema, data_settings, where, item->ast->kids[1], &settings) ||
+      !settings_override(sema, data_settings, &settings))
+    return false;
+  sema->data = settings.data;
+  sema->stored = settings.stored;
+  if (!data_is_complete(sema, item) || !augment_is_sound(sema, item) || !channels_agree(sema, item))
     return false;
   note_data(sema, item->ast->kids[0]->span);
   return sema->has_data = true;
+}
+
+bool data_input_shape(Sema *sema, Shape *shape, Span span) {
+  const MlaData *data = &sema->data;
+  const Shape *stored = &sema->stored;
+  int side = data->crop ? data->crop : data->random_resized_crop ? data->random_resized_crop : data->center;
+  bool has_size = side || (stored->rank && !data->resize);
+  int64_t channels = stored->rank ? stored->dim[2] : data->n_mean;
+  if (has_size && channels) {
+    *shape = (Shape){4, {DIM_BATCH, side ? side : stored->dim[0], side ? side : stored->dim[1], channels}};
+    return true;
+  }
+  sema_error(sema, span, "data %s does not say how %s its images are", data->name,
+             has_size ? "many channels" : "large");
+  sema_note(sema, item_find(sema, AST_DATA, data->name)->ast->kids[0]->span,
+            has_size ? "`image [height, width, channels]` here would"
+                     : "`crop N`, or `image [height, width, channels]`, here would");
+  return false;
+}
+
+static bool stored_fits(Sema *sema, Shape image, Span span) {
+  const MlaData *data = &sema->data;
+  const Shape *stored = &sema->stored;
+  bool is_cut = data->crop || data->random_resized_crop || data->center || data->resize;
+  if (!stored->rank || is_cut || (stored->dim[0] == image.dim[1] && stored->dim[1] == image.dim[2]))
+    return true;
+  sema_error(sema, span, "the input is %lld x %lld, the images of data %s are %lld x %lld",
+             (long long)image.dim[1], (long long)image.dim[2], data->name, (long long)stored->dim[0],
+             (long long)stored->dim[1]);
+  return false;
 }
 
 static bool side_fits(Sema *sema, Shape image, Span span, const char *setting, int side) {
@@ -160,8 +224,14 @@ bool data_fits_input(Sema *sema, Shape image, Span span) {
   MlaData *data = &sema->data;
   if (!side_fits(sema, image, span, "crop", data->crop) ||
       !side_fits(sema, image, span, "center", data->center) ||
-      !side_fits(sema, image, span, "random_resized_crop", data->random_resized_crop))
+      !side_fits(sema, image, span, "random_resized_crop", data->random_resized_crop) ||
+      !stored_fits(sema, image, span))
     return false;
+  if (sema->stored.rank && sema->stored.dim[2] != image.dim[3]) {
+    sema_error(sema, span, "the input has %lld channels, the images of data %s have %lld",
+               (long long)image.dim[3], data->name, (long long)sema->stored.dim[2]);
+    return false;
+  }
   if (data->n_mean && data->n_mean != image.dim[3]) {
     sema_error(sema, span, "the input has %lld channels, data %s normalises %d", (long long)image.dim[3],
                data->name, data->n_mean);

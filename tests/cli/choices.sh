@@ -87,3 +87,25 @@ recipe "32 15 0.5 step 1 5 False" --set dataset=digits
 recipe "64 15 0.125 constant 1 0 True" --set 'train.optimizer=sgd(lr: 0.125)' --set train.schedule=constant
 recipe "64 15 0.0625 cosine 1 0 True" --set 'train.optimizer=sgd(lr: 0.125)' --set train.lr=0.0625 \
   --set 'train.schedule=if K > 1 then cosine else constant' --set K=2
+
+# The model's input as the data gives it.
+page=$TEST_TMP/input.mlaan
+cat >"$page" <<'PAGE'
+data small { format idx  root "small"  classes 4  image [24, 20, 1] }
+data cropped { format cifar10  root "cropped"  classes 10  augment { pad 4  crop 16 }  normalize { mean [0, 0, 0]  std [1, 1, 1] } }
+model plain { input image  body = image | conv(4, 3, stride: 2) | bn | relu  logits = body | avgpool | linear(classes) }
+param dataset = small
+train { data dataset }
+PAGE
+
+# input "HEIGHT WIDTH CHANNELS" SETTINGS...
+input() {
+  wanted=$1 && shift
+  expect 0 "$MLAANC" emit "$page" -o "$TEST_TMP/input" "$@"
+  found=$(json '"%(height)d %(width)d %(channels)d" % j["data"]' "$TEST_TMP/input/plan.json")
+  [ "$found" = "$wanted" ] || fail "$*: $found, not $wanted"
+}
+input "24 20 1"
+input "16 16 3" --set dataset=cropped
+input "32 28 2" --set 'data.image=[32, 28, 2]'
+input "12 12 1" --set data.crop=12
