@@ -4,15 +4,15 @@
 cd "$TEST_TMP" || exit 1
 cat >small.mlaan <<'MLAAN'
 import "lib/datasets.mlaan"
-model small(side = 32, planes = 3) {
-  input image[side, side, planes]
+model small {
+  input image
   logits = image | avg_pool(4) | conv(4, 3) | bn | relu | avgpool | linear(classes)
 }
 MLAAN
 
-# facts NAME SIDE PLANES: what the plan says of the data set.
+# facts NAME: what the plan says of the data set.
 facts() {
-  expect 0 "$MLAANC" emit small.mlaan --set dataset="$1" --set small.side="$2" --set small.planes="$3" -o plan
+  expect 0 "$MLAANC" emit small.mlaan --set dataset="$1" -o plan
   python3 - <<'PY'
 import json
 plan = json.load(open("plan/plan.json"))
@@ -27,31 +27,29 @@ print(recipe["lr"], recipe["momentum"], recipe["nesterov"], recipe["weight_decay
 PY
 }
 
-is() { # NAME SIDE PLANES DATA RECIPE
-  facts "$1" "$2" "$3" >facts || fail "$1"
-  printf '%s\n%s\n' "$4" "$5" | diff - facts || fail "$1"
+is() { # NAME DATA RECIPE
+  facts "$1" >facts || fail "$1"
+  printf '%s\n%s\n' "$2" "$3" | diff - facts || fail "$1"
 }
 
-is cifar10 32 3 'data/cifar10 cifar10 10 32x32x3 pad 4 reflect crop 32 flip  125.3/123.0/113.9 63.0/62.1/66.7' \
+is cifar10 'data/cifar10 cifar10 10 32x32x3 pad 4 reflect crop 32 flip  125.3/123.0/113.9 63.0/62.1/66.7' \
   '0.8 0.9 True 0.0001 1024 400 cosine 1 10'
-is cifar100 32 3 'data/cifar100 cifar100 100 32x32x3 pad 4 reflect crop 32 flip  129.3/124.1/112.4 68.2/65.4/70.4' \
+is cifar100 'data/cifar100 cifar100 100 32x32x3 pad 4 reflect crop 32 flip  129.3/124.1/112.4 68.2/65.4/70.4' \
   '0.8 0.9 True 0.0001 1024 400 cosine 1 10'
-is svhn 32 3 'data/svhn svhn 10 32x32x3 pad 2 zero crop 32 no flip  127.5/127.5/127.5 127.5/127.5/127.5' \
+is svhn 'data/svhn svhn 10 32x32x3 pad 2 zero crop 32 no flip  127.5/127.5/127.5 127.5/127.5/127.5' \
   '0.8 0.9 True 0.0001 1024 400 cosine 1 10'
-is stl10 96 3 'data/stl10 stl10 10 96x96x3 pad 4 zero crop 96 flip  127.5/127.5/127.5 127.5/127.5/127.5' \
+is stl10 'data/stl10 stl10 10 96x96x3 pad 4 zero crop 96 flip  127.5/127.5/127.5 127.5/127.5/127.5' \
   '0.1 0.9 True 0.0001 128 400 cosine 1 10'
-is mnist 28 1 'data/mnist idx 10 28x28x1 pad 2 zero crop 28 no flip  33.3 78.6' '0.1 0.9 True 0.0001 128 20 cosine 1 0'
-is fashion_mnist 28 1 'data/fashion_mnist idx 10 28x28x1 pad 2 zero crop 28 flip  72.9 90.0' \
+is mnist 'data/mnist idx 10 28x28x1 pad 2 zero crop 28 no flip  33.3 78.6' '0.1 0.9 True 0.0001 128 20 cosine 1 0'
+is fashion_mnist 'data/fashion_mnist idx 10 28x28x1 pad 2 zero crop 28 flip  72.9 90.0' \
   '0.1 0.9 True 0.0001 128 20 cosine 1 0'
 
 # Runs without another word, once the files are in their place.
 for name in cifar10 cifar100 stl10; do
   python3 "$MLAANC_SOURCE/tests/support/make_records.py" data/$name $name 40 10
-  side=32
-  [ $name != stl10 ] || side=96
-  expect 0 "$MLAANC" run small.mlaan --set dataset=$name --set small.side=$side --set train.epochs=1 --run-dir run-$name
+  expect 0 "$MLAANC" run small.mlaan --set dataset=$name --set train.epochs=1 --run-dir run-$name
 done
-expect 1 "$MLAANC" run small.mlaan --set dataset=fashion_mnist --set small.side=28 --set small.planes=1
+expect 1 "$MLAANC" run small.mlaan --set dataset=fashion_mnist
 says 'data set fashion_mnist: its root data/fashion_mnist: No such file or directory'
 says '--data DIR'
 expect 1 "$MLAANC" check small.mlaan --set dataset=svhm

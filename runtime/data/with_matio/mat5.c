@@ -101,7 +101,8 @@ static bool check_parts(const Frame *f) {
       flags.end > f->n_head)
     return fail_variable(f, "its flags");
   if (f->head[flags.at] < MX_DOUBLE || f->head[flags.at] > MX_UINT64 || f->head[flags.at + 1] & 8)
-    return fail_variable(f, "it is not a plain array of numbers");
+    return mla_fail(f->error, MLA_ERROR_INPUT, "%s: variable %d is not a plain array of numbers", f->path,
+                    f->variable);
   if (!read_part(f, flags.end, &extents) || !count_elements(f, &extents, &n))
     return fail_variable(f, "its extents");
   if (!read_part(f, extents.end, &name) || name.type != MI_INT8 || name.end > f->n_head)
