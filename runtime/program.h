@@ -56,6 +56,7 @@ typedef struct MlaStep {
   const MlaLaunch *launches;
   int n_launches;
   int image, label, learning_rate, output;
+  int keys;           // random words (MLA_I32), new in every step: mla_upload_keys
   int64_t work_bytes; // what this step needs of MLA_WORK
 } MlaStep;
 

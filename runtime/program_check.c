@@ -171,6 +171,7 @@ static bool check_step(Check *c, const char *name, const MlaStep *step) {
   return check_port(c, name, "image", step->image, batch * image * elem) &&
          check_port(c, name, "label", step->label, batch * 4) &&
          check_port(c, name, "learning_rate", step->learning_rate, elem) &&
+         check_port(c, name, "keys", step->keys, 8) &&
          check_port(c, name, "output", step->output, batch * p->data.classes * elem) &&
          in_range(c, place("%s.work_bytes", name).text, step->work_bytes, 0, p->region_bytes[MLA_WORK]);
 }

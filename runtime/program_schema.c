@@ -84,6 +84,7 @@ static const Field step_fields[] = {ONE(INT, image),
                                     ONE(INT, label),
                                     ONE(INT, learning_rate),
                                     ONE(INT, output),
+                                    ONE(INT, keys),
                                     ONE(INT64, work_bytes),
                                     PARTS(launches, n_launches, launch_schema),
                                     END};

@@ -87,6 +87,7 @@ static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, MlaE
     uint64_t random = 1;
     if (!upload_images(loaded, &random, error) || !upload_labels(loaded, &random, error)) return false;
     if (!upload_learning_rate(loaded, error)) return false;
+    if (!mla_upload_keys(loaded, &program->train, i + WARM_UP_STEPS, error)) return false;
     start = now();
     if (!loaded->device->ops->run(loaded, &program->train, program->recipe.batch, error)) return false;
     if (i >= 0) seconds[i] = now() - start;

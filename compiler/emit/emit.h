@@ -3,7 +3,8 @@
 // An operator's <op>_emit says *what one element is*; a skeleton (compiler/emit/c/*.c) says how elements are visited.
 // The text an operator writes is the same for every target: it uses `real`, `vec` (a vector of reals, possibly of one
 // lane) and the mla_* functions that every target's prelude defines for both:
-//   mla_max mla_min mla_exp mla_log mla_sqrt mla_rsqrt mla_sigmoid mla_abs mla_gate(y, g) [g where y > 0, else 0]
+//   mla_max mla_min mla_exp mla_log mla_sqrt mla_rsqrt mla_sigmoid mla_erf mla_abs
+//   mla_gate(y, g) [g where y > 0, else 0]   mla_drop(x, key0, key1, e, threshold, scale) [see the prelude]
 // Numbers are written with emit_number, so that they have the right type.
 #pragma once
 #include "compiler/ir/kernel.h"
@@ -19,6 +20,8 @@ Shape emit_input_shape(Emit *emit, int i);         // of the node's input; the b
 // Input `i` at the element being computed: a variable of type vec. A [channels] or scalar input of a wider group is
 // already spread. Inputs computed in the same group are variables too; the operator cannot tell.
 const char *emit_in(Emit *emit, int i);
+// Input `i`, an index tensor, as the address of its words (const int *).
+const char *emit_words(Emit *emit, int i);
 // A value that depends only on the channel: computed once before the rows are visited. The expression may use only
 // inputs that are [channels] or scalar, numbers, emit_rows and earlier emit_channel values. Returns its variable.
 const char *emit_channel(Emit *emit, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -58,6 +61,10 @@ void emit_images(Emit *emit, const Node *node);
 // products with all rows in `dot[b]` (real). is_combined: the body leaves coefficients there, and row a of the result
 // is the sum of dot[b] * row b; else the body writes `out`.
 void emit_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
+// Kernels over rows: the lines written so far are the body for row `r` of input 0, one position of one image or one
+// row of features; emit_by_rows comes last. `vec` has emit_row_lanes lanes, which divide input 0's channels.
+int emit_row_lanes(Emit *emit, const Node *node);
+void emit_by_rows(Emit *emit, const Node *node);
 // The matrix families and the updates have skeletons of their own, chosen by the operator:
 void emit_conv_forward(Emit *emit, const Node *node);
 void emit_conv_grad_input(Emit *emit, const Node *node);

@@ -26,8 +26,9 @@ void frame_open(StrBuf *out) {
 
 int frame_operands(Emit *emit, StrBuf *out) {
   for (int i = 0; i < emit->n_operands; i++) {
-    const char *shape = shape_text(emit->arena, graph_node(emit->graph, emit->operands[i].node)->shape);
-    writer_line(out, 1, "const real *in%d = buf[%d]; // %s", i, i, shape);
+    const Node *node = graph_node(emit->graph, emit->operands[i].node);
+    const char *type = node->dtype == DT_INDEX ? "int" : "real";
+    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", type, i, i, shape_text(emit->arena, node->shape));
   }
   return emit->n_operands;
 }

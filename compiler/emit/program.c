@@ -96,6 +96,7 @@ static StepBuilder build_step(ProgramBuilder *builder, const Graph *graph, const
   step.step.image = buffer_of_node(builder, &step, graph->image);
   step.step.label = buffer_of_node(builder, &step, graph->label);
   step.step.learning_rate = buffer_of_node(builder, &step, graph->learning_rate);
+  step.step.keys = buffer_of_node(builder, &step, graph->keys);
   step.step.output = buffer_of_node(builder, &step, graph->output);
   return step;
 }
@@ -154,7 +155,7 @@ MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *op
   StepBuilder train = build_step(&builder, model->train, "");
   program->train = train.step;
   program_losses(&builder, &train);
-  program->eval = (MlaStep){.image = -1, .label = -1, .learning_rate = -1, .output = -1};
+  program->eval = (MlaStep){.image = -1, .label = -1, .learning_rate = -1, .keys = -1, .output = -1};
   if (model->eval) program->eval = build_step(&builder, model->eval, "eval ").step;
   program_modules(&builder);
 

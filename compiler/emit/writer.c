@@ -112,7 +112,8 @@ static bool varies_by_channel(const Emit *emit, const Space *space) {
     bool is_root = op_info(node->op)->fuse == FUSE_REDUCE;
     if (is_root ? extent(node->shape) > 1 : writer_level(space, node->shape) == LEVEL_CHANNEL) return true;
     for (int k = 0; k < node->n_in; k++) {
-      if (writer_level(space, graph_node(emit->graph, node->in[k])->shape) == LEVEL_CHANNEL) return true;
+      const Node *input = graph_node(emit->graph, node->in[k]);
+      if (input->dtype == DT_REAL && writer_level(space, input->shape) == LEVEL_CHANNEL) return true;
     }
   }
   return false;
@@ -183,12 +184,13 @@ static void add_operand(Emit *emit, NodeId id) {
   int64_t offset = 0;
   NodeId storage = node_storage(emit->graph, id, &offset);
   if (writer_is_computed(emit, storage) || find_operand(emit, storage, offset)) return;
-  bool is_single = emit->group->kind == GROUP_SINGLE;
+  const Node *node = graph_node(emit->graph, id);
+  bool is_whole = emit->group->kind == GROUP_SINGLE || node->dtype == DT_INDEX;
   emit->operands[emit->n_operands] = (Operand){
       .node = id,
       .storage = storage,
       .offset = offset,
-      .level = is_single ? LEVEL_FULL : writer_level(&emit->space, graph_node(emit->graph, id)->shape),
+      .level = is_whole ? LEVEL_FULL : writer_level(&emit->space, node->shape),
       .name = writer_format(emit, "a%d", emit->n_operands),
   };
   emit->n_operands++;
@@ -276,6 +278,12 @@ const char *emit_in(Emit *emit, int i) {
   Operand *operand = find_operand(emit, storage, offset);
   if (!operand->is_loaded) load_operand(emit, operand);
   return operand->name;
+}
+
+const char *emit_words(Emit *emit, int i) {
+  int64_t offset = 0;
+  NodeId storage = node_storage(emit->graph, emit->node->in[i], &offset);
+  return writer_format(emit, "in%d", (int)(find_operand(emit, storage, offset) - emit->operands));
 }
 
 const char *emit_channel(Emit *emit, const char *format, ...) {

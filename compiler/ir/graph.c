@@ -55,6 +55,7 @@ static void replace_heads(Graph *graph, const NodeId *map) {
   graph->label = map[graph->label];
   graph->output = map[graph->output];
   graph->learning_rate = map[graph->learning_rate];
+  graph->keys = map[graph->keys];
   for (int s = 0; s < graph->n_grads; s++) graph->grads[s] = map[graph->grads[s]];
 }
 

@@ -147,8 +147,10 @@ typedef struct Graph {
   NodeId image, label;  // OP_input nodes
   NodeId output;        // logits
   NodeId learning_rate; // OP_input scalar; set by pass_update, NO_NODE before and in evaluation graphs
-  NodeId *grads;        // [n_grads] total gradient of each state, set by pass_differentiate; NULL before
-  int n_grads;          // as many as there were states before the momenta
+  NodeId
+      keys; // OP_input [n, 2] of DT_INDEX: two words of noise a step for each dropout; NO_NODE: there is none
+  NodeId *grads; // [n_grads] total gradient of each state, set by pass_differentiate; NULL before
+  int n_grads;   // as many as there were states before the momenta
   // Planning:
   int64_t batch;  // extent put in for DIM_BATCH
   int elem_bytes; // of DT_REAL: 4 or 8

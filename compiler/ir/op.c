@@ -71,6 +71,10 @@ static void report_bad_shapes(const Graph *graph, OpKind op, const ShapeQuery *q
   fprintf(stderr, "): %s\n", query->error ? query->error : "the shape rule fails");
 }
 
+DType op_dtype(const Graph *graph, OpKind op, const NodeId *in) {
+  return op_info(op)->fuse == FUSE_VIEW ? graph_node(graph, in[0])->dtype : DT_REAL;
+}
+
 NodeId op_build(Graph *graph, const Node *like, OpKind op, const NodeId *in, int n_in, const Attr *attr) {
   ShapeQuery query = {.n_in = n_in, .attr = attr, .arena = graph->arena, .culprit = -1};
   Shape *shapes = ARENA_ARRAY(graph->arena, Shape, n_in);
@@ -82,7 +86,7 @@ NodeId op_build(Graph *graph, const Node *like, OpKind op, const NodeId *in, int
   }
   Node node = {.op = op,
                .phase = like->phase,
-               .dtype = DT_REAL,
+               .dtype = op_dtype(graph, op, in),
                .shape = query.out,
                .module = like->module,
                .is_aux = like->is_aux,

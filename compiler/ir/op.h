@@ -84,6 +84,9 @@ int op_n_attrs(OpKind op);
 // Index of an attribute by name; the name must exist.
 int op_attr_index(OpKind op, const char *name);
 
+// Of the operator's result: a view has its input's.
+DType op_dtype(const Graph *graph, OpKind op, const NodeId *in);
+
 // Adds a node after applying the shape rule; module, phase, name and span are taken from `like`. The caller has made
 // sure that the shapes fit: a failing rule here is a fault of the compiler and ends it with a message.
 NodeId op_build(Graph *graph, const Node *like, OpKind op, const NodeId *in, int n_in, const Attr *attr);

@@ -90,8 +90,8 @@ static const char *check_writers(Check *check) {
 
 static const char *check_heads(Check *check) {
   const Graph *graph = check->graph;
-  NodeId heads[] = {graph->image, graph->label, graph->output, graph->learning_rate};
-  for (int i = 0; i < 4; i++)
+  NodeId heads[] = {graph->image, graph->label, graph->output, graph->learning_rate, graph->keys};
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
     if (heads[i] >= graph->n_nodes) return "an input or the output of the graph does not exist";
   for (int l = 0; l < graph->n_losses; l++) {
     const Loss *loss = &graph->losses[l];

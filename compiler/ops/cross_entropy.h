@@ -3,6 +3,10 @@
 #pragma once
 #include "compiler/ops/rules.h"
 
+enum { SMOOTHING };
+#define SMOOTHING_ATTR                                                                                       \
+  { "smoothing", ATTR_REAL, false, 0, "share of the target spread evenly over all classes" }
+
 static inline bool logits_and_labels(ShapeQuery *query, int logits, int labels) {
   Shape x = query->in[logits];
   if (x.rank != 2)
@@ -11,6 +15,9 @@ static inline bool logits_and_labels(ShapeQuery *query, int logits, int labels) 
   if (!is_labels(query->in[labels]))
     return shape_fail(query, labels, "cross_entropy expects the class labels, its target is %s",
                       shape_text(query->arena, query->in[labels]));
+  double smoothing = query->attr[SMOOTHING].r;
+  if (!(smoothing >= 0 && smoothing <= 1))
+    return shape_fail(query, -1, "cross_entropy: smoothing must be from 0 to 1, it is %g", smoothing);
   return true;
 }
 

@@ -11,7 +11,8 @@ void relu_grad(Grad *grad, const Node *node, NodeId cotangent) {
   (void)node;
   if (!grad_needed(grad, 0)) return;
   NodeId in[] = {cotangent, grad_output(grad)};
-  grad_add(grad, 0, grad_build(grad, OP_gate, in, 2, NULL));
+  Attr slope = attr_real(0);
+  grad_add(grad, 0, grad_build(grad, OP_gate, in, 2, &slope));
 }
 
 void relu_host(const HostCall *call) {

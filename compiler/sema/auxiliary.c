@@ -126,7 +126,7 @@ void auxiliary_default_loss(Sema *sema, Build *build, Span span) {
   sema->build = build;
   begin(sema, build->n_modules - 1, "final");
   NodeId in[] = {auxiliary_tap(sema, 1, span), build->graph->label};
-  NodeId loss = tensor_op(sema, OP_cross_entropy, in, 2, NULL, NULL, span);
+  NodeId loss = tensor_op(sema, OP_cross_entropy, in, 2, tensor_attrs(sema, OP_cross_entropy), NULL, span);
   LossList losses = {0};
   losses_add(sema, &losses, value_tensor(loss, span), NULL, span);
   losses_publish(sema, &losses);

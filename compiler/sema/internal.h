@@ -233,6 +233,8 @@ struct LayerInfo {
   NodeId (*apply)(LayerCall *call); // NO_NODE after a reported error
 };
 extern const LayerInfo layer_table[];
+NodeId layer_norm_apply(LayerCall *call); // layers_norm.c
+NodeId dropout_apply(LayerCall *call);
 extern const int n_layers;
 
 typedef struct FunctionCall {

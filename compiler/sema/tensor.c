@@ -62,6 +62,7 @@ NodeId tensor_op(Sema *sema, OpKind op, const NodeId *in, int n_in, const Attr *
   if (!name) name = sema->scope ? scope_name(sema, sema->scope, op_info(op)->name, false) : op_info(op)->name;
   Node node = {.op = op,
                .phase = PHASE_FORWARD,
+               .dtype = op_dtype(build->graph, op, in),
                .shape = query.out,
                .module = build->module,
                .is_aux = build->is_aux,

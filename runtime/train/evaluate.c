@@ -36,7 +36,7 @@ static bool score_batch(MlaLoaded *loaded, const MlaBatch *batch, void *logits, 
   bool is_double = program->elem == MLA_F64;
   int classes = program->data.classes;
   DevPtr output = mla_buffer(loaded, program->eval.output);
-  if (!mla_step_run(loaded, &program->eval, batch, 0, error) ||
+  if (!mla_step_run(loaded, &program->eval, batch, 0, 0, error) ||
       !loaded->device->ops->download(loaded, logits, output, batch->n * classes * (is_double ? 8 : 4), error))
     return false;
   for (int64_t i = 0; i < batch->n; i++)

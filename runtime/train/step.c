@@ -1,7 +1,10 @@
 // See step.h.
 #include "runtime/train/step.h"
+#include "runtime/data/rng.h"
+#include "runtime/train/train.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static int64_t elem_bytes_of(const MlaProgram *program) {
   return program->elem == MLA_F64 ? 8 : 4;
@@ -32,14 +35,29 @@ static bool upload(MlaLoaded *loaded, int buffer, const void *from, int64_t n_by
   return buffer < 0 || loaded->device->ops->upload(loaded, mla_buffer(loaded, buffer), from, n_bytes, error);
 }
 
+// Word i is random number i of the step's stream: a resumed run, or another device, has the same.
+bool mla_upload_keys(MlaLoaded *loaded, const MlaStep *step, int64_t number, MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  if (step->keys < 0) return true;
+  int64_t n_bytes = program->buffers[step->keys].n_bytes;
+  uint32_t *words = malloc((size_t)n_bytes + 1);
+  if (!words) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  MlaRng rng = mla_rng_stream(program->recipe.seed, 'K', (uint64_t)number);
+  for (int64_t i = 0; i < n_bytes / 4; i++) words[i] = (uint32_t)(mla_rng_bits(rng, (uint64_t)i) >> 32);
+  bool good = upload(loaded, step->keys, words, n_bytes, error);
+  free(words);
+  return good;
+}
+
 bool mla_step_run(MlaLoaded *loaded, const MlaStep *step, const MlaBatch *batch, double learning_rate,
-                  MlaError *error) {
+                  int64_t number, MlaError *error) {
   const MlaProgram *program = loaded->program;
   float rate_f32 = (float)learning_rate;
   const void *rate = program->elem == MLA_F64 ? (const void *)&learning_rate : &rate_f32;
   return upload(loaded, step->image, batch->images, batch->n * image_bytes(program), error) &&
          upload(loaded, step->label, batch->labels, batch->n * (int64_t)sizeof(int32_t), error) &&
          upload(loaded, step->learning_rate, rate, elem_bytes_of(program), error) &&
+         mla_upload_keys(loaded, step, number, error) &&
          loaded->device->ops->run(loaded, step, batch->n, error);
 }
 

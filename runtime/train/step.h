@@ -5,8 +5,8 @@
 
 // Whether the step's buffers have the sizes that its data, batch and classes ask for.
 bool mla_step_check(const MlaProgram *program, const MlaStep *step, MlaError *error);
-// Uploads what the step takes of images, labels and learning rate, and runs it.
+// Uploads what the step takes of images, labels, learning rate and keys, and runs it. `number`: of the step, from 0.
 bool mla_step_run(MlaLoaded *loaded, const MlaStep *step, const MlaBatch *batch, double learning_rate,
-                  MlaError *error);
+                  int64_t number, MlaError *error);
 // The number in a buffer of one element.
 bool mla_read_number(MlaLoaded *loaded, int buffer, double *value, MlaError *error);

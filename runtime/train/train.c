@@ -82,7 +82,8 @@ static bool read_losses(Run *run, MlaError *error) {
 
 // `started`: when the wait for the batch began; a loader that is too slow shows in the speed.
 static bool train_step(Run *run, const MlaBatch *batch, double lr, double started, MlaError *error) {
-  if (!mla_step_run(run->loaded, &run->program->train, batch, lr, error) || !read_losses(run, error))
+  if (!mla_step_run(run->loaded, &run->program->train, batch, lr, run->progress.step, error) ||
+      !read_losses(run, error))
     return false;
   run->progress.batch++;
   run->progress.step++;

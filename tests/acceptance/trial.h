@@ -107,7 +107,8 @@ static inline MlaBatch trial_batch(Trial *trial, int64_t step, int64_t n_images)
 static inline void trial_step(Trial *trial, int64_t step, int64_t n_images, double learning_rate) {
   MlaBatch batch = trial_batch(trial, step, n_images);
   MlaError error = {0};
-  trial_check(mla_step_run(trial->loaded, &trial->program->train, &batch, learning_rate, &error), &error);
+  trial_check(mla_step_run(trial->loaded, &trial->program->train, &batch, learning_rate, step, &error),
+              &error);
 }
 
 // What the network as it is evaluated says of the images: [n_images, classes].
@@ -119,7 +120,7 @@ static inline double *trial_scores(Trial *trial, int64_t step, int64_t n_images)
   float *floats = ARENA_ARRAY(trial->arena, float, n);
   bool is_double = program->elem == MLA_F64;
   MlaError error = {0};
-  trial_check(mla_step_run(trial->loaded, &program->eval, &batch, 0, &error) &&
+  trial_check(mla_step_run(trial->loaded, &program->eval, &batch, 0, 0, &error) &&
                   trial->device.ops->download(trial->loaded, is_double ? (void *)doubles : (void *)floats,
                                               mla_buffer(trial->loaded, program->eval.output),
                                               n * (is_double ? 8 : 4), &error),

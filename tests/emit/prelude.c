@@ -1,4 +1,4 @@
-// The prelude's exp, log, roots and sigmoid against the C library over wide ranges, for every lane count,
+// The prelude's exp, log, roots, sigmoid and erf against the C library over wide ranges, for every lane count,
 // precision and compiler there is; and their values at the edges (infinities, NaN, zero, denormals).
 #include "compiler/support/strbuf.h"
 #include "tests/support/kernels.h"
@@ -30,12 +30,13 @@ static const Function functions[] = {
     {"exp", exp, -87, 88, false, 3},         {"exp", exp, -1e-3, 1e-3, false, 1.5},
     {"log", log, -126, 127, true, 3},        {"log", log, -0.01, 0.01, true, 3},
     {"sqrt", sqrt, -126, 127, true, 2},      {"rsqrt", rsqrt, -126, 127, true, 3},
-    {"sigmoid", sigmoid, -80, 80, false, 4},
+    {"sigmoid", sigmoid, -80, 80, false, 4}, {"erf", erf, -7, 7, false, 1.5},
+    {"erf", erf, -1e-3, 1e-3, false, 1.5},
 };
 
 // A kernel for each function and lane count: in, out.
 static const char *kernel_text(Arena *arena, int max_lanes) {
-  static const char *const names[] = {"exp", "log", "sqrt", "rsqrt", "sigmoid", "abs"};
+  static const char *const names[] = {"exp", "log", "sqrt", "rsqrt", "sigmoid", "abs", "erf"};
   StrBuf text = strbuf_new(arena);
   for (int lanes = 1; lanes <= max_lanes; lanes *= 2) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -146,6 +147,10 @@ static int check_edges(const Machine *machine, void *in, void *out) {
       {"sigmoid", -1e30, 0},
       {"sigmoid", 1e30, 1},
       {"sigmoid", NAN, NAN},
+      {"erf", 0, 0},
+      {"erf", INFINITY, 1},
+      {"erf", -INFINITY, -1},
+      {"erf", NAN, NAN},
       {"abs", -3, 3},
       {"abs", -INFINITY, INFINITY},
   };

@@ -5,6 +5,7 @@
 //   NAME = param EXTENTS [DATA]           a differentiable input; extents as batch,5,5,3 or scalar
 //   NAME = const EXTENTS [DATA]           an input without a gradient
 //   NAME = label CLASSES [values V...]    class labels of the batch
+//   NAME = key WORD WORD                  the key of a dropout
 //   NAME = OP INPUT... [ATTR VALUE]... [writes STATE...]
 //   fails TEXT                            the last line's shape rule fails and its message contains TEXT
 //   expect NAME V...                      what the host references compute for a value (or leave in a state)
@@ -146,6 +147,18 @@ static void case_label(Case *c, const Words *words) {
   case_add(c, words->word[0], graph_add(c->graph, node, NULL, 0, &kind, 1))->index = index;
 }
 
+static void case_key(Case *c, const Words *words) {
+  Node node = {.op = OP_input, .dtype = DT_INDEX, .shape = {.rank = 1, .dim = {2}}, .state = NO_STATE};
+  Attr kind = {.i = 3};
+  int n = 0;
+  double *values = case_numbers(c, words, 3, &n);
+  if (n != 2) case_error(c, "a key has two words", words->word[0]);
+  int32_t *index = ARENA_ARRAY(c->arena, int32_t, 2);
+  for (int i = 0; i < 2; i++) index[i] = (int32_t)values[i];
+  node.name = "key";
+  case_add(c, words->word[0], graph_add(c->graph, node, NULL, 0, &kind, 1))->index = index;
+}
+
 // ---- operators ----
 
 static Attr case_attr(Case *c, const AttrDef *def, const char *text) {
@@ -217,6 +230,8 @@ static void case_definition(Case *c, const Words *words) {
     case_tensor(c, words, STATE_CONST);
   else if (!strcmp(words->word[2], "label"))
     case_label(c, words);
+  else if (!strcmp(words->word[2], "key"))
+    case_key(c, words);
   else
     case_operator(c, words);
 }

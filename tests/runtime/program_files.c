@@ -130,7 +130,7 @@ static void check_corruptions(Tally *tally, const char *dir) {
   } cases[] = {
       {"", "{", "", "plan.json:2:9: "},
       {"", "\"mlaanc plan\"", "\"other\"", "\"format\" does not say"},
-      {"", "\"version\": 1", "\"version\": 2", "has version 2; this program reads version 1"},
+      {"", "\"version\": 2", "\"version\": 99", "has version 99; this program reads version 2"},
       {"", "\"model\"", "\"modle\"", "model: missing"},
       {"", "\"model\"", "\"extra\": 1, \"model\"", "unknown key \"extra\""},
       {"", "\"model\": \"sample\"", "\"model\": \"a\", \"model\": \"b\"", "duplicate"},

@@ -119,6 +119,62 @@ MLA_VECTOR(16)
   (z * ((real)(1 / 3.0) +                                                                                    \
    z * ((real)(1 / 5.0) + z * ((real)(1 / 7.0) + z * ((real)(1 / 9.0) + z * (real)(1 / 11.0))))))
 #endif
+
+// Chebyshev fits as polynomials. erf(x) / x - 1 for |x| < 1, by x^2; exp(x^2) (1 - erf(x)) from 1 to
+// MLA_ERF_END, where erf is 1, by u = MLA_ERF_SCALE / (x + 2) - MLA_ERF_SHIFT, which goes from 1 to -1 there.
+#ifdef MLA_REAL_DOUBLE
+#define MLA_ERF_END   ((real)6)
+#define MLA_ERF_SCALE ((real)9.6)
+#define MLA_ERF_SHIFT ((real)2.2)
+#define MLA_ERF_SERIES(z)                                                                                    \
+  ((real)0.128379167095512574 +                                                                              \
+   z * ((real)-0.376126389031835404 +                                                                        \
+   z * ((real)0.112837916709450063 +                                                                         \
+   z * ((real)-0.0268661706432377704 +                                                                       \
+   z * ((real)0.00522397760711642273 +                                                                       \
+   z * ((real)-0.000854832597538969208 +                                                                     \
+   z * ((real)0.000120552949048397079 +                                                                      \
+   z * ((real)-0.0000149247369074196603 +                                                                    \
+   z * ((real)1.64474247033173624e-6 +                                                                       \
+   z * ((real)-1.62084838018717059e-7 +                                                                      \
+   z * ((real)1.37200645467776856e-8 +                                                                       \
+   z * (real)-7.79589882700214224e-10)))))))))))
+#define MLA_ERF_REST(u)                                                                                      \
+  ((real)0.221429540229931806 +                                                                              \
+   u * ((real)0.161893568041025353 +                                                                         \
+   u * ((real)0.0385605704251815636 +                                                                        \
+   u * ((real)0.00558881628182587813 +                                                                       \
+   u * ((real)0.000197139177760088895 +                                                                      \
+   u * ((real)-0.0000807922041180412827 +                                                                    \
+   u * ((real)-7.34051828499986927e-6 +                                                                      \
+   u * ((real)1.97956115820926427e-6 +                                                                       \
+   u * ((real)1.63501023720879839e-7 +                                                                       \
+   u * ((real)-7.00517020547537375e-8 +                                                                      \
+   u * ((real)-5.92636131528183211e-10 +                                                                     \
+   u * ((real)2.6223500325142788e-9 +                                                                        \
+   u * ((real)-2.63424302100066881e-10 +                                                                     \
+   u * ((real)-7.29050853516539748e-11 +                                                                     \
+   u * (real)1.86209898068151617e-11))))))))))))))
+#else
+#define MLA_ERF_END   ((real)4)
+#define MLA_ERF_SCALE ((real)12)
+#define MLA_ERF_SHIFT ((real)3)
+#define MLA_ERF_SERIES(z)                                                                                    \
+  ((real)0.12837916584835095 +                                                                               \
+   z * ((real)-0.37612626666720331 +                                                                         \
+   z * ((real)0.112835947151602177 +                                                                         \
+   z * ((real)-0.0268542120106264124 +                                                                       \
+   z * ((real)0.00518908742343397399 +                                                                       \
+   z * ((real)-0.000801686428716586953 +                                                                     \
+   z * (real)0.0000787587506268548834))))))
+#define MLA_ERF_REST(u)                                                                                      \
+  ((real)0.255395640330459651 +                                                                              \
+   u * ((real)0.142395296095688464 +                                                                         \
+   u * ((real)0.0268515583401763536 +                                                                        \
+   u * ((real)0.00292488712199092279 +                                                                       \
+   u * ((real)0.0000443539592676830483 +                                                                     \
+   u * (real)-0.0000281373118830793165)))))
+#endif
 // clang-format on
 
 // ---- bits: the only part that differs between one lane and several ----
@@ -237,11 +293,54 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
     return mla_choose_##N(regular, better, mla_choose_##N(mla_mask_##N(x < (real)0), y, x));                 \
   }
 
+// erf(x): the polynomial near zero, 1 - the rest beyond.
+#define MLA_ERROR_FUNCTION(N, V)                                                                             \
+  MLA_INLINE V mla_erf_##N(V x) {                                                                            \
+    const V z = x * x, near = x + x * MLA_ERF_SERIES(z);                                                     \
+    const V a = mla_min_##N(mla_abs_##N(x), MLA_ERF_END - (V){0});                                           \
+    const V u = MLA_ERF_SCALE / (a + (real)2) - MLA_ERF_SHIFT;                                               \
+    const V far = (real)1 - mla_exp_##N(-a * a) * MLA_ERF_REST(u);                                           \
+    const V signed_far = mla_choose_##N(mla_mask_##N(x < (V){0}), -far, far);                                \
+    return mla_choose_##N(mla_mask_##N(z < (real)1), near, signed_far);                                      \
+  }
+
+// Noise by counting: 32 bits for element `e`, from a key of two words. They are the same for every precision and number
+// of lanes; in double precision the words of 64 bits hold 32. The multipliers are those of MurmurHash3's finaliser.
+// drop: x * scale where the first 24 bits are below `threshold`, else x * 0.
+#ifdef MLA_REAL_DOUBLE
+#define MLA_WORD32(x) ((x)&0xFFFFFFFFu)
+#else
+#define MLA_WORD32(x) (x)
+#endif
+#define MLA_NOISE(N, V, W, U)                                                                                \
+  MLA_INLINE U mla_mix_##N(U h) {                                                                            \
+    h ^= h >> 16;                                                                                            \
+    h = MLA_WORD32(h * (magnitude)0x85EBCA6Bu);                                                              \
+    h ^= h >> 13;                                                                                            \
+    h = MLA_WORD32(h * (magnitude)0xC2B2AE35u);                                                              \
+    return h ^ h >> 16;                                                                                      \
+  }                                                                                                          \
+  MLA_INLINE V mla_drop_##N(V x, unsigned key0, unsigned key1, long e, unsigned threshold, real scale) {     \
+    const unsigned base = (unsigned)e, high = (unsigned)((unsigned long)e >> 32) * 0x9E3779B9u;              \
+    U h = MLA_WORD32(MLA_COUNT_##N + (magnitude)base);                                                       \
+    h = mla_mix_##N(h ^ (magnitude)key0);                                                                    \
+    h = mla_mix_##N(MLA_WORD32(h + (magnitude)(key1 + high)));                                               \
+    const W is_kept = mla_mask_##N((W)(h >> 8) < (word)threshold);                                           \
+    return x * mla_choose_##N(is_kept, scale - (V){0}, (V){0});                                              \
+  }
+#define MLA_COUNT_1  ((u1)0)
+#define MLA_COUNT_2  ((u2){0, 1})
+#define MLA_COUNT_4  ((u4){0, 1, 2, 3})
+#define MLA_COUNT_8  ((u8){0, 1, 2, 3, 4, 5, 6, 7})
+#define MLA_COUNT_16 ((u16){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+
 #define MLA_FUNCTIONS(N)                                                                                     \
   MLA_SELECTIONS(N, v##N)                                                                                    \
   MLA_EXPONENTIAL(N, v##N, w##N, u##N)                                                                       \
   MLA_LOGARITHM(N, v##N, w##N, u##N)                                                                         \
-  MLA_ROOTS(N, v##N, w##N, u##N)
+  MLA_ROOTS(N, v##N, w##N, u##N)                                                                             \
+  MLA_ERROR_FUNCTION(N, v##N)                                                                                \
+  MLA_NOISE(N, v##N, w##N, u##N)
 
 // The sum of all lanes, halves added pairwise: the same order wherever the kernel runs.
 MLA_INLINE real mla_total_1(v1 x) {
@@ -307,4 +406,6 @@ MLA_TOTAL(16, 8)
 #define mla_sqrt(x)         MLA_BY_TYPE((x) + (x), sqrt)(x)
 #define mla_rsqrt(x)        MLA_BY_TYPE((x) + (x), rsqrt)(x)
 #define mla_sigmoid(x)      MLA_BY_TYPE((x) + (x), sigmoid)(x)
+#define mla_erf(x)          MLA_BY_TYPE((x) + (x), erf)(x)
+#define mla_drop(x, ...)    MLA_BY_TYPE((x) + (x), drop)(x, __VA_ARGS__)
 #define mla_total(x)        MLA_BY_TYPE((x) + (x), total)(x)

@@ -17,8 +17,8 @@ void cross_entropy_grad_10(void *const *buf, long batch, void *scratch, int part
     for (long k = 0; k < 10; k++) sum += mla_exp(row[k] - top);
     real log_sum = top + mla_log(sum);
     for (long k = 0; k < 10; k++) {
-      real hot = k == in2[n] ? 1 : 0;
-      out[n * 10 + k] = scale * (mla_exp(row[k] - log_sum) - hot);
+      real target = k == in2[n] ? 1 : 0;
+      out[n * 10 + k] = scale * (mla_exp(row[k] - log_sum) - target);
     }
   }
 }
