@@ -25,6 +25,7 @@ const char *value_text(Sema *sema, Value value) {
   if (value.kind == VAL_STRING) return arena_printf(sema->arena, "\"%s\"", value.text);
   if (value.kind == VAL_ITEM) return reference_text(sema, value.reference);
   if (value.kind == VAL_BLOCK) return value.block->name;
+  if (value.kind == VAL_UNIT) return unit_word(sema, value.index);
   if (value.kind != VAL_LIST) return value_describe(sema, value);
   StrBuf text = strbuf_new(sema->arena);
   strbuf_put(&text, "[");
