@@ -202,7 +202,7 @@ static bool run_step(Replay *replay, const MlaStep *what, int64_t step, MlaError
   read_images(replay, step);
   MlaBatch data = {.n = batch, .images = replay->device_form, .labels = labels};
   bool good = read_labels(replay, step, labels, error) &&
-              mla_step_run(replay->loaded, what, &data, replay->trajectory->learning_rate, error);
+              mla_step_run(replay->loaded, what, &data, replay->trajectory->learning_rate, step, error);
   free(labels);
   return good;
 }
