@@ -145,11 +145,26 @@ static void check_module(Trial *plain, int j, int *n_entry) {
   trial_close(&weighted);
 }
 
+// The plan counts an entry's weights as the entered module's own.
+static void check_counts(const Trial *trial) {
+  int64_t n[K] = {0};
+  for (int i = 0; i < trial->program->n_states; i++) {
+    const MlaState *state = &trial->program->states[i];
+    if (state->region == MLA_PARAM && !state->is_aux) n[state->module] += mla_n_elems(state);
+  }
+  int64_t basic = 2 * 9 * 4 * 4 + 4 * 4, entry = 9 * 4 * 4 + 2 * 4;
+  for (int m = 0; m < K; m++)
+    expect(trial->program->modules[m].n_params == n[m], "module %d has not %lld parameters", m,
+           (long long)n[m]);
+  expect(n[2] == basic + entry, "module 2 has %lld parameters", (long long)n[2]);
+}
+
 static void check_isolation(void) {
   Trial plain;
   int n_entry = 0;
   trial_open(&plain, text, "", BATCH, "reference", MLA_F64);
   trial_step(&plain, 0, BATCH, 0.1);
+  check_counts(&plain);
   for (int j = 0; j < K; j++) check_module(&plain, j, &n_entry);
   for (int i = 0; i < plain.program->n_states; i++) {
     const MlaState *state = &plain.program->states[i];
