@@ -1,4 +1,4 @@
-// Every shipped model, made small: three steps of the compiled kernels against the unfused host functions.
+// Every shipped model, made small, and one with the operators they leave out: three steps of the compiled kernels against the unfused host functions.
 // In double precision they agree to rounding; in single precision the losses of the first step do.
 // timeout: 600
 #include "tests/acceptance/trial.h"
@@ -12,6 +12,7 @@ static const struct Twin {
   const char *model, *sets;
   bool in_single;
 } twins[] = {
+    {"tests/cli/dropout.mlaan", "", true},
     {"models/e2e.mlaan", CIFAR "cifar_resnet.n=1", false},
     {"models/greedy.mlaan", CIFAR "cifar_resnet.n=1 K=4", false},
     {"models/dgl.mlaan", CIFAR "cifar_resnet.n=1 K=4", false},

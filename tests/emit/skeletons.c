@@ -125,6 +125,18 @@ static void loss_case(Rig *rig) {
   single(rig, rig_op(rig, OP_cross_entropy_grad, LIST(g, logits, label), NO_ATTRS));
 }
 
+static void row_case(Rig *rig, Shape shape) {
+  NodeId x = rig_leaf(rig, shape, -2, 3), g = rig_leaf(rig, shape, -1, 1);
+  NodeId stats = rig_op(rig, OP_row_stats, LIST(x), NO_ATTRS);
+  single(rig, stats);
+  NodeId y = rig_op(rig, OP_row_norm, LIST(x, stats), NO_ATTRS);
+  single(rig, y);
+  single(rig, rig_op(rig, OP_row_norm_grad, LIST(g, y, stats), NO_ATTRS));
+  NodeId log_softmax = rig_op(rig, OP_log_softmax, LIST(x), NO_ATTRS);
+  single(rig, log_softmax);
+  single(rig, rig_op(rig, OP_log_softmax_grad, LIST(g, log_softmax), NO_ATTRS));
+}
+
 static void matrix_case(Rig *rig) {
   NodeId x = rig_leaf(rig, image(8, 8, 16), -1, 1), w = rig_leaf(rig, (Shape){4, {3, 3, 16, 24}}, -1, 1);
   NodeId y = rig_op(rig, OP_conv2d, LIST(x, w), ATTRS(2, 1, 1));
@@ -188,6 +200,9 @@ static void build(Rig *rig, Arena *arena, bool unfused, int elem_bytes) {
     gather_case(rig, channels[i]);
     narrow_case(rig, channels[i]);
   }
+  row_case(rig, image(5, 7, 24));
+  row_case(rig, image(32, 32, 16));
+  row_case(rig, row(10));
   batch_norm_case(rig, image(1, 3, 100));
   batch_norm_case(rig, image(32, 32, 16));
   reduce_case(rig, row(7));
