@@ -1,4 +1,5 @@
-// Every shipped model, made small, and one with the operators they leave out: three steps of the compiled kernels against the unfused host functions.
+// Every shipped model, made small, and a page with operators that they leave out: three steps of the compiled
+// kernels against the unfused host functions.
 // In double precision they agree to rounding; in single precision the losses of the first step do.
 // timeout: 600
 #include "tests/acceptance/trial.h"
