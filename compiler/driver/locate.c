@@ -19,20 +19,12 @@ static bool own_path(char path[PATH_MAX]) {
   return started && realpath(started, path);
 }
 
-static const char *share_folder(Arena *arena, const char *name) {
+const char *locate_library(Arena *arena) {
   char path[PATH_MAX];
-  if (!own_path(path)) return name;
+  if (!own_path(path)) return "models";
   for (int up = 0; up < 2; up++) {
     char *slash = strrchr(path, '/');
     if (slash) *slash = '\0';
   }
-  return arena_printf(arena, "%s/share/mlaanc/%s", path, name);
-}
-
-const char *locate_library(Arena *arena) {
-  return share_folder(arena, "models");
-}
-
-const char *locate_parity(Arena *arena) {
-  return share_folder(arena, "parity");
+  return arena_printf(arena, "%s/share/mlaanc/models", path);
 }

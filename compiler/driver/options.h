@@ -21,13 +21,12 @@ typedef struct TextList {
 
 // Texts are NULL and numbers -1 where the option was not given.
 typedef struct Options {
-  const char *input; // the model's file or a directory with plan.json; the first of `inputs`
-  TextList inputs;   // several only if the verb's argument ends in "..."
+  const char *input; // the model's file or a directory with plan.json
   TextList sets, disabled;
-  bool help, json, timing, resume, calm, recorded;
+  bool help, json, timing, resume;
   const char *device, *precision;
   const char *dump_before, *dump_after, *stop_after;
-  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps;
+  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format;
   int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels, vector_bytes;
 } Options;
 
