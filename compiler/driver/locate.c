@@ -19,12 +19,20 @@ static bool own_path(char path[PATH_MAX]) {
   return started && realpath(started, path);
 }
 
-const char *locate_library(Arena *arena) {
+static const char *share_folder(Arena *arena, const char *name) {
   char path[PATH_MAX];
-  if (!own_path(path)) return "models";
+  if (!own_path(path)) return name;
   for (int up = 0; up < 2; up++) {
     char *slash = strrchr(path, '/');
     if (slash) *slash = '\0';
   }
-  return arena_printf(arena, "%s/share/mlaanc/models", path);
+  return arena_printf(arena, "%s/share/mlaanc/%s", path, name);
+}
+
+const char *locate_library(Arena *arena) {
+  return share_folder(arena, "models");
+}
+
+const char *locate_parity(Arena *arena) {
+  return share_folder(arena, "parity");
 }

@@ -24,8 +24,9 @@ typedef struct OptionDef {
 #define BIT(verb) (1u << VERB_##verb)
 enum {
   ALL = (1u << N_VERBS) - 1,
-  DEVICE = BIT(run) | BIT(eval) | BIT(bench),
-  COMPILES = ALL & ~BIT(graph),
+  DEVICE = BIT(run) | BIT(eval) | BIT(bench) | BIT(replay),
+  MODELS = ALL & ~BIT(replay), // a replay's fixture says how long to train on what
+  COMPILES = MODELS & ~BIT(graph),
   PLANNED = ALL & ~BIT(check),
 };
 #define FLAG(name, verbs, field, doc)                                                                        \
@@ -40,10 +41,11 @@ enum {
 static const OptionDef option_table[] = {
     LIST("--set", "NAME=VALUE", ALL, sets,
          "replace a parameter of the model (repeatable): K=4, train.lr=0.1"),
-    NUMBER("--batch", ALL, batch, 1, "images in a step; the same as --set train.batch=N"),
-    NUMBER("--epochs", ALL, epochs, 0, "the same as --set train.epochs=N"),
-    NUMBER("--seed", ALL, seed, 0, "of initial values, shuffling and augmentation"),
-    TEXT("--precision", "f32|f64", PLANNED, precision, "element type (default f32; reference: always f64)"),
+    NUMBER("--batch", MODELS, batch, 1, "images in a step; the same as --set train.batch=N"),
+    NUMBER("--epochs", MODELS, epochs, 0, "the same as --set train.epochs=N"),
+    NUMBER("--seed", MODELS, seed, 0, "of initial values, shuffling and augmentation"),
+    TEXT("--precision", "f32|f64", PLANNED, precision,
+         "element type (default f32; reference: always f64; replay: both)"),
     TEXT("--device", "NAME", DEVICE | BIT(plan), device, "cpu (default), reference or null"),
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
     TEXT("-o", "PATH", BIT(emit) | BIT(graph), out,
@@ -63,6 +65,11 @@ static const OptionDef option_table[] = {
          "svg needs graphviz' dot (default: by -o's ending, else text)"),
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
     NUMBER("--kernels", BIT(bench), kernels, 1, "also list the N kernels that take longest"),
+    TEXT("--map", "MAP.json", BIT(replay), map, "the name map (default: the one of --maps that applies)"),
+    TEXT("--maps", "DIR", BIT(replay), maps,
+         "the folder of name maps (default: those that come with mlaanc)"),
+    FLAG("--calm", BIT(replay), calm, "only the trajectory of the small learning rate"),
+    FLAG("--recorded", BIT(replay), recorded, "only the trajectory of the method's learning rate"),
     TEXT("--dump-before", "PASS", COMPILES, dump_before, "print the training graph before a pass (or `all`)"),
     TEXT("--dump-after", "PASS", COMPILES, dump_after, "print the training graph after a pass (or `all`)"),
     TEXT("--stop-after", "PASS", COMPILES, stop_after, "compile no further than this pass"),
@@ -166,17 +173,29 @@ static void clear_numbers(Options *options) {
   }
 }
 
+static bool add_input(Options *options, VerbKind verb, const char *input) {
+  bool takes_several = strstr(verb_table[verb].argument, "...") != NULL;
+  if (options->input && !takes_several) {
+    usage_error("one input at a time: `%s` and `%s`", options->input, input);
+    return false;
+  }
+  if (options->inputs.n == OPTIONS_MAX_LIST) {
+    usage_error("more than %d inputs", OPTIONS_MAX_LIST);
+    return false;
+  }
+  options->inputs.items[options->inputs.n++] = input;
+  options->input = options->inputs.items[0];
+  return true;
+}
+
 bool options_parse(Options *options, VerbKind verb, int n_args, char **args) {
   *options = (Options){0};
   clear_numbers(options);
   for (int i = 0; i < n_args; i++) {
     if (args[i][0] == '-' && args[i][1]) {
       if (!parse_option(options, verb, n_args, args, &i)) return false;
-    } else if (options->input) {
-      usage_error("one input at a time: `%s` and `%s`", options->input, args[i]);
+    } else if (!add_input(options, verb, args[i])) {
       return false;
-    } else {
-      options->input = args[i];
     }
   }
   if (options->input || options->help) return true;

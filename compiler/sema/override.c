@@ -25,6 +25,7 @@ const char *value_text(Sema *sema, Value value) {
   if (value.kind == VAL_STRING) return arena_printf(sema->arena, "\"%s\"", value.text);
   if (value.kind == VAL_ITEM) return reference_text(sema, value.reference);
   if (value.kind == VAL_BLOCK) return value.block->name;
+  if (value.kind == VAL_UNIT) return unit_word(sema, value.index);
   if (value.kind != VAL_LIST) return value_describe(sema, value);
   StrBuf text = strbuf_new(sema->arena);
   strbuf_put(&text, "[");
@@ -64,6 +65,24 @@ static const char *similar_names(Sema *sema, const char *name, const char *const
   return word_list(sema, similar, n_similar);
 }
 
+static bool has_parameter(const Item *item, const char *name) {
+  const Ast *params = item->kind == AST_MODEL || item->kind == AST_AUXILIARY || item->kind == AST_ENTRY
+                          ? item->ast->kids[1]
+                          : NULL;
+  for (int i = 0; params && i < params->n_kids; i++)
+    if (!strcmp(params->kids[i]->kids[0]->text, name)) return true;
+  return false;
+}
+
+// A parameter of something that this program defines but does not use, as an auxiliary when there is one module.
+static const Item *unused_owner(Sema *sema, const char *name) {
+  const char *dot = strchr(name, '.');
+  size_t n = dot ? (size_t)(dot - name) : 0;
+  for (const Item *item = sema->items; item && dot; item = item->next)
+    if (strlen(item->name) == n && !strncmp(item->name, name, n) && has_parameter(item, dot + 1)) return item;
+  return NULL;
+}
+
 void override_report_unknown(Sema *sema) {
   const SemaOptions *options = sema->options;
   const char *names[MAX_KNOWN - 1] = {NULL};
@@ -73,8 +92,14 @@ void override_report_unknown(Sema *sema) {
     if (sema->override_used[i]) continue;
     const char *name = options->overrides[i].name;
     uint32_t file = source_add(sema->map, "--set", name, strlen(name));
-    sema_error(sema, (Span){file, 0, (uint32_t)strlen(name)}, "nothing is called %s%s", name,
-               suggestion(sema, name, names, n));
+    Span span = {file, 0, (uint32_t)strlen(name)};
+    const Item *owner = unused_owner(sema, name);
+    if (owner) {
+      diag_warning(sema->diag, span, "%s changes nothing: %s %s is not used", name,
+                   ast_kind_word(owner->kind), owner->name);
+      continue;
+    }
+    sema_error(sema, span, "nothing is called %s%s", name, suggestion(sema, name, names, n));
     sema_note(sema, NO_SPAN, "there are %s", similar_names(sema, name, names, n));
   }
 }

@@ -93,9 +93,10 @@ static const Setting augment_settings[] = {
      .most = 16384},
     {.key = "flip", .kind = SET_FLAG, .offset = DATA_AT(flip)},
     {.key = NULL}};
-static const Setting normalize_settings[] = {{.key = "mean", .kind = SET_OTHER, .read = read_mean},
-                                             {.key = "std", .kind = SET_OTHER, .read = read_std},
-                                             {.key = NULL}};
+static const Setting normalize_settings[] = {
+    {.key = "mean", .path = "data.mean", .kind = SET_OTHER, .read = read_mean},
+    {.key = "std", .path = "data.std", .kind = SET_OTHER, .read = read_std},
+    {.key = NULL}};
 static const Setting data_settings[] = {
     {.key = "format", .kind = SET_OTHER, .read = read_format},
     {.key = "root", .path = "data.root", .kind = SET_STRING, .offset = DATA_AT(root)},

@@ -61,6 +61,9 @@ static bool cut(Sema *sema, Value places, int wanted) {
     if (module < n && ends[module].index == u) module++;
   }
   backbone->n_modules = n + 1;
+  ValueList list = {.items = ends, .n = n};
+  Span span = sema->split->ast->kids[1]->span;
+  parameter_note(sema, "split", (Value){.kind = VAL_LIST, .span = span, .list = &list}, span);
   return true;
 }
 
@@ -130,7 +133,8 @@ static bool split_into(Sema *sema, const Ast *into) {
 bool split_resolve(Sema *sema) {
   sema->backbone->n_modules = 1;
   if (!sema->split) return true;
-  const Ast *rule = sema->split->ast->kids[1];
+  const Ast *rule = sema->split->ast->kids[1], *places = override_take(sema, "split");
+  if (places) return cut(sema, eval(sema, sema->backbone->outside, places), 0);
   return rule->kind == AST_INTO ? split_into(sema, rule) : split_at(sema, rule);
 }
 

@@ -1,4 +1,4 @@
-// Feeding a step of the program: batch in, launches run, single numbers out. Private to this folder.
+// Feeding a step of the program: batch in, launches run, single numbers out. For this folder and runtime/replay.
 #pragma once
 #include "runtime/data/data.h"
 #include "runtime/device/device.h"

@@ -39,6 +39,10 @@ expect 0 "$MLAANC" plan "$page" --json --set train.auxiliary=other
 expect 1 "$MLAANC" check "$page" --set backbone=greedy
 says "backbone is the auxiliary greedy, a model is needed here"
 
+# A parameter of what is not used is no mistake, but it is said.
+modules "(stem .. logits)" --set K=1 --set greedy.factor=2
+says "greedy.factor changes nothing: auxiliary greedy is not used"
+
 # Lists of units: every rule of places gives the modules that it says.
 page=$TEST_TMP/lists.mlaan
 cat >"$page" <<'PAGE'

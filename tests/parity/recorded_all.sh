@@ -1,0 +1,10 @@
+# timeout: 1800
+# label: slow
+# The fixtures of recorded.sh, all four trajectories: float64 and float32, the method's learning rate and the calm one.
+. "$MLAANC_SOURCE/tests/support/cli.sh"
+parity=${MLAANC_PARITY:-$(dirname "$MLAANC_SOURCE")/shared/parity}
+shopt -s nullglob
+fixtures=("$parity"/*.safetensors)
+[ ${#fixtures[@]} -gt 0 ] || exit 77
+expect 0 "$MLAANC" replay "${fixtures[@]}"
+cat "$TEST_TMP/out"
