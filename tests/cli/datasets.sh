@@ -43,6 +43,8 @@ is stl10 'data/stl10 stl10 10 96x96x3 pad 4 zero crop 96 flip  127.5/127.5/127.5
 is mnist 'data/mnist idx 10 28x28x1 pad 2 zero crop 28 no flip  33.3 78.6' '0.1 0.9 True 0.0001 128 20 cosine 1 0'
 is fashion_mnist 'data/fashion_mnist idx 10 28x28x1 pad 2 zero crop 28 flip  72.9 90.0' \
   '0.1 0.9 True 0.0001 128 20 cosine 1 0'
+is imagenet 'data/imagenet folder 1000 224x224x3 pad 0 zero crop 0 flip resize 256 center 224 random_resized_crop 224 123.7/116.3/103.5 58.4/57.1/57.4' \
+  '0.05 0.9 True 0.0001 128 90 cosine 0 0'
 
 # Runs without another word, once the files are in their place.
 for name in cifar10 cifar100 stl10; do
