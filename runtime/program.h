@@ -55,9 +55,9 @@ typedef struct MlaLaunch {
 typedef struct MlaStep {
   const MlaLaunch *launches;
   int n_launches;
-  int image, label, learning_rate, output;
-  int keys;           // random words (MLA_I32), new in every step: mla_upload_keys
-  int64_t work_bytes; // what this step needs of MLA_WORK
+  int image, label, learning_rate, output; // learning_rate: mla_n_rates numbers
+  int keys;                                // random words (MLA_I32), new in every step: mla_upload_keys
+  int64_t work_bytes;                      // what this step needs of MLA_WORK
 } MlaStep;
 
 typedef enum MlaInitKind {
@@ -126,12 +126,17 @@ typedef enum MlaScheduleKind {
   MLA_SCHEDULE_STEP
 } MlaScheduleKind;
 
+typedef enum MlaOptimizer { MLA_SGD, MLA_ADAM, MLA_ADAMW } MlaOptimizer;
+
 // lr of epoch e = 1..epochs. Cosine: lr/2 (1 + cos(pi (e - 1 + start) / epochs)); during the first `warmup` epochs
 // multiplied by (e-1)/warmup, plus warmup_start (warmup + 1 - e). Step: lr times factor at each milestone passed, or
 // after every `every` epochs.
 typedef struct MlaRecipe {
-  double lr, momentum, weight_decay;
+  MlaOptimizer optimizer;
+  double lr, weight_decay;
+  double momentum; // SGD
   bool nesterov;
+  double beta1, beta2, eps; // Adam and AdamW
   MlaScheduleKind schedule;
   int start; // cosine: what the first epoch is counted as, 1 or 0
   int warmup;
@@ -144,6 +149,12 @@ typedef struct MlaRecipe {
   int64_t batch;
   uint64_t seed;
 } MlaRecipe;
+
+// What a step is told of its rate: the learning rate, and for Adam 1 - beta1^t and 1 - beta2^t of step t = 1, 2, ...
+enum { MLA_MAX_RATES = 3 };
+static inline int mla_n_rates(const MlaRecipe *recipe) {
+  return recipe->optimizer == MLA_SGD ? 1 : MLA_MAX_RATES;
+}
 
 typedef struct MlaProgram {
   const char *model;

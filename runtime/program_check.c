@@ -170,7 +170,7 @@ static bool check_step(Check *c, const char *name, const MlaStep *step) {
   int64_t image = (int64_t)p->data.height * p->data.width * p->data.channels;
   return check_port(c, name, "image", step->image, batch * image * elem) &&
          check_port(c, name, "label", step->label, batch * 4) &&
-         check_port(c, name, "learning_rate", step->learning_rate, elem) &&
+         check_port(c, name, "learning_rate", step->learning_rate, mla_n_rates(&p->recipe) * elem) &&
          check_port(c, name, "keys", step->keys, 8) &&
          check_port(c, name, "output", step->output, batch * p->data.classes * elem) &&
          in_range(c, place("%s.work_bytes", name).text, step->work_bytes, 0, p->region_bytes[MLA_WORK]);
@@ -276,8 +276,10 @@ static bool check_recipe(Check *c) {
       !in_range(c, "recipe.warmup", r->warmup, 0, INT32_MAX) ||
       !in_range(c, "recipe.milestones", r->n_milestones, 0, MLA_MAX_MILESTONES))
     return false;
+  if ((unsigned)r->optimizer > MLA_ADAMW) return fail_at(c, "recipe.optimizer", "unknown");
   if ((unsigned)r->schedule > MLA_SCHEDULE_STEP) return fail_at(c, "recipe.schedule", "unknown");
-  const double reals[] = {r->lr, r->momentum, r->weight_decay, r->warmup_start, r->factor};
+  const double reals[] = {r->lr,    r->momentum, r->weight_decay, r->beta1,
+                          r->beta2, r->eps,      r->warmup_start, r->factor};
   for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
     if (!isfinite(reals[i])) return fail_at(c, "recipe", "a number is not finite");
   return true;

@@ -10,6 +10,7 @@ static const char *const layout_names[] = {"plain", "conv", "linear", NULL};
 static const char *const init_names[] = {"zero", "one", "normal", "uniform", "values", "copy", NULL};
 static const char *const pad_names[] = {"zero", "reflect", NULL};
 static const char *const on_bad_names[] = {"stop", "skip", NULL};
+static const char *const optimizer_names[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedule_names[] = {"constant", "cosine", "step", NULL};
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -19,6 +20,7 @@ _Static_assert(LENGTH(init_names) == MLA_INIT_COPY + 2, "ORDER MlaInitKind");
 _Static_assert(LENGTH(layout_names) == MLA_LAYOUT_LINEAR + 2, "ORDER MlaLayout");
 _Static_assert(LENGTH(pad_names) == MLA_PAD_REFLECT + 2, "ORDER MlaPadMode");
 _Static_assert(LENGTH(on_bad_names) == MLA_BAD_SKIP + 2, "ORDER MlaOnBad");
+_Static_assert(LENGTH(optimizer_names) == MLA_ADAMW + 2, "ORDER MlaOptimizer");
 _Static_assert(LENGTH(schedule_names) == MLA_SCHEDULE_STEP + 2, "ORDER MlaScheduleKind");
 
 // `RECORD` is the structure a table is about.
@@ -159,10 +161,14 @@ static const Schema data_schema = {sizeof(RECORD), data_fields};
 #undef RECORD
 
 #define RECORD MlaRecipe
-static const Field recipe_fields[] = {ONE(REAL, lr),
-                                      ONE(REAL, momentum),
+static const Field recipe_fields[] = {NAME(optimizer, optimizer_names),
+                                      ONE(REAL, lr),
                                       ONE(REAL, weight_decay),
+                                      ONE(REAL, momentum),
                                       ONE(BOOL, nesterov),
+                                      ONE(REAL, beta1),
+                                      ONE(REAL, beta2),
+                                      ONE(REAL, eps),
                                       NAME(schedule, schedule_names),
                                       ONE(INT, start),
                                       ONE(INT, warmup),

@@ -63,17 +63,6 @@ static bool upload_labels(MlaLoaded *loaded, uint64_t *random, MlaError *error) 
   return ok;
 }
 
-// A small learning rate, so that the weights stay ordinary numbers.
-static bool upload_learning_rate(MlaLoaded *loaded, MlaError *error) {
-  const MlaProgram *program = loaded->program;
-  if (program->train.learning_rate < 0) return true;
-  float single = 1e-4f;
-  double twice = 1e-4;
-  bool is_double = program->elem == MLA_F64;
-  return loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.learning_rate),
-                                     is_double ? (const void *)&twice : &single, is_double ? 8 : 4, error);
-}
-
 static int compare_doubles(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -86,7 +75,8 @@ static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, MlaE
     // Inputs live in the work arena, whose bytes a step may use again once they have been read.
     uint64_t random = 1;
     if (!upload_images(loaded, &random, error) || !upload_labels(loaded, &random, error)) return false;
-    if (!upload_learning_rate(loaded, error)) return false;
+    // A small learning rate, so that the weights stay ordinary numbers.
+    if (!mla_upload_rates(loaded, &program->train, 1e-4, i + WARM_UP_STEPS, error)) return false;
     if (!mla_upload_keys(loaded, &program->train, i + WARM_UP_STEPS, error)) return false;
     start = now();
     if (!loaded->device->ops->run(loaded, &program->train, program->recipe.batch, error)) return false;

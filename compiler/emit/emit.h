@@ -76,6 +76,7 @@ void emit_linear_grad_weight(Emit *emit, const Node *node);
 void emit_attention(Emit *emit, const Node *node);      // x
 void emit_attention_grad(Emit *emit, const Node *node); // g, x
 void emit_sgd(Emit *emit, const Node *node);
+void emit_adam(Emit *emit, const Node *node);
 void emit_ema(Emit *emit, const Node *node);
 void emit_running(Emit *emit, const Node *node);
 

@@ -37,7 +37,7 @@ static const char *layer_name(const Graph *graph, const Group *group) {
   return node->name ? node->name : op_info(node->op)->name;
 }
 
-// An update touches its run of states alone: read and written.
+// An update touches its runs of states alone: read and written.
 static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, const Group *group, BufferRef ref,
                          int buffer) {
   if (ref.kind != REF_REGION) return builder->buffers[buffer].n_bytes;
@@ -45,7 +45,8 @@ static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, cons
   int64_t n = 0;
   for (int i = 0; i < node->n_states; i++)
     n += shape_elems(state_get(graph->states, node->state + i)->shape, 1);
-  return 2 * n * builder->elem_bytes;
+  bool is_pair = ref.region == MLA_MOMENTUM && op_beside(node, "square_state") != NO_STATE;
+  return (is_pair ? 4 : 2) * n * builder->elem_bytes;
 }
 
 static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group,

@@ -144,11 +144,12 @@ typedef struct Graph {
   int n_modules;
   Loss *losses;
   int n_losses;
-  NodeId image, label;  // OP_input nodes
-  NodeId output;        // logits
-  NodeId learning_rate; // OP_input scalar; set by pass_update, NO_NODE before and in evaluation graphs
-  NodeId
-      keys; // OP_input [n, 2] of DT_INDEX: two words of noise a step for each dropout; NO_NODE: there is none
+  NodeId image, label; // OP_input nodes
+  NodeId output;       // logits
+  // OP_input, a scalar or [3] with Adam's bias corrections; set by pass_update, NO_NODE before and in evaluation graphs
+  NodeId learning_rate;
+  // OP_input [n, 2] of DT_INDEX: two words of noise a step for each dropout; NO_NODE: there is none
+  NodeId keys;
   NodeId *grads; // [n_grads] total gradient of each state, set by pass_differentiate; NULL before
   int n_grads;   // as many as there were states before the momenta
   // Planning:

@@ -53,6 +53,18 @@ int op_attr_index(OpKind op, const char *name) {
   abort();
 }
 
+StateId op_beside(const Node *node, const char *name) {
+  const AttrDef *attrs = op_info(node->op)->attrs;
+  for (int i = 0; attrs[i].name; i++)
+    if (!strcmp(attrs[i].name, name)) return (StateId)node->attr[i].i;
+  return NO_STATE;
+}
+
+bool op_is_optimiser(const Graph *graph, const Node *node) {
+  return op_info(node->op)->effect == EFFECT_WRITES_STATE &&
+         state_get(graph->states, node->state)->kind == STATE_PARAM;
+}
+
 bool shape_fail(ShapeQuery *query, int culprit, const char *format, ...) {
   char text[512];
   va_list args;

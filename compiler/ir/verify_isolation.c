@@ -114,6 +114,6 @@ const char *verify_isolation(const Graph *graph, Arena *arena) {
   for (StateId id = 0; id < graph->n_grads && !wrong; id++)
     wrong = check_gradient(&seeds, id, graph->grads[id]);
   for (NodeId id = 1; id < graph->n_nodes && !wrong; id++)
-    if (graph_node(graph, id)->op == OP_sgd_step) wrong = check_update(&seeds, graph_node(graph, id));
+    if (op_is_optimiser(graph, graph_node(graph, id))) wrong = check_update(&seeds, graph_node(graph, id));
   return wrong;
 }

@@ -53,7 +53,8 @@ static void keep_updates(Prune *prune, const bool *eval_read) {
     for (NodeId id = 1; id < graph->n_nodes; id++) {
       const Node *node = graph_node(graph, id);
       if (op_info(node->op)->effect != EFFECT_WRITES_STATE || prune->keep[id]) continue;
-      if (node->op != OP_sgd_step && !writes_any(node, prune->state_read) && !writes_any(node, eval_read))
+      if (!op_is_optimiser(graph, node) && !writes_any(node, prune->state_read) &&
+          !writes_any(node, eval_read))
         continue;
       keep(prune, id);
       is_changed = true;
@@ -70,6 +71,10 @@ static void mark_used(StateTable *states, StateId id) {
   }
 }
 
+static void mark_written(StateTable *states, const Node *update, StateId first) {
+  for (StateId s = 0; first != NO_STATE && s < update->n_states; s++) mark_used(states, first + s);
+}
+
 static void mark_states(const Prune *prune, const bool *eval_read) {
   const Graph *graph = prune->graph;
   for (StateId id = 0; id < graph->states->n; id++)
@@ -77,12 +82,9 @@ static void mark_states(const Prune *prune, const bool *eval_read) {
   for (NodeId id = 1; id < graph->n_nodes; id++) {
     const Node *node = graph_node(graph, id);
     if (!prune->keep[id] || op_info(node->op)->effect != EFFECT_WRITES_STATE) continue;
-    for (StateId s = 0; s < node->n_states; s++) {
-      mark_used(graph->states, node->state + s);
-      if (node->op != OP_sgd_step) continue;
-      StateId momentum = (StateId)node->attr[op_attr_index(OP_sgd_step, "momentum_state")].i;
-      if (momentum != NO_STATE) mark_used(graph->states, momentum + s);
-    }
+    mark_written(graph->states, node, node->state);
+    mark_written(graph->states, node, op_beside(node, "momentum_state"));
+    mark_written(graph->states, node, op_beside(node, "square_state"));
   }
 }
 

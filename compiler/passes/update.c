@@ -1,8 +1,9 @@
 // The end of a step: optimiser, EMA copies, running statistics.
 //
 // needs: Graph.grads
-// gives: a momentum for each trained parameter, if the recipe has any; sgd_step, ema_step and running_step
-// nodes; Graph.learning_rate breaks: nothing
+// gives: the optimiser's states for each trained parameter (SGD: a momentum, if the recipe has any; Adam: two);
+// sgd_step or adam_step, ema_step and running_step nodes; Graph.learning_rate
+// breaks: nothing
 //
 // Neighbouring states of one module are updated by one node: a run. The schedule puts every update behind the
 // readers of the old value, so an ema_step (which reads the parameter) sees the weights from before the
@@ -14,9 +15,9 @@ typedef struct Updates {
   Graph *graph;
   Arena *scratch;
   const MlaRecipe *recipe;
-  StateId n_states; // before momenta were added
-  NodeId *reads;    // [n_states] the node that reads a state, NO_NODE: none yet
-  StateId *momenta; // [n_states] of trained parameters
+  StateId n_states;           // before momenta were added
+  NodeId *reads;              // [n_states] the node that reads a state, NO_NODE: none yet
+  StateId *momenta, *squares; // [n_states] of trained parameters
 } Updates;
 
 static Attr *attr_of(Attr *attrs, OpKind op, const char *name) {
@@ -42,11 +43,17 @@ static NodeId read_state(Updates *updates, StateId id) {
   return updates->reads[id] = graph_add(updates->graph, read, NULL, 0, NULL, 0);
 }
 
+static bool is_adam(const Updates *updates) {
+  return updates->recipe->optimizer != MLA_SGD;
+}
+
+// A scalar; for Adam followed by the two bias corrections.
 static NodeId learning_rate(Updates *updates) {
   Graph *graph = updates->graph;
   if (graph->learning_rate != NO_NODE) return graph->learning_rate;
   Node input = {
       .op = OP_input, .phase = PHASE_UPDATE, .dtype = DT_REAL, .state = NO_STATE, .name = "learning rate"};
+  if (is_adam(updates)) input.shape = (Shape){.rank = 1, .dim = {3}};
   Attr *attrs = new_attrs(updates, OP_input);
   attr_of(attrs, OP_input, "kind")->i = 2;
   return graph->learning_rate = graph_add(graph, input, NULL, 0, attrs, op_n_attrs(OP_input));
@@ -76,43 +83,73 @@ static bool is_trained(const Updates *updates, StateId id) {
   return state_get(graph->states, id)->kind == STATE_PARAM && graph->grads[id] != NO_NODE;
 }
 
-static void add_momentum(Updates *updates, StateId id) {
+// A state of the optimiser beside each trained parameter.
+static void add_momentum(Updates *updates, StateId id, const char *suffix, StateId *momenta) {
   StateTable *table = updates->graph->states;
   State momentum = *state_get(table, id);
-  momentum.name = arena_printf(updates->scratch, "%s.momentum", momentum.name);
+  momentum.name = arena_printf(updates->scratch, "%s.%s", momentum.name, suffix);
   momentum.kind = STATE_MOMENTUM;
   momentum.init = INIT_ZERO;
   momentum.init_values = NULL;
   momentum.source = id;
   momentum.is_used = false;
-  updates->momenta[id] = state_add(table, momentum);
+  momenta[id] = state_add(table, momentum);
 }
 
-static void add_sgd(Updates *updates, StateId first, int n) {
+static void add_momenta(Updates *updates, const char *suffix, StateId *momenta) {
+  for (StateId id = 0; id < updates->n_states; id++)
+    if (is_trained(updates, id)) add_momentum(updates, id, suffix, momenta);
+}
+
+static Attr *sgd_attrs(Updates *updates, StateId first) {
   const MlaRecipe *recipe = updates->recipe;
-  NodeId *in = ARENA_ARRAY(updates->scratch, NodeId, n + 1);
-  in[0] = learning_rate(updates);
-  for (int i = 0; i < n; i++) in[i + 1] = updates->graph->grads[first + i];
   Attr *attrs = new_attrs(updates, OP_sgd_step);
   attr_of(attrs, OP_sgd_step, "momentum")->r = recipe->momentum;
   attr_of(attrs, OP_sgd_step, "nesterov")->i = recipe->nesterov;
   attr_of(attrs, OP_sgd_step, "weight_decay")->r = recipe->weight_decay;
   attr_of(attrs, OP_sgd_step, "momentum_state")->i =
       recipe->momentum != 0 ? updates->momenta[first] : NO_STATE;
-  add_update(updates, OP_sgd_step, first, n, in, n + 1, attrs);
+  return attrs;
+}
+
+static Attr *adam_attrs(Updates *updates, StateId first) {
+  const MlaRecipe *recipe = updates->recipe;
+  Attr *attrs = new_attrs(updates, OP_adam_step);
+  attr_of(attrs, OP_adam_step, "beta1")->r = recipe->beta1;
+  attr_of(attrs, OP_adam_step, "beta2")->r = recipe->beta2;
+  attr_of(attrs, OP_adam_step, "eps")->r = recipe->eps;
+  attr_of(attrs, OP_adam_step, "weight_decay")->r = recipe->weight_decay;
+  attr_of(attrs, OP_adam_step, "decoupled")->i = recipe->optimizer == MLA_ADAMW;
+  attr_of(attrs, OP_adam_step, "momentum_state")->i = updates->momenta[first];
+  attr_of(attrs, OP_adam_step, "square_state")->i = updates->squares[first];
+  return attrs;
+}
+
+static void add_step(Updates *updates, StateId first, int n) {
+  NodeId *in = ARENA_ARRAY(updates->scratch, NodeId, n + 1);
+  in[0] = learning_rate(updates);
+  for (int i = 0; i < n; i++) in[i + 1] = updates->graph->grads[first + i];
+  if (is_adam(updates))
+    add_update(updates, OP_adam_step, first, n, in, n + 1, adam_attrs(updates, first));
+  else
+    add_update(updates, OP_sgd_step, first, n, in, n + 1, sgd_attrs(updates, first));
 }
 
 static void add_optimiser(Updates *updates) {
   const StateTable *table = updates->graph->states;
-  for (StateId id = 0; id < updates->n_states; id++)
-    if (updates->recipe->momentum != 0 && is_trained(updates, id)) add_momentum(updates, id);
+  if (is_adam(updates)) {
+    add_momenta(updates, "exp_avg", updates->momenta);
+    add_momenta(updates, "exp_avg_sq", updates->squares);
+  } else if (updates->recipe->momentum != 0) {
+    add_momenta(updates, "momentum", updates->momenta);
+  }
   for (StateId first = 0, end; first < updates->n_states; first = end) {
     end = first + 1;
     if (!is_trained(updates, first)) continue;
     while (end < updates->n_states && is_trained(updates, end) &&
            are_neighbours(state_get(table, first), state_get(table, end)))
       end++;
-    add_sgd(updates, first, end - first);
+    add_step(updates, first, end - first);
   }
 }
 
@@ -161,7 +198,8 @@ void pass_update(Graph *graph, PassCtx *ctx) {
                      .recipe = &ctx->model->recipe,
                      .n_states = n_states,
                      .reads = ARENA_ARRAY(ctx->scratch, NodeId, n_states),
-                     .momenta = ARENA_ARRAY(ctx->scratch, StateId, n_states)};
+                     .momenta = ARENA_ARRAY(ctx->scratch, StateId, n_states),
+                     .squares = ARENA_ARRAY(ctx->scratch, StateId, n_states)};
   NodeId n_nodes = graph->n_nodes;
   for (NodeId id = n_nodes - 1; id > 0; id--)
     if (graph_node(graph, id)->op == OP_state) updates.reads[graph_node(graph, id)->state] = id;

@@ -13,10 +13,47 @@ static const Setting sgd_settings[] = {
      .most = 1e6},
     {.key = NULL}};
 
+static const Setting adam_settings[] = {
+    {.key = "lr", .path = "train.lr", .kind = SET_REAL, .offset = RECIPE_AT(lr), .most = 1e6},
+    {.key = "beta1", .path = "train.beta1", .kind = SET_REAL, .offset = RECIPE_AT(beta1), .most = 0.999999},
+    {.key = "beta2", .path = "train.beta2", .kind = SET_REAL, .offset = RECIPE_AT(beta2), .most = 0.999999},
+    {.key = "eps",
+     .path = "train.eps",
+     .kind = SET_REAL,
+     .offset = RECIPE_AT(eps),
+     .least = 1e-30,
+     .most = 1},
+    {.key = "weight_decay",
+     .path = "train.weight_decay",
+     .kind = SET_REAL,
+     .offset = RECIPE_AT(weight_decay),
+     .most = 1e6},
+    {.key = NULL}};
+
+enum { N_OPTIMIZERS = MLA_ADAMW + 1 };
+static const char *const optimizer_names[N_OPTIMIZERS] = {"sgd", "adam", "adamw"};
+static const Setting *const optimizer_settings[N_OPTIMIZERS] = {sgd_settings, adam_settings, adam_settings};
+
+// What an optimiser does unless told otherwise.
+static void set_optimizer(MlaRecipe *recipe, MlaOptimizer optimizer) {
+  bool is_sgd = optimizer == MLA_SGD;
+  recipe->optimizer = optimizer;
+  recipe->lr = is_sgd ? 0.1 : 1e-3;
+  recipe->weight_decay = optimizer == MLA_ADAMW ? 0.01 : 0;
+  recipe->momentum = is_sgd ? 0.9 : 0;
+  recipe->nesterov = false;
+  recipe->beta1 = is_sgd ? 0 : 0.9;
+  recipe->beta2 = is_sgd ? 0 : 0.999;
+  recipe->eps = is_sgd ? 0 : 1e-8;
+}
+
+// Arguments that are left out stay as another file set them, if it set the same optimiser.
 static bool read_optimizer(Sema *sema, const Setting *s, const Ast *atom, void *target) {
-  static const char *const names[] = {"sgd"};
-  return settings_choice(sema, s->key, atom, names, 1) >= 0 &&
-         settings_arguments(sema, sgd_settings, atom, target);
+  MlaRecipe *recipe = target;
+  int i = settings_choice(sema, s->key, atom, optimizer_names, N_OPTIMIZERS);
+  if (i < 0) return false;
+  if (recipe->optimizer != (MlaOptimizer)i) set_optimizer(recipe, (MlaOptimizer)i);
+  return settings_arguments(sema, optimizer_settings[i], atom, target);
 }
 
 static bool read_milestones(Sema *sema, const Setting *s, const Ast *atom, void *target) {
@@ -114,27 +151,30 @@ static void note_recipe(Sema *sema, const MlaRecipe *r) {
   parameter_note(sema, "train.batch", value_number((double)r->batch, s), s);
   parameter_note(sema, "train.seed", value_number((double)r->seed, s), s);
   parameter_note(sema, "train.lr", value_number(r->lr, s), s);
-  parameter_note(sema, "train.momentum", value_number(r->momentum, s), s);
-  parameter_note(sema, "train.nesterov", value_truth(r->nesterov, s), s);
+  if (r->optimizer == MLA_SGD) {
+    parameter_note(sema, "train.momentum", value_number(r->momentum, s), s);
+    parameter_note(sema, "train.nesterov", value_truth(r->nesterov, s), s);
+  } else {
+    parameter_note(sema, "train.beta1", value_number(r->beta1, s), s);
+    parameter_note(sema, "train.beta2", value_number(r->beta2, s), s);
+    parameter_note(sema, "train.eps", value_number(r->eps, s), s);
+  }
   parameter_note(sema, "train.weight_decay", value_number(r->weight_decay, s), s);
-  parameter_note(sema, "train.optimizer", value_string("sgd", s), s);
+  parameter_note(sema, "train.optimizer", value_string(optimizer_names[r->optimizer], s), s);
   parameter_note(sema, "train.schedule", value_string(schedules[r->schedule], s), s);
 }
 
 // Items of imported files come first, so that the importing file's settings replace them.
 bool settings_train(Sema *sema) {
-  TrainSettings train = {.recipe = {.lr = 0.1,
-                                    .start = 1,
-                                    .momentum = 0.9,
-                                    .factor = 0.1,
-                                    .warmup_start = 0.001,
-                                    .epochs = 1,
-                                    .batch = 128}};
+  TrainSettings train = {
+      .recipe = {.start = 1, .factor = 0.1, .warmup_start = 0.001, .epochs = 1, .batch = 128}};
   bool ok = true;
+  set_optimizer(&train.recipe, MLA_SGD);
   for (Item *item = sema->items; item; item = item->next)
     if (item->kind == AST_TRAIN)
       ok &= settings_read(sema, train_settings, "train", item->ast->kids[0], &train);
-  ok &= settings_override(sema, train_settings, &train) && settings_override(sema, sgd_settings, &train);
+  ok &= settings_override(sema, train_settings, &train) &&
+        settings_override(sema, optimizer_settings[train.recipe.optimizer], &train);
   sema->recipe = train.recipe;
   sema->wanted_model = train.model;
   sema->wanted_auxiliary = train.auxiliary;

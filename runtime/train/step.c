@@ -4,6 +4,7 @@
 #include "runtime/train/train.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 static int64_t elem_bytes_of(const MlaProgram *program) {
@@ -27,12 +28,26 @@ bool mla_step_check(const MlaProgram *program, const MlaStep *step, MlaError *er
   if (batch < 1) return mla_fail(error, MLA_ERROR_INPUT, "the plan's batch is %" PRId64, batch);
   return check_buffer(program, step->image, batch * image_bytes(program), "image", error) &&
          check_buffer(program, step->label, batch * (int64_t)sizeof(int32_t), "label", error) &&
-         check_buffer(program, step->learning_rate, elem_bytes, "learning rate", error) &&
+         check_buffer(program, step->learning_rate, mla_n_rates(&program->recipe) * elem_bytes,
+                      "learning rate", error) &&
          check_buffer(program, step->output, batch * program->data.classes * elem_bytes, "output", error);
 }
 
 static bool upload(MlaLoaded *loaded, int buffer, const void *from, int64_t n_bytes, MlaError *error) {
   return buffer < 0 || loaded->device->ops->upload(loaded, mla_buffer(loaded, buffer), from, n_bytes, error);
+}
+
+// With Adam's bias corrections, a function of the step's number: nothing to save, nothing to resume.
+bool mla_upload_rates(MlaLoaded *loaded, const MlaStep *step, double learning_rate, int64_t number,
+                      MlaError *error) {
+  const MlaProgram *program = loaded->program;
+  const MlaRecipe *recipe = &program->recipe;
+  double t = (double)(number + 1);
+  double rates[MLA_MAX_RATES] = {learning_rate, 1 - pow(recipe->beta1, t), 1 - pow(recipe->beta2, t)};
+  float singles[MLA_MAX_RATES];
+  for (int i = 0; i < MLA_MAX_RATES; i++) singles[i] = (float)rates[i];
+  const void *from = program->elem == MLA_F64 ? (const void *)rates : singles;
+  return upload(loaded, step->learning_rate, from, mla_n_rates(recipe) * elem_bytes_of(program), error);
 }
 
 // Word i is random number i of the step's stream: a resumed run, or another device, has the same.
@@ -52,11 +67,9 @@ bool mla_upload_keys(MlaLoaded *loaded, const MlaStep *step, int64_t number, Mla
 bool mla_step_run(MlaLoaded *loaded, const MlaStep *step, const MlaBatch *batch, double learning_rate,
                   int64_t number, MlaError *error) {
   const MlaProgram *program = loaded->program;
-  float rate_f32 = (float)learning_rate;
-  const void *rate = program->elem == MLA_F64 ? (const void *)&learning_rate : &rate_f32;
   return upload(loaded, step->image, batch->images, batch->n * image_bytes(program), error) &&
          upload(loaded, step->label, batch->labels, batch->n * (int64_t)sizeof(int32_t), error) &&
-         upload(loaded, step->learning_rate, rate, elem_bytes_of(program), error) &&
+         mla_upload_rates(loaded, step, learning_rate, number, error) &&
          mla_upload_keys(loaded, step, number, error) &&
          loaded->device->ops->run(loaded, step, batch->n, error);
 }

@@ -36,6 +36,9 @@ void mla_run_data_close(MlaRunData *data);
 // Sets every state to its initial value. Each tensor's numbers depend on (seed, its name) alone. Values that the
 // program spells out (MLA_INIT_VALUES) are in the program's layout.
 bool mla_init_states(MlaLoaded *loaded, uint64_t seed, MlaError *error);
+// The learning rate of step `number`, from 0, and Adam's bias corrections; nothing where the step takes none.
+bool mla_upload_rates(MlaLoaded *loaded, const MlaStep *step, double learning_rate, int64_t number,
+                      MlaError *error);
 // Fills the keys of step `number`, from 0, where the step takes any: random words of the recipe's seed and the number.
 bool mla_upload_keys(MlaLoaded *loaded, const MlaStep *step, int64_t number, MlaError *error);
 // Initialises (or resumes) and trains to the recipe's last epoch. A loss that is not finite stops the run with the

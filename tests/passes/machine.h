@@ -93,9 +93,7 @@ static inline void machine_eval(Machine *machine, NodeId id) {
     call.n_states = node->n_states;
     call.states = ARENA_ARRAY(machine->scratch, HostTensor, node->n_states);
     call.momenta = ARENA_ARRAY(machine->scratch, HostTensor, node->n_states);
-    StateId momentum = node->op == OP_sgd_step
-                           ? (StateId)node->attr[op_attr_index(OP_sgd_step, "momentum_state")].i
-                           : NO_STATE;
+    StateId momentum = op_beside(node, "momentum_state");
     for (int s = 0; s < node->n_states; s++) {
       call.states[s] = machine_state(machine, node->state + s);
       if (momentum != NO_STATE) call.momenta[s] = machine_state(machine, momentum + s);
@@ -112,7 +110,7 @@ static inline void machine_run(Machine *machine, bool with_updates) {
     for (NodeId id = 1; id < graph->n_nodes; id++) {
       const Node *node = graph_node(graph, id);
       bool is_update = op_info(node->op)->effect == EFFECT_WRITES_STATE;
-      int due = !is_update ? 0 : node->op == OP_sgd_step ? 2 : 1;
+      int due = !is_update ? 0 : op_is_optimiser(graph, node) ? 2 : 1;
       if (due != round || (is_update && !with_updates)) continue;
       if (op_info(node->op)->fuse == FUSE_LEAF)
         machine->values[id] = machine_leaf(machine, id);

@@ -4,11 +4,14 @@
 //   static const struct { long state, momentum, count; } table[] = {...}; // in elements of their regions
 //   for each tensor that this part touches
 //     for each vector: load gradient, parameter, velocity; store parameter, velocity
+//
+// Adam's mean and mean square of the gradient both lie among the momenta.
 #include "compiler/emit/program.h"
 
 typedef struct Run {
   const Node *node;
   StateId momentum; // the first momentum state, NO_STATE: none
+  StateId square;   // Adam: the first mean square
   bool needs_rate;  // in[0] is the learning rate
 } Run;
 
@@ -27,12 +30,17 @@ static int update_parts(const Emit *emit, const Node *node) {
 
 static void put_table(Emit *emit, StrBuf *out, const Run *run) {
   const StateTable *states = emit->graph->states;
-  writer_line(out, 1, "static const struct { long state, momentum, count; } table[] = {");
+  bool has_square = run->square != NO_STATE;
+  writer_line(out, 1, "static const struct { long state, momentum, %scount; } table[] = {",
+              has_square ? "square, " : "");
   for (int i = 0; i < run->node->n_states; i++) {
     const State *state = state_get(states, run->node->state + i);
+    const char *square =
+        has_square ? writer_format(emit, "%lld, ", (long long)state_get(states, run->square + i)->offset)
+                   : "";
     long long momentum =
         run->momentum == NO_STATE ? 0 : (long long)state_get(states, run->momentum + i)->offset;
-    writer_line(out, 2, "{%lld, %lld, %lld}, // %s", (long long)state->offset, momentum,
+    writer_line(out, 2, "{%lld, %lld, %s%lld}, // %s", (long long)state->offset, momentum, square,
                 (long long)shape_elems(state->shape, 1), state->name);
   }
   writer_line(out, 1, "};");
@@ -51,6 +59,8 @@ static void put_walk(Emit *emit, StrBuf *out, const Run *run, const char *elemen
   writer_line(out, 2, "real *state = (real *)buf[%d] + table[k].state;", run->node->n_in);
   if (run->momentum != NO_STATE)
     writer_line(out, 2, "real *velocity = (real *)buf[%d] + table[k].momentum;", run->node->n_in + 1);
+  if (run->square != NO_STATE)
+    writer_line(out, 2, "real *square = (real *)buf[%d] + table[k].square;", run->node->n_in + 1);
   writer_line(out, 2, "for (; i + %d <= stop; i += %d) {", emit->max_lanes, emit->max_lanes);
   writer_indent(out, 3, element);
   writer_line(out, 2, "}");
@@ -61,13 +71,13 @@ static void put_walk(Emit *emit, StrBuf *out, const Run *run, const char *elemen
   writer_line(out, 1, "}");
 }
 
-static void draft_update(Emit *emit, const Run *run, const char *rate, const char *element) {
+static void draft_update(Emit *emit, const Run *run, const char *rates, const char *element) {
   const Node *node = run->node;
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);
   writer_line(&text, 1, "MLA_USE(%d)", emit->max_lanes);
   put_table(emit, &text, run);
-  if (rate[0]) writer_line(&text, 1, "%s", rate);
+  writer_indent(&text, 1, rates);
   put_walk(emit, &text, run, element);
   strbuf_put(&text, "}\n");
 
@@ -86,7 +96,8 @@ static Attr attr_of(const Node *node, const char *name) {
 }
 
 void emit_sgd(Emit *emit, const Node *node) {
-  Run run = {.node = node, .momentum = (StateId)attr_of(node, "momentum_state").i, .needs_rate = true};
+  Run run = {
+      .node = node, .momentum = op_beside(node, "momentum_state"), .square = NO_STATE, .needs_rate = true};
   const char *momentum = emit_number(emit, attr_of(node, "momentum").r);
   StrBuf element = strbuf_new(emit->arena);
   strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i) + %s * w;\n",
@@ -98,11 +109,37 @@ void emit_sgd(Emit *emit, const Node *node) {
     step = attr_of(node, "nesterov").i ? writer_format(emit, "(g + %s * v)", momentum) : "v";
   }
   strbuf_printf(&element, "mla_store(state + i, w - rate * %s);\n", step);
-  draft_update(emit, &run, "const real rate = *(const real *)buf[0];", element.text);
+  draft_update(emit, &run, "const real rate = *(const real *)buf[0];\n", element.text);
+}
+
+// w <- (1 - rate decay) w - step m / (sqrt(v) / root + eps), or with the decay in the gradient.
+void emit_adam(Emit *emit, const Node *node) {
+  Run run = {.node = node,
+             .momentum = op_beside(node, "momentum_state"),
+             .square = op_beside(node, "square_state"),
+             .needs_rate = true};
+  double beta1 = attr_of(node, "beta1").r, beta2 = attr_of(node, "beta2").r;
+  const char *decay = emit_number(emit, attr_of(node, "weight_decay").r);
+  bool is_decoupled = attr_of(node, "decoupled").i != 0;
+  StrBuf element = strbuf_new(emit->arena);
+  strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i)%s;\n",
+                is_decoupled ? "" : writer_format(emit, " + %s * w", decay));
+  strbuf_printf(&element, "const vec m = %s * mla_load(velocity + i) + %s * g;\n", emit_number(emit, beta1),
+                emit_number(emit, 1 - beta1));
+  strbuf_printf(&element, "const vec v = %s * mla_load(square + i) + %s * g * g;\n", emit_number(emit, beta2),
+                emit_number(emit, 1 - beta2));
+  strbuf_put(&element, "mla_store(velocity + i, m);\nmla_store(square + i, v);\n");
+  strbuf_printf(&element, "mla_store(state + i, %sw - step * m / (mla_sqrt(v) / root + %s));\n",
+                is_decoupled ? writer_format(emit, "(1 - rate * %s) * ", decay) : "",
+                emit_number(emit, attr_of(node, "eps").r));
+  draft_update(emit, &run,
+               "const real *rates = buf[0]; // learning rate, 1 - beta1^t, 1 - beta2^t\n"
+               "const real rate = rates[0], step = rate / rates[1], root = mla_sqrt(rates[2]);\n",
+               element.text);
 }
 
 void emit_ema(Emit *emit, const Node *node) {
-  Run run = {.node = node, .momentum = NO_STATE};
+  Run run = {.node = node, .momentum = NO_STATE, .square = NO_STATE};
   double momentum = attr_of(node, "momentum").r;
   const char *keep = emit_number(emit, momentum), *take = emit_number(emit, 1 - momentum);
   const char *element = writer_format(
