@@ -55,7 +55,7 @@ bool mla_upload_keys(MlaLoaded *loaded, const MlaStep *step, int64_t number, Mla
   const MlaProgram *program = loaded->program;
   if (step->keys < 0) return true;
   int64_t n_bytes = program->buffers[step->keys].n_bytes;
-  uint32_t *words = malloc((size_t)n_bytes + 1);
+  uint32_t *words = calloc((size_t)n_bytes / 4 + 1, 4);
   if (!words) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   MlaRng rng = mla_rng_stream(program->recipe.seed, 'K', (uint64_t)number);
   for (int64_t i = 0; i < n_bytes / 4; i++) words[i] = (uint32_t)(mla_rng_bits(rng, (uint64_t)i) >> 32);

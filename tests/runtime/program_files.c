@@ -171,6 +171,7 @@ static void check_corruptions(Tally *tally, const char *dir) {
       {"\"kernels\"", "sample_partial", "sample_missing", "kernels/sample_missing.c: No such file"},
       {"\"kernels\"", "sample_partial", "sample_forward", "kernels: two are called `sample_forward`"},
       {"\"kernels\"", "2800", "-5", "kernels[1].scratch_bytes: -5 is not between"},
+      {"\"train\"", "\"keys\": -1", "\"keys\": 8", "train.keys: 8 is not a buffer: there are 8"},
       {"\"train\"", "\"kernel\": 3", "\"kernel\": 4",
        "train.launches[3].kernel: 4 is not a kernel: there are 4"},
       {"\"train\"", "\"kernel\": 3", "\"kernel\": -1",
