@@ -221,9 +221,17 @@ static bool check_image(const ReplayInput *input, MlaError *error) {
       (int)input->program->recipe.batch, data->channels, data->height, data->width);
 }
 
+static bool check_count(const ReplayInput *input, MlaError *error) {
+  size_t n = json_array_size(sidecar_part(input, "modules"));
+  return n == (size_t)input->program->n_modules ||
+         mla_fail(error, MLA_ERROR_INPUT, "%s lists %zu modules, the model of %s has %d",
+                  input->fixture->sidecar_path, n, input->map->path, input->program->n_modules);
+}
+
 bool replay_plan(const ReplayInput *input, MlaReplayPlan *plan, MlaError *error) {
   *plan = (MlaReplayPlan){.fixture = input->fixture};
-  return check_image(input, error) && plan_losses(input, plan, error) && plan_states(input, plan, error);
+  return check_image(input, error) && check_count(input, error) && plan_losses(input, plan, error) &&
+         plan_states(input, plan, error);
 }
 
 void replay_plan_noise(const ReplayInput *input, MlaReplayPlan *plan, double factor) {

@@ -103,14 +103,12 @@ typedef struct Writer {
   const Captures *captures;
   StrBuf *out;
   Form form;
-  int depth; // lists within lists stand in brackets
+  int depth;      // lists within lists stand in brackets
+  bool is_failed; // something is there but cannot be written in this form
 } Writer;
 
-static bool put_list(Writer *writer, const json_t *list);
-
-static bool put_value(Writer *writer, const json_t *value) {
+static bool put_one(Writer *writer, const json_t *value) {
   StrBuf *out = writer->out;
-  if (json_is_array(value)) return put_list(writer, value);
   if (writer->form == FORM_SINGLE) return put_single(out, value);
   if (writer->form == FORM_OURS) return put_ours(writer->text, out, value);
   if (json_is_string(value)) strbuf_put(out, json_string_value(value));
@@ -118,6 +116,15 @@ static bool put_value(Writer *writer, const json_t *value) {
   if (json_is_real(value)) strbuf_printf(out, "%.17g", json_real_value(value));
   if (json_is_boolean(value)) strbuf_put(out, json_is_true(value) ? "true" : "false");
   return json_is_string(value) || json_is_number(value) || json_is_boolean(value);
+}
+
+static bool put_list(Writer *writer, const json_t *list);
+
+static bool put_value(Writer *writer, const json_t *value) {
+  if (json_is_array(value)) return put_list(writer, value);
+  bool good = put_one(writer, value);
+  writer->is_failed = writer->is_failed || !good;
+  return good;
 }
 
 static bool put_list(Writer *writer, const json_t *list) {
@@ -145,7 +152,7 @@ static bool put_items(Writer *writer, const json_t *list, size_t n_less, const c
   }
   writer->depth--;
   writer->out = out;
-  return json_is_array(list);
+  return json_is_array(list) && !writer->is_failed;
 }
 
 // Follows a path like modules[i].aux from `value` on.
@@ -182,7 +189,7 @@ static bool put_place(const ReplayText *text, StrBuf *out, const char *place, co
               : strcmp(bar, "|ours") == 0 ? FORM_OURS
                                           : (Form)-1;
   const char *path = bar ? arena_strndup(text->arena, place, (size_t)(bar - place)) : place;
-  Writer writer = {text, captures, out, form, 0};
+  Writer writer = {.text = text, .captures = captures, .out = out, .form = form};
   return form != (Form)-1 && *path && put_path(&writer, text->sidecar, path);
 }
 

@@ -24,3 +24,5 @@ expect 0 "$mlaanc" run own.mlaan --data "$data" --epochs 1
 [ -e runs/own-2/latest ] || fail "no second run directory"
 expect 0 "$mlaanc" eval own.mlaan --data "$data"
 grep -q runs/own-2/latest "$TEST_TMP/out" || fail "eval takes the newest run"
+# The name maps come along.
+expect 0 "$mlaanc" replay "$MLAANC_SOURCE/tests/parity/fixtures/man_resnet8_k3.safetensors" --calm
