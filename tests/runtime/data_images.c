@@ -212,13 +212,14 @@ static void test_grey(const char *root) {
 int main(void) {
   need_format("folder");
   test_rectangles();
-  const char *folders = strdup(folder_set("folders"));
+  char *folders = strdup(folder_set("folders"));
   test_values(folders);
   test_windows(folders);
   test_workers(folders);
   test_grey(folders);
   need_format("tar");
   test_shards(folders);
+  free(folders);
   printf("ok images\n");
   return 0;
 }
