@@ -60,12 +60,21 @@ static int source_line(const MlaData *data, int i, int n) {
   return i < 0 ? -i : 2 * n - 2 - i;
 }
 
+// `channels` is a constant wherever this is inlined.
+static inline void write_pixels_f32(const MlaCanvas *canvas, const uint8_t *line, int channels, float *to) {
+  const MlaAugment *augment = canvas->augment;
+  for (int x = 0; x < augment->data->width; x++) {
+    const uint8_t *pixel = line && canvas->columns[x] >= 0 ? line + canvas->columns[x] * channels : NULL;
+    for (int c = 0; c < channels; c++) *to++ = augment->table_f32[c][pixel ? pixel[c] : 0];
+  }
+}
+
 static void write_bytes_f32(const MlaCanvas *canvas, const uint8_t *line, float *to) {
   int channels = canvas->augment->data->channels;
-  for (int x = 0; x < canvas->augment->data->width; x++) {
-    const uint8_t *pixel = line && canvas->columns[x] >= 0 ? line + canvas->columns[x] * channels : NULL;
-    for (int c = 0; c < channels; c++) *to++ = canvas->augment->table_f32[c][pixel ? pixel[c] : 0];
-  }
+  if (channels == 3)
+    write_pixels_f32(canvas, line, 3, to);
+  else
+    write_pixels_f32(canvas, line, channels, to);
 }
 
 static void write_bytes_f64(const MlaCanvas *canvas, const uint8_t *line, double *to) {
@@ -132,8 +141,7 @@ static bool read_plain(MlaCanvas *canvas, const MlaPlacement *place, void *to, M
 }
 
 static bool make_lines(MlaCanvas *canvas, MlaError *error) {
-  size_t wanted = (size_t)(canvas->rows.to - canvas->rows.from) * (size_t)canvas->across.n *
-                  (size_t)canvas->augment->data->channels;
+  size_t wanted = mla_resample_bytes(&canvas->rows, &canvas->across, canvas->augment->data->channels);
   if (wanted <= canvas->lines_bytes) return true;
   free(canvas->lines);
   canvas->lines = malloc(wanted);

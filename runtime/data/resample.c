@@ -3,13 +3,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { BITS = 22 };
+enum { BITS = MLA_WEIGHT_BITS };
 
 static bool make_room(MlaAxis *axis, int n, int taps, MlaError *error) {
   axis->n = n;
   axis->taps = taps;
-  int64_t wanted = (int64_t)n * (taps + 2);
+  int64_t n_pairs = (taps + 1) / 2, wanted = (int64_t)n * (taps + 2 + 2 * n_pairs);
   if (wanted > axis->capacity) {
     mla_axis_free(axis);
     axis->weights = malloc((size_t)wanted * sizeof(int32_t));
@@ -18,6 +19,7 @@ static bool make_room(MlaAxis *axis, int n, int taps, MlaError *error) {
   }
   axis->begin = axis->weights + (int64_t)n * taps;
   axis->count = axis->begin + n;
+  axis->pairs = axis->count + n;
   return true;
 }
 
@@ -42,6 +44,20 @@ static void weigh(int32_t *weights, int begin, int count, double center, double 
   }
 }
 
+// Two neighbouring weights, 16 bits each, as a processor's vector has them.
+static int32_t pack(int32_t first, int32_t second) {
+  return (int32_t)((uint32_t)first | (uint32_t)second << 16);
+}
+
+static void fill_pairs(int32_t *pairs, const int32_t *weights, int count) {
+  enum { HALF = BITS / 2, MASK = (1 << HALF) - 1 };
+  for (int k = 0; k < count; k += 2, pairs += 2) {
+    int32_t first = weights[k], second = k + 1 < count ? weights[k + 1] : 0;
+    pairs[0] = pack(first >> HALF, second >> HALF);
+    pairs[1] = pack(first & MASK, second & MASK);
+  }
+}
+
 bool mla_axis_set(MlaAxis *axis, int source, int target, int first, int n, MlaError *error) {
   double scale = (double)source / target, width = scale < 1 ? 1 : scale;
   if (!make_room(axis, n, 2 * (int)ceil(width) + 1, error)) return false;
@@ -53,6 +69,8 @@ bool mla_axis_set(MlaAxis *axis, int source, int target, int first, int n, MlaEr
     if (begin < 0) begin = 0;
     if (end > source) end = source;
     weigh(axis->weights + (int64_t)i * axis->taps, begin, end - begin, center, width);
+    fill_pairs(axis->pairs + (int64_t)i * ((axis->taps + 1) / 2) * 2, axis->weights + (int64_t)i * axis->taps,
+               end - begin);
     axis->begin[i] = begin;
     axis->count[i] = end - begin;
     if (begin < axis->from) axis->from = begin;
@@ -77,36 +95,36 @@ static inline void resample_line(const uint8_t *line, const MlaAxis *columns, in
 
 static void resample_columns(const uint8_t *line, const MlaAxis *columns, int channels, uint8_t *to) {
   if (channels == 3)
-    resample_line(line, columns, 3, to);
+    mla_resample_columns3(line, columns, to);
   else if (channels == 1)
     resample_line(line, columns, 1, to);
   else
     resample_line(line, columns, channels, to);
 }
 
-// Adds lines in blocks small enough for their sums to stay in the first cache.
-static void resample_rows(const uint8_t *lines, int64_t stride, const int32_t *weights, int count,
-                          uint8_t *to) {
-  enum { BLOCK = 512 };
-  int32_t sums[BLOCK];
-  for (int64_t from = 0; from < stride; from += BLOCK) {
-    int n = stride - from < BLOCK ? (int)(stride - from) : BLOCK;
-    for (int i = 0; i < n; i++) sums[i] = 1 << (BITS - 1);
-    for (int k = 0; k < count; k++) {
-      const uint8_t *line = lines + k * stride + from;
-      for (int i = 0; i < n; i++) sums[i] += line[i] * weights[k];
-    }
-    for (int i = 0; i < n; i++) to[from + i] = (uint8_t)(sums[i] >> BITS);
-  }
+static size_t line_bytes(const MlaAxis *columns, int channels) {
+  return (size_t)(columns->to - columns->from) * (size_t)channels;
 }
 
+size_t mla_resample_bytes(const MlaAxis *rows, const MlaAxis *columns, int channels) {
+  return (size_t)(rows->to - rows->from) * (size_t)columns->n * (size_t)channels +
+         line_bytes(columns, channels) + MLA_OVERREAD;
+}
+
+// What lies behind a line may be read, so the last one gets room behind it, and so do those too short for the next to be
+// that room.
 void mla_resample(const MlaView *view, const MlaAxis *rows, const MlaAxis *columns, int channels,
-                  uint8_t *lines, uint8_t *to) {
-  int64_t stride = (int64_t)columns->n * channels;
+                  uint8_t *scratch, uint8_t *to) {
+  int64_t stride = (int64_t)columns->n * channels, n_lines = rows->to - rows->from;
+  size_t n_bytes = line_bytes(columns, channels);
+  uint8_t *roomy = scratch + n_lines * stride;
   const uint8_t *line = view->pixels;
-  for (int y = 0; y < rows->to - rows->from; y++, line += view->stride)
-    resample_columns(line, columns, channels, lines + y * stride);
+  memset(roomy + n_bytes, 0, MLA_OVERREAD);
+  for (int64_t y = 0; y < n_lines; y++, line += view->stride) {
+    bool is_tight = y + 1 == n_lines || n_bytes < MLA_OVERREAD;
+    if (is_tight) memcpy(roomy, line, n_bytes);
+    resample_columns(is_tight ? roomy : line, columns, channels, scratch + y * stride);
+  }
   for (int y = 0; y < rows->n; y++)
-    resample_rows(lines + rows->begin[y] * stride, stride, rows->weights + (int64_t)y * rows->taps,
-                  rows->count[y], to + y * stride);
+    mla_resample_rows(scratch + rows->begin[y] * stride, stride, rows, y, to + y * stride);
 }

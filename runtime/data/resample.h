@@ -12,12 +12,21 @@ typedef struct MlaAxis {
   int *begin;       // [n] first source line of each output line, counted from `from`
   int *count;       // [n] how many follow, itself included
   int32_t *weights; // [n, taps]
+  int32_t *pairs;   // [n, (taps + 1) / 2, 2] the same by twos, in halves of 11 bits: see resample_lines.c
   int64_t capacity;
 } MlaAxis;
 
 bool mla_axis_set(MlaAxis *axis, int source, int target, int first, int n, MlaError *error);
 void mla_axis_free(MlaAxis *axis);
 
-// `view`: the lines and columns from..to of the two axes. `lines`: room for (rows->to - rows->from) * columns->n pixels.
+// How many bytes of scratch mla_resample needs.
+size_t mla_resample_bytes(const MlaAxis *rows, const MlaAxis *columns, int channels);
+// `view`: the lines and columns from..to of the two axes.
 void mla_resample(const MlaView *view, const MlaAxis *rows, const MlaAxis *columns, int channels,
-                  uint8_t *lines, uint8_t *to);
+                  uint8_t *scratch, uint8_t *to);
+
+// One line of 3 channels. Reads up to MLA_OVERREAD bytes beyond the line, writes 1.
+enum { MLA_OVERREAD = 16, MLA_WEIGHT_BITS = 22 };
+void mla_resample_columns3(const uint8_t *line, const MlaAxis *columns, uint8_t *to);
+// Output line y from its source lines, which begin at `lines`.
+void mla_resample_rows(const uint8_t *lines, int64_t stride, const MlaAxis *rows, int y, uint8_t *to);
