@@ -53,10 +53,6 @@ const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, cons
 // Serial kernels: one part, plain scalar code. In the body: `batch` (long), `in0`, `in1`, ... (const real * or, for
 // an index tensor, const int *), `out` (real *).
 void emit_serial(Emit *emit, const Node *node);
-// Kernels over images, or rows of features: the lines written so far are the body for image `n`; emit_images comes
-// last. `vec` has emit_image_lanes lanes, which divide all channel counts. Parts share the images.
-int emit_image_lanes(Emit *emit, const Node *node);
-void emit_images(Emit *emit, const Node *node);
 // Pairs of rows of input `rows` ([batch, features]): the lines written so far are the body for row `a`, with its dot
 // products with all rows in `dot[b]` (real). is_combined: the body leaves coefficients there, and row a of the result
 // is the sum of dot[b] * row b; else the body writes `out`.
@@ -65,6 +61,7 @@ void emit_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
 // row of features; emit_by_rows comes last. `vec` has emit_row_lanes lanes, which divide input 0's channels.
 int emit_row_lanes(Emit *emit, const Node *node);
 void emit_by_rows(Emit *emit, const Node *node);
+void emit_by_images(Emit *emit, const Node *node); // the same, for image `n`
 // The matrix families and the updates have skeletons of their own, chosen by the operator:
 void emit_conv_forward(Emit *emit, const Node *node);
 void emit_conv_grad_input(Emit *emit, const Node *node);

@@ -27,6 +27,24 @@ static int64_t attention_macs(const Graph *graph, const Node *node, int64_t batc
   return shape_elems(x, batch) / 3 * x.dim[1] * (is_grad ? 5 : 2);
 }
 
+// Products of all pairs of rows, and for a gradient as many to add the rows up.
+static const struct {
+  OpKind op;
+  int rows, n_products;
+} pair_ops[] = {{OP_contrast_rows, 0, 1},
+                {OP_contrast_grad, 1, 2},
+                {OP_similarity_terms, 0, 1},
+                {OP_similarity_grad, 1, 2}};
+
+static int64_t pair_macs(const Graph *graph, const Node *node, int64_t batch) {
+  for (size_t i = 0; i < sizeof pair_ops / sizeof *pair_ops; i++) {
+    if (pair_ops[i].op == node->op)
+      return shape_elems(operand_shape(graph, node, pair_ops[i].rows), batch) * graph->batch *
+             pair_ops[i].n_products;
+  }
+  return 0;
+}
+
 // Channels of y as the weight has them: the transposed weight of grad_input has the channels of x last.
 int64_t node_macs(const Graph *graph, const Node *node, int64_t batch) {
   if (node->op == OP_attention || node->op == OP_attention_grad) return attention_macs(graph, node, batch);
@@ -36,7 +54,7 @@ int64_t node_macs(const Graph *graph, const Node *node, int64_t batch) {
           weight = operand_shape(graph, node, matrix_ops[i].weight);
     return shape_elems(y, batch) * (shape_elems(weight, 1) / shape_channels(y));
   }
-  return 0;
+  return pair_macs(graph, node, batch);
 }
 
 static int64_t state_elems(const Graph *graph, const Node *node) {

@@ -24,9 +24,9 @@ void normalize_host(const HostCall *call) {
 
 void normalize_emit(Emit *emit, const Node *node) {
   long features = (long)shape_channels(node->shape);
-  int lanes = emit_image_lanes(emit, node);
+  int lanes = emit_row_lanes(emit, node);
   emit_row_size(emit, node, 0, lanes);
   emit_line(emit, "for (long c = 0; c < %ld; c += %d)", features, lanes);
-  emit_line(emit, "mla_store(out + n * %ld + c, (mla_load(x + c) - mean) * scale);", features);
-  emit_images(emit, node);
+  emit_line(emit, "mla_store(out + r * %ld + c, (mla_load(x + c) - mean) * scale);", features);
+  emit_by_rows(emit, node);
 }

@@ -31,11 +31,11 @@ static inline RowSize row_size(const double *row, int64_t n, const Attr *attr) {
   return size;
 }
 
-// `x`, `mean`, `norm`, `scale` (one over the divisor) of row n.
+// `x`, `mean`, `norm`, `scale` (one over the divisor) of row r.
 static inline void emit_row_size(Emit *emit, const Node *node, int input, int lanes) {
   const Attr *attr = node->attr;
   long features = (long)shape_channels(node->shape);
-  emit_line(emit, "const real *x = in%d + n * %ld;", input, features);
+  emit_line(emit, "const real *x = in%d + r * %ld;", input, features);
   if (attr[NORMALIZE_CENTER].i) {
     emit_line(emit, "vec sum = {0};");
     emit_line(emit, "for (long c = 0; c < %ld; c += %d) sum += mla_load(x + c);", features, lanes);

@@ -32,10 +32,10 @@ void normalize_grad_host(const HostCall *call) {
 
 void normalize_grad_emit(Emit *emit, const Node *node) {
   long features = (long)shape_channels(node->shape);
-  int lanes = emit_image_lanes(emit, node);
+  int lanes = emit_row_lanes(emit, node);
   const Attr *attr = node->attr;
   emit_row_size(emit, node, X, lanes);
-  emit_line(emit, "const real *g = in%d + n * %ld;", G, features);
+  emit_line(emit, "const real *g = in%d + r * %ld;", G, features);
   emit_line(emit, "vec products = {0}, total = {0};");
   emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", features, lanes);
   emit_line(emit, "products += mla_load(g + c) * (mla_load(x + c) - mean);");
@@ -46,7 +46,7 @@ void normalize_grad_emit(Emit *emit, const Node *node) {
             emit_number(emit, attr[NORMALIZE_EPS].r), emit_number(emit, attr[NORMALIZE_FLOOR].r));
   emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", features, lanes);
   emit_line(emit, "const vec d = mla_load(x + c) - mean;");
-  emit_line(emit, "mla_store(out + n * %ld + c, (mla_load(g + c) - g_mean - d * along) * scale);", features);
+  emit_line(emit, "mla_store(out + r * %ld + c, (mla_load(g + c) - g_mean - d * along) * scale);", features);
   emit_line(emit, "}");
-  emit_images(emit, node);
+  emit_by_rows(emit, node);
 }

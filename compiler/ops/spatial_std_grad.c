@@ -33,7 +33,7 @@ void spatial_std_grad_host(const HostCall *call) {
 
 void spatial_std_grad_emit(Emit *emit, const Node *node) {
   long channels = (long)node->shape.dim[3], positions = (long)(node->shape.dim[1] * node->shape.dim[2]);
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", channels, emit_image_lanes(emit, node));
+  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", channels, emit_row_lanes(emit, node));
   emit_line(emit, "const long at = n * %ld + c;", positions * channels);
   emit_line(emit, "const vec g = mla_load(in%d + n * %ld + c), y = mla_load(in%d + n * %ld + c);", G,
             channels, Y, channels);
@@ -46,5 +46,5 @@ void spatial_std_grad_emit(Emit *emit, const Node *node) {
   emit_line(emit, "mla_store(out + at + p * %ld, scale * (mla_load(in%d + at + p * %ld) - mean));", channels,
             X, channels);
   emit_line(emit, "}");
-  emit_images(emit, node);
+  emit_by_images(emit, node);
 }
