@@ -101,6 +101,6 @@ agrees() {
 
 agrees vit 'vit(width: 24, heads: 3, depth: 2, patch: 8)' --set K=3
 agrees vgg 'vgg8b(width: 1 / 16, hidden: 24)' --set K=7
-agrees resnext 'bottleneck_resnet(blocks: [1, 1, 1, 1], groups: 8, base: 4, zero_last: true)'
+agrees resnext 'bottleneck_resnet(blocks: [1, 1, 1, 1], groups: 8, base_width: 4, zero_last: true)'
 steps resnet50 resnet50 --set K=4
 steps vgg13 vgg13 --set K=10

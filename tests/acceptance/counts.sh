@@ -53,8 +53,28 @@ plan mlaan --set mlaan.ema_links=4 # every link of every chain
 is "j['ema_elements'] == 3165376"
 plan mlaan --set K=8
 is "len(j['modules']) == 8"
-plan e2e --set cifar_resnet.n=18 # ResNet-110
+plan e2e --set backbone=resnet110
 is "j['parameters'] == 1730714"
+
+plan predsim
+counts 466906 $((751216 - 466906)) 0 104.6
+plan auglocal
+counts 466906 1341058 0 174.0 "len(j['modules']) == 14"
+plan auglocal --set d=3
+counts 466906 1511608 0 192.9
+plan auglocal --set d=4
+counts 466906 1705390 0 221.2
+plan auglocal --set d=5
+counts 466906 1684388 0 241.1
+plan hpff_aspub
+counts 466906 $((2169242 - 466906)) 0 228.2
+# Its head at the stem is here as the others are; the code's is 1c2f with 128 outputs.
+plan manpp
+counts 466906 $((1845690 - 466906 - 128 * 129 + 10 * 129 + 32 * 32 * 9 + 64)) 465792 332.5 "len(j['modules']) == 16"
+plan manpp --set base=dgl_wide
+is "j['parameters'] + j['auxiliary_parameters'] == 10500863" "j['ema_elements'] == 465792"
+plan mlaan_aspub_cifar
+is "j['parameters'] + j['auxiliary_parameters'] == 3425438" "round(j['forward_macs'] / 1e6, 1) == 319.7"
 
 # ---- InfoPro's decoders and heads, MAN's copies: from the program itself ----
 
@@ -70,19 +90,26 @@ expect 0 "$MLAANC" emit "$MLAANC_SOURCE/models/man.mlaan" --batch 2 -o "$TEST_TM
 has 461120 param .copy1. man
 has 461120 ema .ema1. man
 
-# ---- `into K at blocks` gives the authors' splits of ResNet-32 ----
+# ---- the authors' splits: of ResNet-32 even, of ResNet-110 where the table says ----
 
 # splits K END...: the last unit of every module but the last.
 splits() {
   local k=$1
   shift
-  plan greedy --set "K=$k"
+  plan greedy --set "K=$k" --set "backbone=$net"
   is "[m['name'].rstrip(')').replace('(', ' ').replace(',', ' ').split()[-1] for m in j['modules'][:-1]] == '$*'.split()"
 }
 
+net=resnet32
 splits 2 'stage2[1]'
 splits 3 'stage1[4]' 'stage2[4]'
 splits 4 'stage1[2]' 'stage2[1]' 'stage3[0]'
 splits 8 'stage1[0]' 'stage1[2]' 'stage1[4]' 'stage2[1]' 'stage2[3]' 'stage3[0]' 'stage3[2]'
 splits 15 'stage1['{0,1,2,3,4}']' 'stage2['{0,1,2,3,4}']' 'stage3['{0,1,2,3}']'
 splits 16 stem 'stage1['{0,1,2,3,4}']' 'stage2['{0,1,2,3,4}']' 'stage3['{0,1,2,3}']'
+net=resnet110
+splits 2 'stage2[8]'
+splits 3 'stage1[17]' 'stage2[17]'
+splits 4 'stage1[11]' 'stage2[7]' 'stage3[3]'
+splits 8 'stage1[4]' 'stage1[11]' 'stage2[0]' 'stage2[7]' 'stage2[14]' 'stage3[3]' 'stage3[10]'
+splits 55 stem 'stage1['{0..17}']' 'stage2['{0..17}']' 'stage3['{0..16}']'
