@@ -60,12 +60,16 @@ static int source_line(const MlaData *data, int i, int n) {
   return i < 0 ? -i : 2 * n - 2 - i;
 }
 
+static const uint8_t black[MLA_MAX_CHANNELS];
+
 // `channels` is a constant wherever this is inlined.
 static inline void write_pixels_f32(const MlaCanvas *canvas, const uint8_t *line, int channels, float *to) {
-  const MlaAugment *augment = canvas->augment;
-  for (int x = 0; x < augment->data->width; x++) {
-    const uint8_t *pixel = line && canvas->columns[x] >= 0 ? line + canvas->columns[x] * channels : NULL;
-    for (int c = 0; c < channels; c++) *to++ = augment->table_f32[c][pixel ? pixel[c] : 0];
+  const float(*table)[256] = canvas->augment->table_f32;
+  const int *columns = canvas->columns;
+  int width = canvas->augment->data->width;
+  for (int x = 0; x < width; x++, to += channels) {
+    const uint8_t *pixel = line && columns[x] >= 0 ? line + columns[x] * channels : black;
+    for (int c = 0; c < channels; c++) to[c] = table[c][pixel[c]];
   }
 }
 

@@ -10,7 +10,7 @@ enum { BITS = MLA_WEIGHT_BITS };
 static bool make_room(MlaAxis *axis, int n, int taps, MlaError *error) {
   axis->n = n;
   axis->taps = taps;
-  int64_t n_pairs = (taps + 1) / 2, wanted = (int64_t)n * (taps + 2 + 2 * n_pairs);
+  int64_t n_pairs = (taps + 1) / 2, wanted = (int64_t)n * (taps + 2 + MLA_PAIR * n_pairs);
   if (wanted > axis->capacity) {
     mla_axis_free(axis);
     axis->weights = malloc((size_t)wanted * sizeof(int32_t));
@@ -49,12 +49,14 @@ static int32_t pack(int32_t first, int32_t second) {
   return (int32_t)((uint32_t)first | (uint32_t)second << 16);
 }
 
-static void fill_pairs(int32_t *pairs, const int32_t *weights, int count) {
+static void fill_pairs(int32_t *pairs, const int32_t *weights, int count, int n_pairs) {
   enum { HALF = BITS / 2, MASK = (1 << HALF) - 1 };
-  for (int k = 0; k < count; k += 2, pairs += 2) {
-    int32_t first = weights[k], second = k + 1 < count ? weights[k + 1] : 0;
-    pairs[0] = pack(first >> HALF, second >> HALF);
-    pairs[1] = pack(first & MASK, second & MASK);
+  for (int k = 0; k < 2 * n_pairs; k += 2, pairs += MLA_PAIR) {
+    int32_t first = k < count ? weights[k] : 0, second = k + 1 < count ? weights[k + 1] : 0;
+    for (int lane = 0; lane < MLA_PAIR / 2; lane++) {
+      pairs[lane] = pack(first >> HALF, second >> HALF);
+      pairs[MLA_PAIR / 2 + lane] = pack(first & MASK, second & MASK);
+    }
   }
 }
 
@@ -69,14 +71,19 @@ bool mla_axis_set(MlaAxis *axis, int source, int target, int first, int n, MlaEr
     if (begin < 0) begin = 0;
     if (end > source) end = source;
     weigh(axis->weights + (int64_t)i * axis->taps, begin, end - begin, center, width);
-    fill_pairs(axis->pairs + (int64_t)i * ((axis->taps + 1) / 2) * 2, axis->weights + (int64_t)i * axis->taps,
-               end - begin);
     axis->begin[i] = begin;
     axis->count[i] = end - begin;
     if (begin < axis->from) axis->from = begin;
     if (end > axis->to) axis->to = end;
   }
-  for (int i = 0; i < n; i++) axis->begin[i] -= axis->from;
+  int most = 0;
+  for (int i = 0; i < n; i++) most = axis->count[i] > most ? axis->count[i] : most;
+  axis->n_pairs = (most + 1) / 2;
+  for (int i = 0; i < n; i++) {
+    axis->begin[i] -= axis->from;
+    fill_pairs(axis->pairs + (int64_t)i * axis->n_pairs * MLA_PAIR, axis->weights + (int64_t)i * axis->taps,
+               axis->count[i], axis->n_pairs);
+  }
   return true;
 }
 
@@ -106,22 +113,26 @@ static size_t line_bytes(const MlaAxis *columns, int channels) {
   return (size_t)(columns->to - columns->from) * (size_t)channels;
 }
 
-size_t mla_resample_bytes(const MlaAxis *rows, const MlaAxis *columns, int channels) {
-  return (size_t)(rows->to - rows->from) * (size_t)columns->n * (size_t)channels +
-         line_bytes(columns, channels) + MLA_OVERREAD;
+// How far mla_resample_columns3 may read behind a line.
+static size_t overread(const MlaAxis *columns) {
+  return 6 * (size_t)columns->n_pairs + 8;
 }
 
-// What lies behind a line may be read, so the last one gets room behind it, and so do those too short for the next to be
-// that room.
+size_t mla_resample_bytes(const MlaAxis *rows, const MlaAxis *columns, int channels) {
+  return (size_t)(rows->to - rows->from) * (size_t)columns->n * (size_t)channels +
+         line_bytes(columns, channels) + overread(columns);
+}
+
+// What lies behind a line may be read, so the last lines are copied to where there is room behind them.
 void mla_resample(const MlaView *view, const MlaAxis *rows, const MlaAxis *columns, int channels,
                   uint8_t *scratch, uint8_t *to) {
   int64_t stride = (int64_t)columns->n * channels, n_lines = rows->to - rows->from;
   size_t n_bytes = line_bytes(columns, channels);
   uint8_t *roomy = scratch + n_lines * stride;
   const uint8_t *line = view->pixels;
-  memset(roomy + n_bytes, 0, MLA_OVERREAD);
+  memset(roomy + n_bytes, 0, overread(columns));
   for (int64_t y = 0; y < n_lines; y++, line += view->stride) {
-    bool is_tight = y + 1 == n_lines || n_bytes < MLA_OVERREAD;
+    bool is_tight = (size_t)(n_lines - 1 - y) * n_bytes < overread(columns);
     if (is_tight) memcpy(roomy, line, n_bytes);
     resample_columns(is_tight ? roomy : line, columns, channels, scratch + y * stride);
   }

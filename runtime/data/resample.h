@@ -5,14 +5,18 @@
 #pragma once
 #include "runtime/data/source.h"
 
+// MLA_PAIR: numbers that two neighbouring weights take, their halves four times each, as a vector of the processor.
+enum { MLA_WEIGHT_BITS = 22, MLA_PAIR = 8 };
+
 // The output lines first .. first + n of an axis on which `source` pixels become `target`.
 typedef struct MlaAxis {
   int n, taps;      // taps: room for the weights of one output line
+  int n_pairs;      // as many as the output line with the most weights has
   int from, to;     // source lines that are looked at
   int *begin;       // [n] first source line of each output line, counted from `from`
   int *count;       // [n] how many follow, itself included
   int32_t *weights; // [n, taps]
-  int32_t *pairs;   // [n, (taps + 1) / 2, 2] the same by twos, in halves of 11 bits: see resample_lines.c
+  int32_t *pairs;   // [n, n_pairs, MLA_PAIR] the weights by twos, then zeros: see resample_lines.c
   int64_t capacity;
 } MlaAxis;
 
@@ -25,8 +29,7 @@ size_t mla_resample_bytes(const MlaAxis *rows, const MlaAxis *columns, int chann
 void mla_resample(const MlaView *view, const MlaAxis *rows, const MlaAxis *columns, int channels,
                   uint8_t *scratch, uint8_t *to);
 
-// One line of 3 channels. Reads up to MLA_OVERREAD bytes beyond the line, writes 1.
-enum { MLA_OVERREAD = 16, MLA_WEIGHT_BITS = 22 };
+// One line of 3 channels. Reads up to 6 n_pairs + 8 bytes beyond the line, writes 1.
 void mla_resample_columns3(const uint8_t *line, const MlaAxis *columns, uint8_t *to);
 // Output line y from its source lines, which begin at `lines`.
 void mla_resample_rows(const uint8_t *lines, int64_t stride, const MlaAxis *rows, int y, uint8_t *to);
