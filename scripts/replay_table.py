@@ -15,7 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ORDER = ["f64", "calm_f64", "f32", "calm_f32"]
 COLUMNS = [("loss_first", "losses, step 1"), ("loss_second", "step 2"), ("loss_later", "later"),
            ("train_logits", "logits, step 1"), ("gradients", "gradients, all"), ("gradient", "worst"),
-           ("gradient_median", "median"), ("final_tensor", "final, worst tensor"), ("change", "change of weights"),
+           ("gradient_median", "median"),
+           ("gradient_sums", "whole"), ("final_tensor", "final, worst tensor"), ("final_sums", "whole"), ("change", "change of weights"),
            ("ema_change", "of EMA copies"), ("running", "running statistics"), ("eval_logits", "logits of evaluation")]
 INTRO = """# Replays: the same training as the authors' code?
 
@@ -38,7 +39,7 @@ decay, another EMA momentum, another loss weight, running statistics that move o
 
 Gradients are read from the momentum after the first step. Batch norm of auxiliaries keeps no running statistics here, so those of
 the recorded code have no counterpart; all others are compared. Losses are relative differences, the rest relative L2
-distances; *change* is measured by how far the weights moved, not by how large they are.
+distances; *whole* is sum, sum of squares, least and largest element of whole tensors, since large ones are recorded as samples; *change* is measured by how far the weights moved, not by how large they are.
 """
 OUTRO = """
 What float32 loses, it loses to ReLU: a rounding difference flips a few of millions of gates, which moves gradients by 1e-3 at once, and

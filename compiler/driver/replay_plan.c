@@ -75,6 +75,8 @@ static bool plan_state(const ReplayInput *input, int index, MlaReplayState *out,
   const char *name = replay_expand(&input->text, where, json_string_value(template), &captures, error);
   if (!name) return false;
   *out = (MlaReplayState){.state = index, .momentum = -1, .name = name, .init = start_name(input, name)};
+  out->grad_row = index_in(tensor_list(input, "trained"), name);
+  out->final_row = index_in(tensor_list(input, "state"), name);
   out->is_null = index_in(tensor_list(input, "null_gradient"), name) >= 0 ||
                  index_in(tensor_list(input, "exactly_zero_gradient"), name) >= 0;
   if (state->region == MLA_PARAM)

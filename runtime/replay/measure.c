@@ -38,6 +38,30 @@ double largest_difference(const double *ours, const double *recorded, int64_t n)
   return apart == 0 ? 0 : apart / size;
 }
 
+// By its size: `size` 0 means that everything recorded is zero.
+static double by_size(double difference, double size) {
+  return difference == 0 ? 0 : fabs(difference) / size;
+}
+
+static double worse_of(double a, double b) { // what is not a number stays
+  return isnan(a) || a > b ? a : b;
+}
+
+double sums_difference(const double *ours, int64_t n, const double recorded[4]) {
+  double sum = 0, squares = 0, least = INFINITY, largest = -INFINITY;
+  for (int64_t i = 0; i < n; i++) {
+    sum += ours[i];
+    squares += ours[i] * ours[i];
+    least = fmin(least, ours[i]);
+    largest = fmax(largest, ours[i]);
+  }
+  double size = fmax(fabs(recorded[2]), fabs(recorded[3]));
+  double worst = by_size(sum - recorded[0], sqrt((double)n * recorded[1]));
+  worst = worse_of(worst, by_size(squares - recorded[1], recorded[1]));
+  worst = worse_of(worst, by_size(least - recorded[2], size));
+  return worse_of(worst, by_size(largest - recorded[3], size));
+}
+
 static int compare_numbers(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);

@@ -12,7 +12,9 @@ void distance_join(Distance *all, const Distance *one);
 double distance_relative(const Distance *distance); // L2; 0 for equal zeros
 double relative_difference(double ours, double recorded);
 double largest_difference(const double *ours, const double *recorded, int64_t n); // by the largest recorded
-double median(double *values, int n);                                             // sorts them; n = 0: 0
+// How far sum, sum of squares, least and largest element are from the recorded four, by the size of the tensor.
+double sums_difference(const double *ours, int64_t n, const double recorded[4]);
+double median(double *values, int n); // sorts them; n = 0: 0
 
 // One more deviation of a row that keeps its worst: the one that is furthest above, or least below, its limit.
 void row_worst(MlaReplayRow *row, double deviation, double limit, const char *format, ...)

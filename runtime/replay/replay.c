@@ -271,6 +271,20 @@ static bool compare_train_logits(Replay *replay, MlaError *error) {
   return true;
 }
 
+// The whole tensor in replay->ours against its row of a table of sums, if the fixture has one. Tensors may be recorded as
+// samples; the sums see every element.
+static void compare_sums(Replay *replay, MlaCheck check, const MlaReplayState *s, const char *table,
+                         int row) {
+  const MlaFixture *fixture = replay->plan->fixture;
+  const MlaState *state = &program_of(replay)->states[s->state];
+  const MlaTensor *recorded = mla_fixture_find(fixture, replay->trajectory->group, table).tensor;
+  if (!recorded || recorded->rank != 2 || recorded->dim[1] != 4 || row < 0 || row >= recorded->dim[0]) return;
+  double four[4];
+  for (int i = 0; i < 4; i++) four[i] = mla_fixture_number(fixture, recorded, 4 * row + i);
+  row_worst(&replay->rows[check], sums_difference(replay->ours, mla_n_elems(state), four),
+            limit_of(replay, check), "%s", state->name);
+}
+
 // ---- gradients ----
 
 // From the momentum after the first step. What the sum of the two loses of the gradient to rounding is no gradient.
@@ -299,6 +313,7 @@ static bool compare_gradients(Replay *replay, MlaError *error) {
     MlaRecorded found;
     if (!need_state(replay, group, s->name, s->state, &found, error) || !read_gradient(replay, s, error))
       return false;
+    compare_sums(replay, MLA_CHECK_gradient_sums, s, "grad1_stats", s->grad_row);
     int64_t n = read_recorded(replay, &found, replay->recorded);
     sample(replay->ours, found.stride, n);
     Distance one = {0};
@@ -330,6 +345,7 @@ static bool compare_final_state(Replay *replay, const MlaReplayState *s, const c
       !need_state(replay, "init", s->init, s->state, &start, error) ||
       !read_state(replay, s->state, replay->ours, error))
     return false;
+  compare_sums(replay, MLA_CHECK_final_sums, s, "final_stats", s->final_row);
   read_recorded(replay, &start, replay->start);
   int64_t n = read_recorded(replay, &found, replay->recorded);
   sample(replay->ours, found.stride, n);

@@ -17,6 +17,8 @@ typedef struct MlaReplayState {
   int momentum;     // the state that holds its momentum; -1: it is not trained
   const char *name; // "layer1.0.conv1.weight"
   const char *init; // the name its start is recorded under
+  int grad_row;     // of P/grad1_stats and of
+  int final_row;    // P/final_stats; -1: not there
   bool is_null;     // the true gradient is zero: what is recorded is rounding
   double allowed;   // for its gradient, where this is more than the limit (its recorded noise)
 } MlaReplayState;

@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "bench"))
 import torchenv  # noqa: E402
 
-BATCH, STEPS, SIZE, CLASSES, WIDTH = 8, 3, 12, 7, 4
+BATCH, STEPS, SIZE, CLASSES, WIDTH = 8, 3, 12, 7, 3
 LR, CALM_LR, MOMENTUM, WEIGHT_DECAY, EMA_MOMENTUM = 0.05, 1e-4, 0.9, 1e-4, 0.995
 MEAN, STD = ["125.3/255", "123.0/255", "113.9/255"], ["63.0/255", "62.1/255", "66.7/255"]
 SAMPLE_LIMIT = 24  # larger tensors are recorded as every p-th element
@@ -366,6 +366,12 @@ def put(tensors, name, value):
     tensors[name] = value.clone()
 
 
+def sums(values):
+    """Sum, sum of squares, least and largest element of each, over the whole tensor."""
+    rows = [value.detach().double() for value in values]
+    return torch.stack([torch.stack([v.sum(), (v * v).sum(), v.min(), v.max()]) for v in rows])
+
+
 def record(tensors, group, start, sidecar, step, lr, images, labels, dtype, gradients, final):
     net = start.of_type(dtype)
     optimizer = torch.optim.SGD(net.params.values(), lr=lr, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY)
@@ -376,12 +382,16 @@ def record(tensors, group, start, sidecar, step, lr, images, labels, dtype, grad
         if s == 0 and gradients:
             for name, value in net.params.items():
                 put(tensors, f"{group}/grad1/{name}", value.grad)
+            tensors[group + "/grad1_stats"] = sums([value.grad for value in net.params.values()])
         optimizer.step()
         all_terms.append(torch.stack(terms))
         all_totals.append(torch.stack(totals))
         all_logits.append(logits)
-    for name, value in {**net.params, **net.copies, **net.buffers}.items() if final else ():
+    state = {**net.params, **net.copies, **net.buffers} if final else {}
+    for name, value in state.items():
         put(tensors, f"{group}/final/{name}", value)
+    if final:
+        tensors[group + "/final_stats"] = sums(state.values())
     tensors[group + "/loss_terms"], tensors[group + "/loss_totals"] = torch.stack(all_terms), torch.stack(all_totals)
     tensors[group + "/train_logits"] = torch.stack(all_logits)
     tensors[group + "/eval_logits"] = evaluate(net, sidecar["modules"], images[0].to(dtype))

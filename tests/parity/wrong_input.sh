@@ -39,13 +39,13 @@ refused 't.pop("init/conv1.weight")' '' bad.safetensors 'no tensor init/conv1.we
 refused 't.pop("batch/images")' '' bad.safetensors batch/images
 refused 't["batch/labels"][1] = [8, 3]' '' 'batch/labels has the shape [8, 3], the model needs [3, 8]'
 refused 't["batch/labels"][2] = bytes([9, 0, 0, 0]) * 24' '' 'the label 9; there are 7 classes'
-refused 't["init/conv1.weight"][1] = [4, 27, 1, 1]' '' 'init/conv1.weight has the shape [4, 27, 1, 1], the model needs [4, 3, 3, 3]'
+refused 't["init/conv1.weight"][1] = [3, 27, 1, 1]' '' 'init/conv1.weight has the shape [3, 27, 1, 1], the model needs [3, 3, 3, 3]'
 refused 't.pop("f64/loss_totals")' '' 'no tensor f64/loss_totals'
 refused 't.pop("f64/grad1/bn1.bias")' '' 'no tensor f64/grad1/bn1.bias'
 refused 't.pop("f64/final/bn1.running_var")' '' 'no tensor f64/final/bn1.running_var'
 refused 't.pop("f64/eval_logits")' '' 'no tensor f64/eval_logits'
 refused 't["f64/train_logits"][1] = [3, 7, 8]' '' 'f64/train_logits has the shape [3, 7, 8]'
-refused 'n = [k for k in t if k.startswith("f64/grad1/conv1.weight@")][0]; t[n.split("@")[0] + "@2"] = t.pop(n)' '' 'f64/grad1/conv1.weight@2' 'a sample of [4, 3, 3, 3]'
+refused 'n = [k for k in t if k.startswith("f64/grad1/conv1.weight@")][0]; t[n.split("@")[0] + "@2"] = t.pop(n)' '' 'f64/grad1/conv1.weight@2' 'a sample of [3, 3, 3, 3]'
 refused 't["batch/images"][0] = "I64"; t["batch/images"][1] = [3, 8, 3, 12, 6]' '' 'batch/images is I64'
 
 # The sidecar.
@@ -85,6 +85,29 @@ expect 1 "$MLAANC" replay "$TEST_TMP/none.safetensors"
 says none.json
 expect 1 "$MLAANC" replay "$own.json"
 says 'a fixture is NAME.safetensors'
+
+# Random damage to the header's numbers or the sidecar: whatever happens, it is an ordinary end.
+for seed in $(seq 30); do
+  python3 - "$own" "$TEST_TMP/bad" $seed <<'PY'
+import random, re, struct, sys
+source, target, noise = sys.argv[1], sys.argv[2], random.Random(int(sys.argv[3]))
+raw, sidecar = open(source + ".safetensors", "rb").read(), open(source + ".json").read()
+header = raw[8:8 + struct.unpack("<Q", raw[:8])[0]].decode()
+if noise.random() < 0.5:
+    place = noise.choice(list(re.finditer(r"\d+", header)))
+    number = noise.choice(["0", "1", "7", "9" * len(place[0])])
+    header = header[:place.start()] + number[:len(place[0])].rjust(len(place[0])) + header[place.end():]
+else:
+    place = noise.choice(list(re.finditer(r'-?\d+|"[\w.]+"|true|false', sidecar)))
+    other = noise.choice(["-2", "1000000000000", '"x"', "null", "[]", "{}", "true", '""', '"*"', '"{"'])
+    sidecar = sidecar[:place.start()] + other + sidecar[place.end():]
+open(target + ".safetensors", "wb").write(raw[:8] + header.encode() + raw[8 + len(header.encode()):])
+open(target + ".json", "w").write(sidecar)
+PY
+  status=0
+  "$MLAANC" replay "$TEST_TMP/bad.safetensors" --recorded --precision f64 >"$TEST_TMP/out" 2>"$TEST_TMP/err" || status=$?
+  [ $status -le 1 ] && ! grep -q 'Sanitizer\|runtime error:' "$TEST_TMP/err" || fail "status $status for damage $seed: $(cat "$TEST_TMP/err")"
+done
 
 # Maps.
 mkdir "$TEST_TMP/maps"
