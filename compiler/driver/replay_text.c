@@ -21,8 +21,9 @@ bool replay_match(Arena *arena, const char *pattern, const char *text, Captures 
   const char *close = strchr(pattern, '}');
   if (!close || captures->n == REPLAY_MAX_CAPTURES) return false;
   int slot = captures->n++;
+  bool takes_dots = close - pattern > 2 && close[-1] == '.' && close[-2] == '.';
   captures->name[slot] = arena_strndup(arena, pattern + 1, (size_t)(close - pattern - 1));
-  for (const char *end = text; *end && *end != '.';) {
+  for (const char *end = text; *end && (takes_dots || *end != '.');) {
     end++;
     captures->text[slot] = arena_strndup(arena, text, (size_t)(end - text));
     if (replay_match(arena, close + 1, end, captures)) return true;

@@ -1,5 +1,6 @@
 // Patterns and templates of name maps.
 //   pattern    stage{s}.{b}.*          {s} and {b} take one or more characters that are no dot, * takes the rest
+//              aux{i}.{in..}.head.*   {in..} takes dots, too
 //   template   layer{s}.{b}.*          what the pattern took is put back
 //              {modules[i].aux}.fc     or a value of the sidecar; an index is a number (-1: the last) or what a
 //                                      pattern took, plus or minus a number
