@@ -111,7 +111,7 @@ done
 
 # Maps.
 mkdir "$TEST_TMP/maps"
-cp "$maps"/*.json "$maps"/*.mlaan "$TEST_TMP/maps"
+cp "$maps"/*.json "$TEST_TMP/maps"
 # map_refused CHANGE TEXT...: man.json as m changed.
 map_refused() {
   python3 -c 'import json, sys
@@ -136,7 +136,7 @@ map_refused 'm["names"]["aux{i}.copy1.*"] = "{modules[i].ema}.*"' 'are both mapp
 map_refused 'm["losses"]["decoder_bce"] = "classify"' 'the loss `reconstruct` of module 0 is recorded 0 times' man.json
 map_refused 'm["losses"]["decoder_bce"] = "rebuild"' 'has no loss `rebuild` (it has: reconstruct, classify)' man.json
 map_refused 'm["left_out"] = {}' 'running_mean' man.json
-map_refused 'm["set"]["ends"] = "[stage1[0]]"' 'lists 3 modules, the model of' man.json
+map_refused 'm["set"]["split"] = "[stage1[0]]"' 'lists 3 modules, the model of' man.json
 map_refused 'm["set"]["man.K"] = "3"' K
 cp "$maps/man.json" "$TEST_TMP/maps/other.json"
 cp "$maps/man.json" "$TEST_TMP/maps/man.json"
