@@ -29,7 +29,8 @@ static void print_result(const Options *options, const Session *session, const M
     return;
   }
   if (result->n_bad_records)
-    printf("%" PRId64 " records could not be read and were left out\n", result->n_bad_records);
+    printf("%" PRId64 " record%s left out because unreadable\n", result->n_bad_records,
+           result->n_bad_records == 1 ? "" : "s");
   if (!result->was_evaluated) {
     printf("stopped after %" PRId64 " steps; go on with --resume --run-dir %s\n", result->steps_done, dir);
     return;
