@@ -28,7 +28,7 @@ mlaanc replay FIXTURE.safetensors... [--map MAP.json | --maps DIR] [--precision 
 ```
 
 A *name map* says which page of `.mlaan` is the method, what its settings are in terms of the sidecar, and which of our names are
-theirs. Maps are found by what they say they apply to (`"fixture"`); they lie in `tests/parity/` and come with the program. They are
+theirs. The pages are the shipped models: `man_aspub`, `mlaan_aspub_cifar`, `lam_aspub`, `infopro_softmax`, `infopro_contrast`, `dgl`, `e2e`. Maps are found by what they say they apply to (`"fixture"`); they lie in `tests/parity/` and come with the program. They are
 patterns, not lists: other numbers of modules, depths, widths, seeds and weights of the same method need no new map. What a map
 may say stands in `compiler/driver/replay_map.h`; the limits and their reasons in `tests/parity/limits.json`.
 
