@@ -1,5 +1,6 @@
 // An auxiliary applied to a tensor is the sum of its losses: its modules train as if the losses had been
 // written out, weights multiply, and a chosen base (`param base`) is the base written by name.
+#include "tests/acceptance/expect.h"
 #include "tests/acceptance/trial.h"
 
 #include <stdarg.h>
@@ -47,17 +48,6 @@ static const char text[] =
     "final { if apply { loss outer * other(cascade(2)) }\n"
     "        else { loss outer * cross_entropy(cascade(2) | linear(classes), label) } }\n"
     "train { optimizer sgd(lr: 0.1, momentum: 0.9)  auxiliary man }\n";
-
-static int n_wrong;
-
-__attribute__((format(printf, 2, 3))) static void expect(bool is_right, const char *format, ...) {
-  if (is_right || n_wrong++ >= 20) return;
-  va_list args;
-  va_start(args, format);
-  vprintf(format, args);
-  va_end(args);
-  putchar('\n');
-}
 
 // aux0.two_2.head_0c1f.linear1.weight, applied, is aux0.head_0c1f_2.linear1.weight, written out.
 static const char *written_name(Arena *arena, const char *name) {

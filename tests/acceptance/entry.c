@@ -1,5 +1,6 @@
 // The entry of a module computes, trains and is evaluated as the same layers are that stand in the model, in
 // front of the module's blocks: the losses that reach the module train it, and none else; copies have none.
+#include "tests/acceptance/expect.h"
 #include "tests/acceptance/trial.h"
 
 #include <stdarg.h>
@@ -45,17 +46,6 @@ static const char text[] =
     "}\n"
     "final { loss (if heavy == 3 then 1.5 else 1) * cross_entropy(cascade(reach), label) }\n"
     "train { optimizer sgd(lr: 0.1, momentum: 0.9) }\n";
-
-static int n_wrong;
-
-__attribute__((format(printf, 2, 3))) static void expect(bool is_right, const char *format, ...) {
-  if (is_right || n_wrong++ >= 20) return;
-  va_list args;
-  va_start(args, format);
-  vprintf(format, args);
-  va_end(args);
-  putchar('\n');
-}
 
 // The name in another form of the model: entry1.conv1.weight is a.conv1.weight by hand; s.0... is a.0...
 static const char *name_in(Arena *arena, const char *form, const char *name) {

@@ -2,6 +2,7 @@
 // walks against every loss by itself and against modules that are really merged, and the limits (one module,
 // a window over all modules) against end-to-end training.
 // timeout: 600
+#include "tests/acceptance/expect.h"
 #include "tests/acceptance/trial.h"
 
 #include <stdarg.h>
@@ -51,17 +52,6 @@ static const char cascades[] =
     "  if w_x > 0 { loss x_on * w_x * cross_entropy(x, label) as independent }\n"
     "  if w_y > 0 { loss y_on * w_y * cross_entropy(cascade(reach[last]), label) as cascade }\n"
     "}\n";
-
-static int n_wrong;
-
-__attribute__((format(printf, 2, 3))) static void expect(bool is_right, const char *format, ...) {
-  if (is_right || n_wrong++ >= 20) return;
-  va_list args;
-  va_start(args, format);
-  vprintf(format, args);
-  va_end(args);
-  putchar('\n');
-}
 
 static void open_stepped(Trial *trial, const char *model, const char *sets, const char *device,
                          MlaElem elem) {
