@@ -56,8 +56,9 @@ is "len(j['modules']) == 8"
 plan e2e --set backbone=resnet110
 is "j['parameters'] == 1730714"
 
+# Here the products of pairs of images count, too: 128 of each image, of as many features as there are channels.
 plan predsim
-counts 466906 $((751216 - 466906)) 0 104.6
+counts 466906 $((751216 - 466906)) 0 104.7 "round((j['forward_macs'] - 128 * (6 * 16 + 5 * 32 + 4 * 64)) / 1e6, 1) == 104.6"
 plan auglocal
 counts 466906 1341058 0 174.0 "len(j['modules']) == 14"
 plan auglocal --set d=3
