@@ -1,4 +1,5 @@
 # timeout: 900
+# label: slow
 # Fixtures recorded from the authors' code, in $MLAANC_PARITY or shared/parity beside the checkout (skipped without them):
 # each is repeated in float64 at its method's learning rate, which sees every mistake. All trajectories: recorded_all.sh.
 . "$MLAANC_SOURCE/tests/support/cli.sh"
