@@ -164,15 +164,28 @@ static void note_recipe(Sema *sema, const MlaRecipe *r) {
   parameter_note(sema, "train.schedule", value_string(schedules[r->schedule], s), s);
 }
 
+// The last epoch of a cosine counted from 1 has learning rate 0; the only epoch had better not be the last.
+static void warn_of_standstill(Sema *sema, const MlaRecipe *recipe, Span span) {
+  bool stands_still =
+      recipe->schedule == MLA_SCHEDULE_COSINE && recipe->epochs == 1 && recipe->start == 1 && !recipe->warmup;
+  if (!stands_still) return;
+  diag_warning(sema->diag, span,
+               "one epoch of a cosine schedule trains nothing: its last epoch has learning rate 0");
+  sema_note(sema, NO_SPAN, "train.epochs=2, train.schedule=constant or cosine(start: 0) train");
+}
+
 // Items of imported files come first, so that the importing file's settings replace them.
 bool settings_train(Sema *sema) {
   TrainSettings train = {
       .recipe = {.start = 1, .factor = 0.1, .warmup_start = 0.001, .epochs = 1, .batch = 128}};
   bool ok = true;
+  Span last = NO_SPAN;
   set_optimizer(&train.recipe, MLA_SGD);
   for (Item *item = sema->items; item; item = item->next)
-    if (item->kind == AST_TRAIN)
+    if (item->kind == AST_TRAIN) {
+      last = item->ast->span;
       ok &= settings_read(sema, train_settings, "train", item->ast->kids[0], &train);
+    }
   ok &= settings_override(sema, train_settings, &train) &&
         settings_override(sema, optimizer_settings[train.recipe.optimizer], &train);
   sema->recipe = train.recipe;
@@ -181,5 +194,6 @@ bool settings_train(Sema *sema) {
   sema->wanted_entry = train.entry;
   sema->wanted_data = train.data;
   note_recipe(sema, &train.recipe);
+  if (ok) warn_of_standstill(sema, &train.recipe, last);
   return ok;
 }

@@ -113,3 +113,9 @@ input "24 20 1"
 input "16 16 3" --set dataset=cropped
 input "32 28 2" --set 'data.image=[32, 28, 2]'
 input "12 12 1" --set data.crop=12
+
+# A recipe that trains nothing is no mistake of the language, but said.
+expect 0 "$MLAANC" check "$page" --set train.schedule=cosine --set train.epochs=1
+says 'one epoch of a cosine schedule trains nothing'
+expect 0 "$MLAANC" check "$page" --set train.schedule=cosine --set train.epochs=2
+[ ! -s "$TEST_TMP/err" ] || fail "two epochs train"
