@@ -2,19 +2,24 @@
 #include "compiler/sema/settings.h"
 
 #define RECIPE_AT(field) offsetof(MlaRecipe, field)
+// What every optimiser has.
+#define LR                                                                                                   \
+  { .key = "lr", .path = "train.lr", .kind = SET_REAL, .offset = RECIPE_AT(lr), .most = 1e6 }
+#define WEIGHT_DECAY                                                                                         \
+  {                                                                                                          \
+    .key = "weight_decay", .path = "train.weight_decay", .kind = SET_REAL,                                   \
+    .offset = RECIPE_AT(weight_decay), .most = 1e6                                                           \
+  }
+
 static const Setting sgd_settings[] = {
-    {.key = "lr", .path = "train.lr", .kind = SET_REAL, .offset = RECIPE_AT(lr), .most = 1e6},
+    LR,
     {.key = "momentum", .path = "train.momentum", .kind = SET_REAL, .offset = RECIPE_AT(momentum), .most = 1},
     {.key = "nesterov", .path = "train.nesterov", .kind = SET_TRUTH, .offset = RECIPE_AT(nesterov)},
-    {.key = "weight_decay",
-     .path = "train.weight_decay",
-     .kind = SET_REAL,
-     .offset = RECIPE_AT(weight_decay),
-     .most = 1e6},
+    WEIGHT_DECAY,
     {.key = NULL}};
 
 static const Setting adam_settings[] = {
-    {.key = "lr", .path = "train.lr", .kind = SET_REAL, .offset = RECIPE_AT(lr), .most = 1e6},
+    LR,
     {.key = "beta1", .path = "train.beta1", .kind = SET_REAL, .offset = RECIPE_AT(beta1), .most = 0.999999},
     {.key = "beta2", .path = "train.beta2", .kind = SET_REAL, .offset = RECIPE_AT(beta2), .most = 0.999999},
     {.key = "eps",
@@ -23,11 +28,7 @@ static const Setting adam_settings[] = {
      .offset = RECIPE_AT(eps),
      .least = 1e-30,
      .most = 1},
-    {.key = "weight_decay",
-     .path = "train.weight_decay",
-     .kind = SET_REAL,
-     .offset = RECIPE_AT(weight_decay),
-     .most = 1e6},
+    WEIGHT_DECAY,
     {.key = NULL}};
 
 enum { N_OPTIMIZERS = MLA_ADAMW + 1 };
