@@ -27,14 +27,27 @@ typedef struct MlaBuffer {
   int64_t offset, n_bytes; // in the region; n_bytes for the full batch
 } MlaBuffer;
 
+// What the kernels' text is for, and which devices run it.
+typedef enum MlaTarget { MLA_TARGET_CPU, MLA_TARGET_CUDA } MlaTarget;
+
 // A kernel of the CPU: C text of one function
 //   void SYMBOL(void *const *buf, long batch, void *scratch, int part, int parts)
 // `buf` are the launch's buffers; `scratch` is private to the worker. Parts may run in any order, on any thread.
+// A kernel of CUDA: extern "C" __global__ void SYMBOL(const MlaBuffers<N> buf, const int batch), one dimension of blocks.
 typedef struct MlaKernel {
   const char *symbol;
   const char *text;      // with its opening comment; the program's prelude stands before it
   int64_t scratch_bytes; // needed by one worker
+  int threads;           // CUDA: of a block
+  int64_t shared_bytes;  // CUDA: dynamic shared memory of a block
 } MlaKernel;
+
+// CUDA: blocks of a launch, ceil((batch * per_image + fixed) / per_block), at least 1 and, if `most` is not 0, at most
+// that many: then the kernel strides over the grid.
+typedef struct MlaGrid {
+  int64_t per_image, fixed;
+  int per_block, most;
+} MlaGrid;
 
 // A plain function in place of a kernel: the reference device's. `call` is the compiler's; `buf` as above, all float64.
 typedef void (*MlaHostFn)(const void *call, void *const *buf, int64_t batch);
@@ -47,6 +60,7 @@ typedef struct MlaLaunch {
   const int32_t *buffers;
   int n_buffers;
   int parts; // fixed by the plan, so that results do not depend on the number of threads
+  MlaGrid grid; // CUDA
   int module;
   int64_t flops, n_bytes; // for the full batch; bytes read and written
 } MlaLaunch;
@@ -158,6 +172,7 @@ static inline int mla_n_rates(const MlaRecipe *recipe) {
 
 typedef struct MlaProgram {
   const char *model;
+  MlaTarget target;
   MlaElem elem;              // of all real buffers: MLA_F32 or MLA_F64
   const char *prelude;       // text before every kernel
   const char *compile_flags; // for the host compiler
