@@ -78,7 +78,11 @@ void emit_ema(Emit *emit, const Node *node);
 void emit_running(Emit *emit, const Node *node);
 
 // ---- for the driver -------------------------------------------------------------------------------------------
-typedef enum EmitTarget { EMIT_C, EMIT_REFERENCE /* host functions in double, no text */ } EmitTarget;
+typedef enum EmitTarget {
+  EMIT_C,
+  EMIT_CUDA,
+  EMIT_REFERENCE /* host functions in double, no text */
+} EmitTarget;
 
 typedef struct EmitOptions {
   EmitTarget target;

@@ -4,15 +4,57 @@
 static void emit_single_group(Emit *emit) {
   emit->node = graph_node(emit->graph, emit->group->nodes[0]);
   op_info(emit->node->op)->emit(emit, emit->node);
-  if (emit->is_gather) emit_gather_end(emit);
-  if (emit->is_serial) emit_serial_end(emit);
+  if (emit->is_gather) emit->skeletons->gather(emit);
+  if (emit->is_serial) emit->skeletons->serial(emit);
 }
 
 void emit_group(Emit *emit, const Graph *graph, const Group *group) {
   writer_begin(emit, graph, group);
   switch (group->kind) {
-  case GROUP_POINT: emit_point_group(emit); break;
-  case GROUP_REDUCE: emit_reduce_group(emit); break;
+  case GROUP_POINT: emit->skeletons->point(emit); break;
+  case GROUP_REDUCE: emit->skeletons->reduce(emit); break;
   case GROUP_SINGLE: emit_single_group(emit); break;
   }
+}
+
+// ---- what operators ask for goes to the target's skeletons ----
+
+void emit_by_rows(Emit *emit, const Node *node) {
+  emit->skeletons->rows(emit, node);
+}
+void emit_by_images(Emit *emit, const Node *node) {
+  emit->skeletons->images(emit, node);
+}
+void emit_pairs(Emit *emit, const Node *node, int rows, bool is_combined) {
+  emit->skeletons->pairs(emit, node, rows, is_combined);
+}
+void emit_conv_forward(Emit *emit, const Node *node) {
+  emit->skeletons->conv_forward(emit, node);
+}
+void emit_conv_grad_input(Emit *emit, const Node *node) {
+  emit->skeletons->conv_grad_input(emit, node);
+}
+void emit_conv_grad_weight(Emit *emit, const Node *node) {
+  emit->skeletons->conv_grad_weight(emit, node);
+}
+void emit_conv_transpose_weight(Emit *emit, const Node *node) {
+  emit->skeletons->conv_transpose_weight(emit, node);
+}
+void emit_linear_forward(Emit *emit, const Node *node) {
+  emit->skeletons->linear_forward(emit, node);
+}
+void emit_linear_grad_input(Emit *emit, const Node *node) {
+  emit->skeletons->linear_grad_input(emit, node);
+}
+void emit_linear_grad_weight(Emit *emit, const Node *node) {
+  emit->skeletons->linear_grad_weight(emit, node);
+}
+void emit_attention(Emit *emit, const Node *node) {
+  emit->skeletons->attention(emit, node);
+}
+void emit_attention_grad(Emit *emit, const Node *node) {
+  emit->skeletons->attention_grad(emit, node);
+}
+void emit_running(Emit *emit, const Node *node) {
+  emit->skeletons->running(emit, node);
 }

@@ -66,6 +66,8 @@ int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, 
                                     .graph = graph,
                                     .group = group,
                                     .parts = draft->parts,
+                                    .threads = draft->threads,
+                                    .shared_bytes = draft->shared_bytes,
                                     .n_bytes = launch->n_bytes,
                                     .flops = launch->flops};
   }
@@ -181,7 +183,11 @@ void kernels_finish(ProgramBuilder *builder) {
     put_operators(&text, kernel);
     put_costs(&text, kernel);
     put_named(&text, kernel->text, symbol);
-    kernels[i] = (MlaKernel){.symbol = symbol, .text = text.text, .scratch_bytes = kernel->scratch_bytes};
+    kernels[i] = (MlaKernel){.symbol = symbol,
+                             .text = text.text,
+                             .scratch_bytes = kernel->scratch_bytes,
+                             .threads = kernel->threads,
+                             .shared_bytes = kernel->shared_bytes};
   }
   builder->program->kernels = kernels;
   builder->program->n_kernels = builder->n_kernels;

@@ -52,7 +52,8 @@ static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, cons
 static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group,
                                const KernelDraft *draft) {
   int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, draft->n_buffers);
-  MlaLaunch launch = {.buffers = buffers, .n_buffers = draft->n_buffers, .parts = draft->parts};
+  MlaLaunch launch = {
+      .buffers = buffers, .n_buffers = draft->n_buffers, .parts = draft->parts, .grid = draft->grid};
   for (int i = 0; i < draft->n_buffers; i++) {
     buffers[i] = buffer_of_ref(builder, step, group, draft->buffers[i]);
     launch.n_bytes += ref_bytes(builder, step->graph, group, draft->buffers[i], buffers[i]);
@@ -138,6 +139,7 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
   for (int i = 0; i < MLA_N_REGIONS; i++) builder.region_buffers[i] = -1;
   int vector_bytes = options->vector_bytes ? options->vector_bytes : host_vector_bytes();
   builder.emit.arena = arena;
+  builder.emit.skeletons = &c_skeletons;
   builder.emit.elem_bytes = builder.elem_bytes;
   builder.emit.max_lanes = vector_bytes / builder.elem_bytes;
   return builder;

@@ -12,7 +12,8 @@ typedef struct Kernel {
   int n_layers, layer_capacity;
   Span *spans; // places in the source, each once
   int n_spans, span_capacity;
-  int n_launches, parts;
+  int n_launches, parts, threads;
+  int64_t shared_bytes;
   int64_t n_bytes, flops; // of the first launch
 } Kernel;
 

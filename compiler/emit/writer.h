@@ -27,6 +27,9 @@ typedef struct KernelDraft {
   const char *role; // "" or what this launch is within the group: "finish"
   int64_t scratch_bytes;
   int parts;
+  int threads; // CUDA: of a block; 0: the default, 256
+  int64_t shared_bytes;
+  MlaGrid grid;
   BufferRef *buffers;
   int n_buffers;
 } KernelDraft;
@@ -74,7 +77,41 @@ typedef struct Root {
   const char *reduced[MAX_SUMS]; // NULL: the sum itself
 } Root;
 
+// The tensors that one update visits.
+typedef struct UpdateRun {
+  const Node *node;
+  StateId momentum; // the first momentum state, NO_STATE: none
+  StateId square;   // Adam: the first mean square
+  bool needs_rate;  // in[0] is the learning rate
+} UpdateRun;
+
+// How a target visits elements: one table for each target (c/skeletons.c, cuda/skeletons.c).
+typedef struct Skeletons {
+  void (*point)(Emit *emit);
+  void (*reduce)(Emit *emit);
+  // SINGLE, once the operator has written its lines:
+  void (*gather)(Emit *emit);
+  void (*serial)(Emit *emit);
+  void (*rows)(Emit *emit, const Node *node);
+  void (*images)(Emit *emit, const Node *node);
+  void (*pairs)(Emit *emit, const Node *node, int rows, bool is_combined);
+  void (*update)(Emit *emit, const UpdateRun *run, const char *rates, const char *element);
+  void (*running)(Emit *emit, const Node *node);
+  // SINGLE, written by the skeleton alone:
+  void (*conv_forward)(Emit *emit, const Node *node);
+  void (*conv_grad_input)(Emit *emit, const Node *node);
+  void (*conv_grad_weight)(Emit *emit, const Node *node);
+  void (*conv_transpose_weight)(Emit *emit, const Node *node);
+  void (*linear_forward)(Emit *emit, const Node *node);
+  void (*linear_grad_input)(Emit *emit, const Node *node);
+  void (*linear_grad_weight)(Emit *emit, const Node *node);
+  void (*attention)(Emit *emit, const Node *node);
+  void (*attention_grad)(Emit *emit, const Node *node);
+} Skeletons;
+extern const Skeletons c_skeletons, cuda_skeletons;
+
 struct Emit {
+  const Skeletons *skeletons; // of the target
   Arena *arena;
   const Graph *graph;
   const Group *group;
@@ -151,11 +188,12 @@ void frame_narrow_stores(Emit *emit);
 BufferRef *frame_buffers(Emit *emit, bool with_operands, int n_more, int *n);
 void frame_add_outputs(Emit *emit, BufferRef *refs, int *n);
 
-// ---- skeletons (c/*.c) ----
-void emit_point_group(Emit *emit);
-void emit_reduce_group(Emit *emit);
-void emit_gather_end(Emit *emit);
-void emit_serial_end(Emit *emit);
+// ---- single.c ----
+// A tensor as images: [batch, features] is one pixel an image.
+typedef struct SingleImage {
+  int64_t height, width, channels;
+} SingleImage;
+SingleImage single_image(Shape shape);
 // `const real *in0 = buf[0]; ... real *out = buf[n];` of a single node.
 void single_operands(Emit *emit, StrBuf *out);
 // Room for the buffers of a single node's launch, its inputs filled in.

@@ -11,7 +11,7 @@
 //
 // A head is computed by one worker in a fixed order. Padding: tokens up to PADDED have zero keys and values and get
 // probability 0, channels up to WIDE are zero.
-#include "compiler/emit/writer.h"
+#include "compiler/emit/c/skeletons.h"
 
 enum { ROWS = 16, TILE_VECTORS = 2, MOST_PARTS = 32 };
 
@@ -190,7 +190,7 @@ static void draft_attention(Emit *emit, const Attention *a, const char *text, in
 
 // ---- the two kernels ----
 
-void emit_attention(Emit *emit, const Node *node) {
+void c_attention(Emit *emit, const Node *node) {
   Attention a = attention_of(emit, node, 0);
   StrBuf out = strbuf_new(emit->arena);
   int64_t n_elems = 0;
@@ -244,7 +244,7 @@ static void put_unpack(StrBuf *out) {
   strbuf_put(out, "    }\n  }\n}\n");
 }
 
-void emit_attention_grad(Emit *emit, const Node *node) {
+void c_attention_grad(Emit *emit, const Node *node) {
   Attention a = attention_of(emit, node, 1);
   StrBuf out = strbuf_new(emit->arena);
   int64_t n_elems = 0;

@@ -1,7 +1,7 @@
 // Convolutions and linear layers: from nodes to the writers of compiler/emit/c/conv.h. A linear layer is a
 // convolution of images of one pixel.
 #include "compiler/emit/c/conv.h"
-#include "compiler/emit/writer.h"
+#include "compiler/emit/c/skeletons.h"
 
 static int64_t attr_of(const Node *node, const char *name) {
   return node->attr[op_attr_index(node->op, name)].i;
@@ -105,27 +105,27 @@ static Shape shape_of_input(const Emit *emit, const Node *node, int i) {
   return graph_node(emit->graph, node->in[i])->shape;
 }
 
-void emit_conv_forward(Emit *emit, const Node *node) {
+void c_conv_forward(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec =
       conv_spec(emit, node, shape_of_input(emit, node, 0), node->shape, weight.dim[0], weight.dim[1]);
   draft_plain(emit, node, &spec, conv_write_forward);
 }
 
-void emit_conv_grad_input(Emit *emit, const Node *node) {
+void c_conv_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec =
       conv_spec(emit, node, node->shape, shape_of_input(emit, node, 0), weight.dim[0], weight.dim[1]);
   draft_plain(emit, node, &spec, conv_write_grad_input);
 }
 
-void emit_conv_grad_weight(Emit *emit, const Node *node) {
+void c_conv_grad_weight(Emit *emit, const Node *node) {
   ConvSpec spec = conv_spec(emit, node, shape_of_input(emit, node, 0), shape_of_input(emit, node, 1),
                             node->shape.dim[0], node->shape.dim[1]);
   draft_grad_weight(emit, node, &spec);
 }
 
-void emit_conv_transpose_weight(Emit *emit, const Node *node) {
+void c_conv_transpose_weight(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 0);
   int64_t groups = attr_of(node, "groups");
   ConvSpec spec = linear_spec(emit, weight.dim[2] * groups, weight.dim[3]);
@@ -135,19 +135,19 @@ void emit_conv_transpose_weight(Emit *emit, const Node *node) {
   draft_plain(emit, node, &spec, conv_write_transpose_weight);
 }
 
-void emit_linear_forward(Emit *emit, const Node *node) {
+void c_linear_forward(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec = linear_spec(emit, weight.dim[0], weight.dim[1]);
   draft_plain(emit, node, &spec, conv_write_forward);
 }
 
-void emit_linear_grad_input(Emit *emit, const Node *node) {
+void c_linear_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec = linear_spec(emit, weight.dim[0], weight.dim[1]);
   draft_plain(emit, node, &spec, conv_write_linear_grad_input);
 }
 
-void emit_linear_grad_weight(Emit *emit, const Node *node) {
+void c_linear_grad_weight(Emit *emit, const Node *node) {
   ConvSpec spec = linear_spec(emit, node->shape.dim[0], node->shape.dim[1]);
   draft_grad_weight(emit, node, &spec);
 }

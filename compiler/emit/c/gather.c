@@ -3,71 +3,19 @@
 //
 //   for each (image n, row y) of this part, each x, each vector of channels from c
 //     the operator's lines; store
-#include "compiler/emit/writer.h"
-#include <ctype.h>
-
-// A tensor as images: [batch, features] is one pixel an image.
-typedef struct Image {
-  int64_t height, width, channels;
-} Image;
-
-static Image image_of(Shape shape) {
-  if (shape.rank == 4) return (Image){shape.dim[1], shape.dim[2], shape.dim[3]};
-  return (Image){1, 1, shape.rank == 2 ? shape.dim[1] : 1};
-}
-
-void emit_gather(Emit *emit, const Node *node, int lanes_divide) {
-  int lanes = writer_lanes(shape_channels(node->shape), emit->max_lanes);
-  for (int i = 0; i < node->n_in; i++) {
-    lanes = writer_lanes(shape_channels(graph_node(emit->graph, node->in[i])->shape), lanes);
-  }
-  if (lanes_divide) lanes = writer_lanes(lanes_divide, lanes);
-  emit->is_gather = true;
-  emit->gather_lanes = lanes;
-}
-
-void emit_line(Emit *emit, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  strbuf_put(&emit->body, writer_format_list(emit, format, args));
-  va_end(args);
-  strbuf_put(&emit->body, "\n");
-}
-
-// An expression as an operand of a product: in brackets unless it is one word.
-static const char *factor(Emit *emit, const char *text) {
-  for (const char *c = text; *c; c++) {
-    if (!isalnum((unsigned char)*c) && *c != '_') return writer_format(emit, "(%s)", text);
-  }
-  return text;
-}
-
-const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
-                           const char *channel) {
-  Shape shape = graph_node(emit->graph, emit->node->in[i])->shape;
-  Image image = image_of(shape);
-  long long height = image.height, width = image.width, channels = image.channels;
-  if (shape.rank != 4)
-    return writer_format(emit, "mla_load(in%d + %s * %lld + %s)", i, factor(emit, n), channels, channel);
-  return writer_format(emit, "mla_load(in%d + ((%s * %lld + %s) * %lld + %s) * %lld + %s)", i,
-                       factor(emit, n), height, y, width, x, channels, channel);
-}
-
-const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x) {
-  return emit_load_from(emit, i, n, y, x, "c");
-}
+#include "compiler/emit/c/skeletons.h"
 
 // Enough work for a part to be worth a thread.
 static int gather_parts(const Emit *emit) {
   enum { ELEMS_PER_PART = 8192, MOST = 32 };
   int64_t parts = shape_elems(emit->node->shape, emit->graph->batch) / ELEMS_PER_PART;
-  int64_t rows = emit->graph->batch * image_of(emit->node->shape).height;
+  int64_t rows = emit->graph->batch * single_image(emit->node->shape).height;
   if (parts > rows) parts = rows;
   return parts < 1 ? 1 : parts > MOST ? MOST : (int)parts;
 }
 
 static void put_loops(Emit *emit, StrBuf *out) {
-  Image image = image_of(emit->node->shape);
+  SingleImage image = single_image(emit->node->shape);
   long long height = image.height, width = image.width, channels = image.channels;
   writer_line(
       out, 1,
@@ -85,7 +33,7 @@ static void put_loops(Emit *emit, StrBuf *out) {
   writer_line(out, 1, "}");
 }
 
-void emit_gather_end(Emit *emit) {
+void c_gather(Emit *emit) {
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);
   writer_line(&text, 1, "MLA_USE(%d)", emit->gather_lanes);

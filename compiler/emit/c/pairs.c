@@ -9,7 +9,7 @@
 //     out[a] = sum over b of dot[b] * row b, four rows at a time
 //
 // Sums run over the features and over b in a fixed order, whoever computes them.
-#include "compiler/emit/writer.h"
+#include "compiler/emit/c/skeletons.h"
 
 enum { TILE = 4 };
 
@@ -95,7 +95,7 @@ static int pair_parts(int64_t batch, int64_t features) {
   return parts < 1 ? 1 : parts > MOST ? MOST : (int)parts;
 }
 
-void emit_pairs(Emit *emit, const Node *node, int rows, bool is_combined) {
+void c_pairs(Emit *emit, const Node *node, int rows, bool is_combined) {
   StrBuf text = strbuf_new(emit->arena);
   long features = (long)shape_channels(emit_input_shape(emit, rows));
   Pairs pairs = {emit, &text, rows, features, writer_lanes(features, emit->max_lanes)};

@@ -6,7 +6,7 @@
 //
 // Outputs may lie in the bytes of inputs, so nothing is declared restrict; an element is read before it is
 // written.
-#include "compiler/emit/writer.h"
+#include "compiler/emit/c/skeletons.h"
 
 static void put_element(Emit *emit, StrBuf *out, int depth) {
   writer_indent(out, depth, emit->body.text);
@@ -45,7 +45,7 @@ static void put_tail(Emit *emit, StrBuf *out) {
   writer_line(out, 1, "}");
 }
 
-void emit_point_group(Emit *emit) {
+void c_point(Emit *emit) {
   writer_visit(emit);
   frame_narrow_stores(emit);
   StrBuf rest = strbuf_new(emit->arena), text = strbuf_new(emit->arena);

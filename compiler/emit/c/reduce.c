@@ -10,7 +10,7 @@
 //   partial[part] = sums
 //
 // With one part, the finish is the end of the same kernel.
-#include "compiler/emit/writer.h"
+#include "compiler/emit/c/skeletons.h"
 
 enum { BLOCK_ELEMS = 4096, MIN_BLOCK_ROWS = 16, MAX_BLOCK_ROWS = 256 };
 
@@ -197,7 +197,7 @@ static void draft_finish(Emit *emit, const char *stem) {
 
 // ---- the kernel of the parts ----
 
-void emit_reduce_group(Emit *emit) {
+void c_reduce(Emit *emit) {
   writer_visit(emit);
   frame_narrow_stores(emit);
   bool is_whole = emit->group->parts == 1;

@@ -1,11 +1,7 @@
 // Kernels over rows of channels (every position of every image, or every row of features) or over whole images, each by
 // itself. The operator's lines see one row `r` of input 0, or one image `n`, after another. Parts share them, so no
 // sum crosses a part.
-#include "compiler/emit/writer.h"
-
-int emit_row_lanes(Emit *emit, const Node *node) {
-  return writer_lanes(shape_channels(graph_node(emit->graph, node->in[0])->shape), emit->max_lanes);
-}
+#include "compiler/emit/c/skeletons.h"
 
 static int64_t largest_operand(const Emit *emit, const Node *node) {
   int64_t batch = emit->graph->batch, most = shape_elems(node->shape, batch);
@@ -39,10 +35,10 @@ static void put_rows(Emit *emit, const Node *node, const char *row, int64_t rows
   single_draft(emit, text.text, row_parts(emit, node, emit->graph->batch * rows_per_image));
 }
 
-void emit_by_rows(Emit *emit, const Node *node) {
+void c_rows(Emit *emit, const Node *node) {
   put_rows(emit, node, "r", shape_rows(graph_node(emit->graph, node->in[0])->shape, 1));
 }
 
-void emit_by_images(Emit *emit, const Node *node) {
+void c_images(Emit *emit, const Node *node) {
   put_rows(emit, node, "n", 1);
 }

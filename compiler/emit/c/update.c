@@ -6,14 +6,8 @@
 //     for each vector: load gradient, parameter, velocity; store parameter, velocity
 //
 // Adam's mean and mean square of the gradient both lie among the momenta.
+#include "compiler/emit/c/skeletons.h"
 #include "compiler/emit/program.h"
-
-typedef struct Run {
-  const Node *node;
-  StateId momentum; // the first momentum state, NO_STATE: none
-  StateId square;   // Adam: the first mean square
-  bool needs_rate;  // in[0] is the learning rate
-} Run;
 
 static int64_t run_elems(const Emit *emit, const Node *node) {
   int64_t n = 0;
@@ -28,7 +22,7 @@ static int update_parts(const Emit *emit, const Node *node) {
   return parts < 1 ? 1 : parts > MOST ? MOST : (int)parts;
 }
 
-static void put_table(Emit *emit, StrBuf *out, const Run *run) {
+static void put_table(Emit *emit, StrBuf *out, const UpdateRun *run) {
   const StateTable *states = emit->graph->states;
   bool has_square = run->square != NO_STATE;
   writer_line(out, 1, "static const struct { long state, momentum, %scount; } table[] = {",
@@ -47,7 +41,7 @@ static void put_table(Emit *emit, StrBuf *out, const Run *run) {
 }
 
 // The walk over tensors; `element` are the lines for one vector at index i of the tensor.
-static void put_walk(Emit *emit, StrBuf *out, const Run *run, const char *element) {
+static void put_walk(Emit *emit, StrBuf *out, const UpdateRun *run, const char *element) {
   writer_line(out, 1,
               "const long total = %lld, begin = total * part / parts, end = total * (part + 1) / parts;",
               (long long)run_elems(emit, run->node));
@@ -71,7 +65,7 @@ static void put_walk(Emit *emit, StrBuf *out, const Run *run, const char *elemen
   writer_line(out, 1, "}");
 }
 
-static void draft_update(Emit *emit, const Run *run, const char *rates, const char *element) {
+void c_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element) {
   const Node *node = run->node;
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);
@@ -91,73 +85,17 @@ static void draft_update(Emit *emit, const Run *run, const char *rates, const ch
   emit_draft(emit, draft);
 }
 
-static Attr attr_of(const Node *node, const char *name) {
-  return node->attr[op_attr_index(node->op, name)];
-}
-
-void emit_sgd(Emit *emit, const Node *node) {
-  Run run = {
-      .node = node, .momentum = op_beside(node, "momentum_state"), .square = NO_STATE, .needs_rate = true};
-  const char *momentum = emit_number(emit, attr_of(node, "momentum").r);
-  StrBuf element = strbuf_new(emit->arena);
-  strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i) + %s * w;\n",
-                emit_number(emit, attr_of(node, "weight_decay").r));
-  const char *step = "g";
-  if (run.momentum != NO_STATE) {
-    strbuf_printf(&element, "const vec v = %s * mla_load(velocity + i) + g;\nmla_store(velocity + i, v);\n",
-                  momentum);
-    step = attr_of(node, "nesterov").i ? writer_format(emit, "(g + %s * v)", momentum) : "v";
-  }
-  strbuf_printf(&element, "mla_store(state + i, w - rate * %s);\n", step);
-  draft_update(emit, &run, "const real rate = *(const real *)buf[0];\n", element.text);
-}
-
-// w <- (1 - rate decay) w - step m / (sqrt(v) / root + eps), or with the decay in the gradient.
-void emit_adam(Emit *emit, const Node *node) {
-  Run run = {.node = node,
-             .momentum = op_beside(node, "momentum_state"),
-             .square = op_beside(node, "square_state"),
-             .needs_rate = true};
-  double beta1 = attr_of(node, "beta1").r, beta2 = attr_of(node, "beta2").r;
-  const char *decay = emit_number(emit, attr_of(node, "weight_decay").r);
-  bool is_decoupled = attr_of(node, "decoupled").i != 0;
-  StrBuf element = strbuf_new(emit->arena);
-  strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i)%s;\n",
-                is_decoupled ? "" : writer_format(emit, " + %s * w", decay));
-  strbuf_printf(&element, "const vec m = %s * mla_load(velocity + i) + %s * g;\n", emit_number(emit, beta1),
-                emit_number(emit, 1 - beta1));
-  strbuf_printf(&element, "const vec v = %s * mla_load(square + i) + %s * g * g;\n", emit_number(emit, beta2),
-                emit_number(emit, 1 - beta2));
-  strbuf_put(&element, "mla_store(velocity + i, m);\nmla_store(square + i, v);\n");
-  strbuf_printf(&element, "mla_store(state + i, %sw - step * m / (mla_sqrt(v) / root + %s));\n",
-                is_decoupled ? writer_format(emit, "(1 - rate * %s) * ", decay) : "",
-                emit_number(emit, attr_of(node, "eps").r));
-  draft_update(emit, &run,
-               "const real *rates = buf[0]; // learning rate, 1 - beta1^t, 1 - beta2^t\n"
-               "const real rate = rates[0], step = rate / rates[1], root = mla_sqrt(rates[2]);\n",
-               element.text);
-}
-
-void emit_ema(Emit *emit, const Node *node) {
-  Run run = {.node = node, .momentum = NO_STATE, .square = NO_STATE};
-  double momentum = attr_of(node, "momentum").r;
-  const char *keep = emit_number(emit, momentum), *take = emit_number(emit, 1 - momentum);
-  const char *element = writer_format(
-      emit, "mla_store(state + i, %s * mla_load(state + i) + %s * mla_load(source + i));\n", keep, take);
-  draft_update(emit, &run, "", element);
-}
-
-// Mean and variance of a batch norm: two neighbouring states, in bn_stats' [2, channels].
-void emit_running(Emit *emit, const Node *node) {
+void c_running(Emit *emit, const Node *node) {
   int64_t channels = shape_channels(graph_node(emit->graph, node->in[0])->shape);
-  double u = attr_of(node, "momentum").r;
+  double u = node->attr[op_attr_index(node->op, "momentum")].r;
   const char *keep = emit_number(emit, 1 - u), *take = emit_number(emit, u);
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);
   writer_line(&text, 1, "MLA_USE(%d)", writer_lanes(channels, emit->max_lanes));
   writer_line(&text, 1, "const real *stats = buf[0]; // [2][%lld]", (long long)channels);
   writer_line(&text, 1, "real *mean = buf[1], *var = buf[2];");
-  writer_line(&text, 1, "const real n = (real)(batch * %lld);", (long long)attr_of(node, "rows_per_image").i);
+  writer_line(&text, 1, "const real n = (real)(batch * %lld);",
+              (long long)node->attr[op_attr_index(node->op, "rows_per_image")].i);
   writer_line(&text, 1, "const real unbiased = n > 1 ? n / (n - 1) : 1;");
   writer_line(&text, 1, "for (long c = 0; c < %lld; c += %d) {", (long long)channels,
               writer_lanes(channels, emit->max_lanes));

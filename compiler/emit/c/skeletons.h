@@ -1,0 +1,22 @@
+// The skeletons of emitted C: one function a kernel, (buffers, batch, scratch, part, parts). See Skeletons in writer.h.
+#pragma once
+#include "compiler/emit/writer.h"
+
+void c_point(Emit *emit);
+void c_reduce(Emit *emit);
+void c_gather(Emit *emit);
+void c_serial(Emit *emit);
+void c_rows(Emit *emit, const Node *node);
+void c_images(Emit *emit, const Node *node);
+void c_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
+void c_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element);
+void c_conv_forward(Emit *emit, const Node *node);
+void c_conv_grad_input(Emit *emit, const Node *node);
+void c_conv_grad_weight(Emit *emit, const Node *node);
+void c_conv_transpose_weight(Emit *emit, const Node *node);
+void c_linear_forward(Emit *emit, const Node *node);
+void c_linear_grad_input(Emit *emit, const Node *node);
+void c_linear_grad_weight(Emit *emit, const Node *node);
+void c_attention(Emit *emit, const Node *node);
+void c_attention_grad(Emit *emit, const Node *node);
+void c_running(Emit *emit, const Node *node);

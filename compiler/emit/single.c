@@ -1,0 +1,90 @@
+// SINGLE: one node with a kernel of its own. The operator picks the skeleton: gather, serial, rows, pairs, update or
+// convolution. Here is what they share whatever the target, and what operators write their lines with.
+#include "compiler/emit/writer.h"
+#include <ctype.h>
+
+void single_operands(Emit *emit, StrBuf *out) {
+  const Node *node = emit->node;
+  for (int i = 0; i < node->n_in; i++) {
+    const Node *input = graph_node(emit->graph, node->in[i]);
+    const char *type = input->dtype == DT_INDEX ? "int" : "real";
+    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", type, i, i, shape_text(emit->arena, input->shape));
+  }
+  writer_line(out, 1, "real *out = buf[%d]; // %s", node->n_in, shape_text(emit->arena, node->shape));
+}
+
+BufferRef *single_buffers(Emit *emit, int n_more, int *n) {
+  const Node *node = emit->node;
+  BufferRef *refs = ARENA_ARRAY(emit->arena, BufferRef, node->n_in + n_more);
+  for (int i = 0; i < node->n_in; i++) refs[i] = (BufferRef){.kind = REF_NODE, .node = node->in[i]};
+  *n = node->n_in;
+  return refs;
+}
+
+BufferRef single_output(const Emit *emit) {
+  return (BufferRef){.kind = REF_NODE, .node = emit->group->nodes[0]};
+}
+
+void single_draft(Emit *emit, const char *text, int parts) {
+  KernelDraft draft = {.text = text, .stem = emit_stem(emit), .role = "", .parts = parts};
+  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
+  draft.buffers[draft.n_buffers++] = single_output(emit);
+  emit_draft(emit, draft);
+}
+
+// ---- lines of the body ----
+
+void emit_serial(Emit *emit, const Node *node) {
+  (void)node;
+  emit->is_serial = true;
+}
+
+SingleImage single_image(Shape shape) {
+  if (shape.rank == 4) return (SingleImage){shape.dim[1], shape.dim[2], shape.dim[3]};
+  return (SingleImage){1, 1, shape.rank == 2 ? shape.dim[1] : 1};
+}
+
+void emit_gather(Emit *emit, const Node *node, int lanes_divide) {
+  int lanes = writer_lanes(shape_channels(node->shape), emit->max_lanes);
+  for (int i = 0; i < node->n_in; i++) {
+    lanes = writer_lanes(shape_channels(graph_node(emit->graph, node->in[i])->shape), lanes);
+  }
+  if (lanes_divide) lanes = writer_lanes(lanes_divide, lanes);
+  emit->is_gather = true;
+  emit->gather_lanes = lanes;
+}
+
+void emit_line(Emit *emit, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  strbuf_put(&emit->body, writer_format_list(emit, format, args));
+  va_end(args);
+  strbuf_put(&emit->body, "\n");
+}
+
+// An expression as an operand of a product: in brackets unless it is one word.
+static const char *factor(Emit *emit, const char *text) {
+  for (const char *c = text; *c; c++) {
+    if (!isalnum((unsigned char)*c) && *c != '_') return writer_format(emit, "(%s)", text);
+  }
+  return text;
+}
+
+const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
+                           const char *channel) {
+  Shape shape = graph_node(emit->graph, emit->node->in[i])->shape;
+  SingleImage image = single_image(shape);
+  long long height = image.height, width = image.width, channels = image.channels;
+  if (shape.rank != 4)
+    return writer_format(emit, "mla_load(in%d + %s * %lld + %s)", i, factor(emit, n), channels, channel);
+  return writer_format(emit, "mla_load(in%d + ((%s * %lld + %s) * %lld + %s) * %lld + %s)", i,
+                       factor(emit, n), height, y, width, x, channels, channel);
+}
+
+const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x) {
+  return emit_load_from(emit, i, n, y, x, "c");
+}
+
+int emit_row_lanes(Emit *emit, const Node *node) {
+  return writer_lanes(shape_channels(graph_node(emit->graph, node->in[0])->shape), emit->max_lanes);
+}
