@@ -201,7 +201,8 @@ void writer_begin(Emit *emit, const Graph *graph, const Group *group) {
                 .graph = graph,
                 .group = group,
                 .elem_bytes = emit->elem_bytes,
-                .max_lanes = emit->max_lanes};
+                .max_lanes = emit->max_lanes,
+                .skeletons = emit->skeletons};
   *emit = fresh;
   emit->body = strbuf_new(emit->arena);
   emit->sums = strbuf_new(emit->arena);
