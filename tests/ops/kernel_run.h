@@ -75,7 +75,8 @@ static bool kernel_exists(const Node *node) {
 }
 
 static void kernel_add_group(KernelSet *set, const Case *c, const Values *values, const Group *group) {
-  Emit emit = {.arena = set->arena,
+  Emit emit = {.skeletons = &c_skeletons,
+               .arena = set->arena,
                .elem_bytes = set->config.elem_bytes,
                .max_lanes = set->config.vector_bytes / set->config.elem_bytes};
   emit_group(&emit, c->graph, group);
