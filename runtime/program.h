@@ -49,6 +49,12 @@ typedef struct MlaGrid {
   int per_block, most;
 } MlaGrid;
 
+static inline int64_t mla_blocks(const MlaGrid *grid, int64_t batch) {
+  int64_t n = (batch * grid->per_image + grid->fixed + grid->per_block - 1) / grid->per_block;
+  if (grid->most > 0 && n > grid->most) n = grid->most;
+  return n > 0 ? n : 1;
+}
+
 // A plain function in place of a kernel: the reference device's. `call` is the compiler's; `buf` as above, all float64.
 typedef void (*MlaHostFn)(const void *call, void *const *buf, int64_t batch);
 
@@ -59,7 +65,7 @@ typedef struct MlaLaunch {
   const void *host_call;
   const int32_t *buffers;
   int n_buffers;
-  int parts; // fixed by the plan, so that results do not depend on the number of threads
+  int parts;    // fixed by the plan, so that results do not depend on the number of threads
   MlaGrid grid; // CUDA
   int module;
   int64_t flops, n_bytes; // for the full batch; bytes read and written

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_THREADS = 1024, MAX_SHARED = 1 << 18, MAX_BLOCKS = INT32_MAX };
 enum { MAX_PARTS = 1 << 20, MAX_SYMBOL = 200, MAX_SIDE = 1 << 14, MAX_COUNT = 1 << 24, MAX_WORKERS = 1024 };
-static const int64_t max_bytes = INT64_C(1) << 48;
+static const int64_t max_bytes = INT64_C(1) << 48, max_per_image = INT64_C(1) << 38;
 
 typedef struct Check {
   const MlaProgram *program;
@@ -62,6 +63,14 @@ bool mla_is_symbol(const char *text) {
   return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n;
 }
 
+const char *mla_kernel_ending(MlaTarget target) {
+  return target == MLA_TARGET_CUDA ? "cu" : "c";
+}
+
+const char *mla_prelude_file(MlaTarget target) {
+  return target == MLA_TARGET_CUDA ? "prelude.cuh" : "prelude.h";
+}
+
 static int64_t elem_bytes(MlaElem elem) {
   return elem == MLA_F64 ? 8 : 4;
 }
@@ -69,6 +78,7 @@ static int64_t elem_bytes(MlaElem elem) {
 static bool check_head(Check *c) {
   const MlaProgram *p = c->program;
   if (!has_name(c, "model", p->model)) return false;
+  if ((unsigned)p->target > MLA_TARGET_CUDA) return fail_at(c, "target", "unknown");
   if (p->elem != MLA_F32 && p->elem != MLA_F64) return fail_at(c, "elem", "neither f32 nor f64");
   for (int i = 0; i < MLA_N_REGIONS; i++)
     if (!in_range(c, place("region_bytes[%d]", i).text, p->region_bytes[i], 0, max_bytes)) return false;
@@ -121,16 +131,31 @@ static bool check_unique(Check *c) {
 }
 
 static bool check_kernels(Check *c) {
+  int least_threads = c->program->target == MLA_TARGET_CUDA;
   for (int i = 0; i < c->program->n_kernels; i++) {
     const MlaKernel *k = &c->program->kernels[i];
     Place at = place("kernels[%d].symbol", i);
     if (!mla_is_symbol(k->symbol))
       return fail_at(c, at.text, "not a C identifier of at most %d letters", MAX_SYMBOL);
     if (!k->text) return fail_at(c, at.text, "there is no text");
-    if (!in_range(c, place("kernels[%d].scratch_bytes", i).text, k->scratch_bytes, 0, max_bytes))
+    if (!in_range(c, place("kernels[%d].scratch_bytes", i).text, k->scratch_bytes, 0, max_bytes) ||
+        !in_range(c, place("kernels[%d].threads", i).text, k->threads, least_threads, MAX_THREADS) ||
+        !in_range(c, place("kernels[%d].shared_bytes", i).text, k->shared_bytes, 0, MAX_SHARED))
       return false;
   }
   return check_unique(c);
+}
+
+// The blocks of any batch up to the full one must be a number that a launch can take.
+static bool check_grid(Check *c, const char *where, const MlaGrid *grid) {
+  if (!in_range(c, place("%s.per_image", where).text, grid->per_image, 0, max_per_image) ||
+      !in_range(c, place("%s.fixed", where).text, grid->fixed, 0, max_bytes) ||
+      !in_range(c, place("%s.per_block", where).text, grid->per_block, c->program->target == MLA_TARGET_CUDA,
+                INT32_MAX) ||
+      !in_range(c, place("%s.most", where).text, grid->most, 0, MAX_BLOCKS))
+    return false;
+  return c->program->target != MLA_TARGET_CUDA ||
+         in_range(c, where, mla_blocks(grid, c->program->recipe.batch), 1, MAX_BLOCKS);
 }
 
 static bool check_launch(Check *c, const char *step, int index, const MlaLaunch *launch) {
@@ -142,6 +167,7 @@ static bool check_launch(Check *c, const char *step, int index, const MlaLaunch 
   if (!is_index(c, place("%s.kernel", at.text).text, launch->kernel, -1, p->n_kernels, "kernel"))
     return false;
   if (!in_range(c, place("%s.parts", at.text).text, launch->parts, 1, MAX_PARTS) ||
+      !check_grid(c, place("%s.grid", at.text).text, &launch->grid) ||
       !is_index(c, place("%s.module", at.text).text, launch->module, 0, p->n_modules, "module") ||
       !in_range(c, place("%s.flops", at.text).text, launch->flops, 0, INT64_MAX) ||
       !in_range(c, place("%s.n_bytes", at.text).text, launch->n_bytes, 0, INT64_MAX))

@@ -7,3 +7,6 @@
 bool mla_program_check(const MlaProgram *program, MlaError *error);
 // A kernel's symbol is a C identifier and so a safe file name.
 bool mla_is_symbol(const char *text);
+// The files of a saved program: "kernels/conv_16.cu", "prelude.cuh".
+const char *mla_kernel_ending(MlaTarget target);
+const char *mla_prelude_file(MlaTarget target);

@@ -1,4 +1,5 @@
-// A program as files: DIR/plan.json and DIR/kernels/<symbol>.c (plus DIR/prelude.h).
+// A program as files: DIR/plan.json and DIR/kernels/<symbol>.c (plus DIR/prelude.h); of a program for CUDA .cu and
+// prelude.cuh.
 #pragma once
 #include "runtime/error.h"
 #include "runtime/program.h"

@@ -232,12 +232,12 @@ static bool read_kernels(Reader *reader) {
     leave(reader, 0);
     if (!mla_is_symbol(kernels[i].symbol))
       return fail_at(reader, "kernels[%d].symbol: not a C identifier", i);
-    snprintf(name, sizeof name, "kernels/%s.c", kernels[i].symbol);
+    snprintf(name, sizeof name, "kernels/%s.%s", kernels[i].symbol, mla_kernel_ending(program->target));
     if (!read_file(reader, name, &text)) return false;
     kernels[i].text = text;
   }
   char *prelude;
-  if (!read_file(reader, "prelude.h", &prelude)) return false;
+  if (!read_file(reader, mla_prelude_file(program->target), &prelude)) return false;
   program->prelude = prelude;
   return true;
 }

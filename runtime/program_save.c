@@ -1,4 +1,4 @@
-// Writes a program as DIR/plan.json, DIR/prelude.h and DIR/kernels/<symbol>.c. Each file appears by rename,
+// Writes a program as DIR/plan.json, DIR/prelude.h and DIR/kernels/<symbol>.c (CUDA: prelude.cuh and .cu). Each file appears by rename,
 // plan.json last: a plan that is there is whole. Records of a list stand on one line each, so that a plan can
 // be read and compared by line.
 #include "runtime/program_check.h"
@@ -161,7 +161,8 @@ static bool write_file(const char *dir, const char *name, const char *text, cons
 static bool write_kernels(const MlaProgram *program, const char *dir, MlaError *error) {
   for (int i = 0; i < program->n_kernels; i++) {
     char name[256];
-    snprintf(name, sizeof name, "kernels/%s.c", program->kernels[i].symbol);
+    snprintf(name, sizeof name, "kernels/%s.%s", program->kernels[i].symbol,
+             mla_kernel_ending(program->target));
     if (!write_file(dir, name, program->kernels[i].text, NULL, error)) return false;
   }
   return true;
@@ -198,7 +199,8 @@ bool mla_program_save(const MlaProgram *program, const char *dir, MlaError *erro
   char *kernels = NULL;
   if (plan && asprintf(&kernels, "%s/kernels", dir) < 0) mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   bool good = plan && kernels && make_dirs(kernels, error) && write_kernels(program, dir, error) &&
-              write_file(dir, "prelude.h", program->prelude ? program->prelude : "", NULL, error) &&
+              write_file(dir, mla_prelude_file(program->target), program->prelude ? program->prelude : "",
+                         NULL, error) &&
               write_file(dir, "plan.json", NULL, plan, error);
   free(kernels);
   json_decref(plan);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+static const char *const target_names[] = {"cpu", "cuda", NULL};
 static const char *const elem_names[] = {"f32", "f64", "i32", NULL};
 static const char *const region_names[] = {"work", "param", "momentum", "ema", "running", "const", NULL};
 static const char *const layout_names[] = {"plain", "conv", "linear", NULL};
@@ -15,6 +16,7 @@ static const char *const schedule_names[] = {"constant", "cosine", "step", NULL}
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 _Static_assert(LENGTH(region_names) == MLA_N_REGIONS + 1, "ORDER MlaRegion");
+_Static_assert(LENGTH(target_names) == MLA_TARGET_CUDA + 2, "ORDER MlaTarget");
 _Static_assert(LENGTH(elem_names) == MLA_I32 + 2, "ORDER MlaElem");
 _Static_assert(LENGTH(init_names) == MLA_INIT_COPY + 2, "ORDER MlaInitKind");
 _Static_assert(LENGTH(layout_names) == MLA_LAYOUT_LINEAR + 2, "ORDER MlaLayout");
@@ -63,21 +65,24 @@ static const Field buffer_fields[] = {ONE(TEXT, name),    NAME(region, region_na
 static const Schema buffer_schema = {sizeof(RECORD), buffer_fields};
 #undef RECORD
 
-// The text is a file of its own: kernels/<symbol>.c.
+// The text is a file of its own: kernels/<symbol>.c or .cu.
 #define RECORD MlaKernel
-static const Field kernel_fields[] = {ONE(TEXT, symbol), ONE(INT64, scratch_bytes), END};
+static const Field kernel_fields[] = {ONE(TEXT, symbol), ONE(INT64, scratch_bytes), ONE(INT, threads),
+                                      ONE(INT64, shared_bytes), END};
 static const Schema kernel_schema = {sizeof(RECORD), kernel_fields};
 #undef RECORD
 
+#define RECORD MlaGrid
+static const Field grid_fields[] = {ONE(INT64, per_image), ONE(INT64, fixed), ONE(INT, per_block),
+                                    ONE(INT, most), END};
+static const Schema grid_schema = {sizeof(RECORD), grid_fields};
+#undef RECORD
+
 #define RECORD MlaLaunch
-static const Field launch_fields[] = {ONE(TEXT, name),
-                                      ONE(INT, kernel),
-                                      LIST(INT32, buffers, n_buffers),
-                                      ONE(INT, parts),
-                                      ONE(INT, module),
-                                      ONE(INT64, flops),
-                                      ONE(INT64, n_bytes),
-                                      END};
+static const Field launch_fields[] = {
+    ONE(TEXT, name),   ONE(INT, kernel),        LIST(INT32, buffers, n_buffers),
+    ONE(INT, parts),   PART(grid, grid_schema), ONE(INT, module),
+    ONE(INT64, flops), ONE(INT64, n_bytes),     END};
 static const Schema launch_schema = {sizeof(RECORD), launch_fields};
 #undef RECORD
 
@@ -189,6 +194,7 @@ static int64_t count_regions(const void *record) {
 
 #define RECORD MlaProgram
 static const Field program_fields[] = {ONE(TEXT, model),
+                                       NAME(target, target_names),
                                        NAME(elem, elem_names),
                                        ONE(TEXT, compile_flags),
                                        DERIVED_ARRAY(INT64, region_bytes, count_regions),

@@ -28,16 +28,26 @@ const char *plan_dir(Arena *arena, const char *input) {
   return NULL;
 }
 
-const char *compile_device(const Options *options) {
+static const MlaDeviceOps *find_device(const Options *options) {
   const char *known[32];
   int n = 0;
   const char *name = options->device ? options->device : "cpu";
   for (const MlaDeviceOps *const *device = mla_device_list(); *device && n < 32; device++) {
-    if (strcmp((*device)->name, name) == 0) return (*device)->name;
+    if (strcmp((*device)->name, name) == 0) return *device;
     known[n++] = (*device)->name;
   }
   unknown_name("device", name, known, n);
   return NULL;
+}
+
+const char *compile_device(const Options *options) {
+  const MlaDeviceOps *device = find_device(options);
+  return device ? device->name : NULL;
+}
+
+static EmitTarget emit_target(const Options *options) {
+  if (compile_is_reference(options)) return EMIT_REFERENCE;
+  return find_device(options)->target == MLA_TARGET_CUDA ? EMIT_CUDA : EMIT_C;
 }
 
 bool compile_is_reference(const Options *options) {
@@ -205,7 +215,7 @@ static int compile_model(Compilation *c, const Options *options) {
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
   if (status != STATUS_OK || options->stop_after) return status;
   shorten_library_paths(c->map, locate_library(c->arena));
-  EmitOptions emit = {.target = compile_is_reference(options) ? EMIT_REFERENCE : EMIT_C,
+  EmitOptions emit = {.target = emit_target(options),
                       .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
                       .map = c->map};
   parse_precision(options, &emit.elem);

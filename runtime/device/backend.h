@@ -3,7 +3,7 @@
 #pragma once
 #include "runtime/device/device.h"
 
-#define DEVICE(id, line)                                                                                     \
+#define DEVICE(id, ...)                                                                                      \
   bool mla_##id##_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error);                 \
   MlaLoaded *mla_##id##_load(MlaDevice *device, const MlaProgram *program, MlaError *error);                 \
   bool mla_##id##_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);               \
@@ -14,6 +14,8 @@
 #include "runtime/device/devices.def"
 #undef DEVICE
 
+// Whether the kernels' text is for this device; the program has been checked.
+bool mla_check_target(const MlaDevice *device, const MlaProgram *program, MlaError *error);
 // Whether [at, at + n_bytes) lies in the allocation; `batch` and `step` belong to the program.
 bool mla_check_range(const MlaLoaded *loaded, DevPtr at, int64_t n_bytes, MlaError *error);
 bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);

@@ -71,9 +71,10 @@ MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *
   MlaLoaded *loaded = &self->loaded;
   *loaded = (MlaLoaded){.device = device, .program = program};
   MlaJitOptions options = {cpu->cache_dir, cpu->verbose, &cpu->has_warned};
-  if (!mla_program_check(program, error) || !check_kernels(&program->train, error) ||
-      !check_kernels(&program->eval, error) || !mla_host_alloc(loaded, true, error) ||
-      !allocate_scratch(self, cpu, error) || !mla_bind(loaded, &program->train, &self->train, error) ||
+  if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
+      !check_kernels(&program->train, error) || !check_kernels(&program->eval, error) ||
+      !mla_host_alloc(loaded, true, error) || !allocate_scratch(self, cpu, error) ||
+      !mla_bind(loaded, &program->train, &self->train, error) ||
       !mla_bind(loaded, &program->eval, &self->eval, error) ||
       !mla_jit_load(program, &options, &self->code, error)) {
     mla_cpu_unload(loaded);

@@ -5,9 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define DEVICE(id, line)                                                                                     \
+#define DEVICE(id, text, for_target, line)                                                                   \
   static const MlaDeviceOps id = {                                                                           \
-      .name = #id,                                                                                           \
+      .name = text,                                                                                          \
+      .target = MLA_TARGET_##for_target,                                                                     \
       .doc = line,                                                                                           \
       .open = mla_##id##_open,                                                                               \
       .load = mla_##id##_load,                                                                               \
@@ -22,7 +23,7 @@
 
 const MlaDeviceOps *const *mla_device_list(void) {
   static const MlaDeviceOps *const devices[] = {
-#define DEVICE(id, line) &id,
+#define DEVICE(id, ...) &id,
 #include "runtime/device/devices.def"
 #undef DEVICE
       NULL};
@@ -82,6 +83,15 @@ int64_t mla_layout_regions(const MlaProgram *program, int64_t region_start[MLA_N
     end += (program->region_bytes[region] + 63) / 64 * 64;
   }
   return end;
+}
+
+bool mla_check_target(const MlaDevice *device, const MlaProgram *program, MlaError *error) {
+  static const char *const names[] = {"cpu", "cuda"};
+  if (program->target == device->ops->target) return true;
+  return mla_fail(error, MLA_ERROR_INPUT,
+                  "the program's kernels are for %s and the device `%s` runs those for %s; compile the model "
+                  "again with --device %s",
+                  names[program->target], device->ops->name, names[device->ops->target], device->ops->name);
 }
 
 bool mla_check_range(const MlaLoaded *loaded, DevPtr at, int64_t n_bytes, MlaError *error) {

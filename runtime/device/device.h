@@ -22,6 +22,7 @@ typedef struct MlaDeviceOptions {
 
 typedef struct MlaDeviceOps {
   const char *name, *doc;
+  MlaTarget target; // whom the kernels' text must be for
   bool (*open)(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error);
   // One allocation of all regions (zeroed), kernels compiled or found in the cache, pointers bound.
   MlaLoaded *(*load)(MlaDevice *device, const MlaProgram *program, MlaError *error);

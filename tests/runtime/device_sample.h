@@ -45,7 +45,7 @@ static inline void sample_kernels(Sample *s) {
                   "    for (int i = 0; i < 16; i++) row[i] = image[16 * n + i] * 2;\n"
                   "    for (int i = 0; i < 16; i++) hidden[16 * n + i] = row[i] + weight[i];\n"
                   "  }\n}\n",
-                  64};
+                  64, 0, 0};
   s->kernels[1] =
       (MlaKernel){"sample_partial",
                   "void sample_partial(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
@@ -53,29 +53,29 @@ static inline void sample_kernels(Sample *s) {
                   "  for (int i = 0; i < 700; i++) sum[i] = 0;\n"
                   "  for (long i = part; i < 16 * batch; i += parts) sum[i % 7] += hidden[i] * (real)0.37;\n"
                   "  partial[part] = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6];\n}\n",
-                  2800};
+                  2800, 0, 0};
   s->kernels[2] =
       (MlaKernel){"sample_loss",
                   "void sample_loss(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
                   "  const real *partial = buf[0]; real *loss = buf[1], total = 0;\n"
                   "  for (int i = 0; i < 7; i++) total += partial[i];\n"
                   "  *loss = total / batch;\n}\n",
-                  0};
+                  0, 0, 0};
   s->kernels[3] =
       (MlaKernel){"sample_update",
                   "void sample_update(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
                   "  real *weight = buf[0]; const real *rate = buf[1], *loss = buf[2];\n"
                   "  for (int i = part; i < 16; i += parts) weight[i] -= *rate * *loss * (real)0.01;\n}\n",
-                  0};
+                  0, 0, 0};
 }
 
 static inline void sample_launches(Sample *s) {
   static const int32_t forward[] = {BUF_IMAGE, BUF_WEIGHT, BUF_HIDDEN}, partial[] = {BUF_HIDDEN, BUF_PARTIAL},
                        loss[] = {BUF_PARTIAL, BUF_LOSS}, update[] = {BUF_WEIGHT, BUF_RATE, BUF_LOSS};
-  s->train[0] = (MlaLaunch){"first/forward", 0, NULL, NULL, forward, 3, 5, 0, 4096, 1024};
-  s->train[1] = (MlaLaunch){"first/partial", 1, NULL, NULL, partial, 2, 7, 0, 100, 512};
-  s->train[2] = (MlaLaunch){"second/loss", 2, NULL, NULL, loss, 2, 1, 1, 7, 28};
-  s->train[3] = (MlaLaunch){"second/update", 3, NULL, NULL, update, 3, 4, 1, 48, 64};
+  s->train[0] = (MlaLaunch){"first/forward", 0, NULL, NULL, forward, 3, 5, {0}, 0, 4096, 1024};
+  s->train[1] = (MlaLaunch){"first/partial", 1, NULL, NULL, partial, 2, 7, {0}, 0, 100, 512};
+  s->train[2] = (MlaLaunch){"second/loss", 2, NULL, NULL, loss, 2, 1, {0}, 1, 7, 28};
+  s->train[3] = (MlaLaunch){"second/update", 3, NULL, NULL, update, 3, 4, {0}, 1, 48, 64};
   s->eval[0] = s->train[0];
   s->eval[1] = s->train[1];
 }
@@ -182,6 +182,48 @@ static inline const MlaProgram *sample_make(Sample *s) {
                           .batch = SAMPLE_BATCH,
                           .seed = 0xfedcba9876543210u};
   return p;
+}
+
+// The same program in CUDA. The seven partial sums are blocks of one thread.
+static inline const MlaProgram *sample_make_cuda(Sample *s) {
+  static const char *const texts[] = {
+      "// hidden = 2 image + weight\n"
+      "extern \"C\" __global__ void __launch_bounds__(64) sample_forward(const MlaBuffers<3> buf, const int "
+      "batch) {\n"
+      "  const real *image = (const real *)buf.at[0], *weight = (const real *)buf.at[1];\n"
+      "  real *hidden = (real *)buf.at[2];\n"
+      "  const int e = blockIdx.x * 64 + threadIdx.x;\n"
+      "  if (e < 16 * batch) hidden[e] = image[e] * 2 + weight[e % 16];\n}\n",
+      "extern \"C\" __global__ void __launch_bounds__(1) sample_partial(const MlaBuffers<2> buf, const int "
+      "batch) {\n"
+      "  const real *hidden = (const real *)buf.at[0];\n"
+      "  real sum = 0;\n"
+      "  for (int i = blockIdx.x; i < 16 * batch; i += gridDim.x) sum += hidden[i] * (real)0.37;\n"
+      "  ((real *)buf.at[1])[blockIdx.x] = sum;\n}\n",
+      "extern \"C\" __global__ void __launch_bounds__(1) sample_loss(const MlaBuffers<2> buf, const int "
+      "batch) {\n"
+      "  const real *partial = (const real *)buf.at[0];\n"
+      "  real total = 0;\n"
+      "  for (int i = 0; i < 7; i++) total += partial[i];\n"
+      "  *(real *)buf.at[1] = total / batch;\n}\n",
+      "extern \"C\" __global__ void __launch_bounds__(16) sample_update(const MlaBuffers<3> buf, const int "
+      "batch) {\n"
+      "  real *weight = (real *)buf.at[0]; const real *rate = (const real *)buf.at[1], *loss = (const real "
+      "*)buf.at[2];\n"
+      "  weight[threadIdx.x] -= *rate * *loss * (real)0.01;\n}\n",
+  };
+  static const int threads[] = {64, 1, 1, 16};
+  static const MlaGrid grids[] = {{16, 0, 64, 0}, {0, 7, 1, 0}, {0, 1, 1, 0}, {0, 16, 16, 0}};
+  sample_make(s);
+  s->program.target = MLA_TARGET_CUDA;
+  s->program.prelude = "typedef float real;\ntemplate <int N> struct MlaBuffers { void *at[N]; };\n";
+  for (int i = 0; i < 4; i++) {
+    s->kernels[i].text = texts[i], s->kernels[i].scratch_bytes = 0, s->kernels[i].threads = threads[i];
+    s->train[i].grid = grids[i];
+  }
+  s->kernels[1].shared_bytes = 28;
+  s->eval[0] = s->train[0], s->eval[1] = s->train[1];
+  return &s->program;
 }
 
 // ---- one line a check; the program's exit code is the number of failures

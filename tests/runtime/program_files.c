@@ -44,12 +44,14 @@ static bool same_texts(const char *a, const char *b, const char *name) {
 static bool same_launch(const MlaLaunch *a, const MlaLaunch *b) {
   return strcmp(a->name, b->name) == 0 && a->kernel == b->kernel && a->n_buffers == b->n_buffers &&
          memcmp(a->buffers, b->buffers, sizeof *a->buffers * (size_t)a->n_buffers) == 0 &&
-         a->parts == b->parts && a->module == b->module && a->flops == b->flops && a->n_bytes == b->n_bytes;
+         a->parts == b->parts && memcmp(&a->grid, &b->grid, sizeof a->grid) == 0 && a->module == b->module &&
+         a->flops == b->flops && a->n_bytes == b->n_bytes;
 }
 
 static bool same_program(const MlaProgram *a, const MlaProgram *b) {
-  bool same = a->n_buffers == b->n_buffers && a->n_kernels == b->n_kernels && a->n_states == b->n_states &&
-              a->train.n_launches == b->train.n_launches && strcmp(a->prelude, b->prelude) == 0 &&
+  bool same = a->target == b->target && a->n_buffers == b->n_buffers && a->n_kernels == b->n_kernels &&
+              a->n_states == b->n_states && a->train.n_launches == b->train.n_launches &&
+              strcmp(a->prelude, b->prelude) == 0 &&
               memcmp(a->region_bytes, b->region_bytes, sizeof a->region_bytes) == 0 &&
               a->recipe.seed == b->recipe.seed && a->recipe.start == b->recipe.start &&
               a->recipe.every == b->recipe.every && a->recipe.lr == b->recipe.lr &&
@@ -59,7 +61,9 @@ static bool same_program(const MlaProgram *a, const MlaProgram *b) {
     same = same_launch(&a->train.launches[i], &b->train.launches[i]);
   for (int i = 0; i < a->n_kernels && same; i++)
     same = strcmp(a->kernels[i].text, b->kernels[i].text) == 0 &&
-           a->kernels[i].scratch_bytes == b->kernels[i].scratch_bytes;
+           a->kernels[i].scratch_bytes == b->kernels[i].scratch_bytes &&
+           a->kernels[i].threads == b->kernels[i].threads &&
+           a->kernels[i].shared_bytes == b->kernels[i].shared_bytes;
   for (int i = 0; i < a->n_buffers && same; i++) same = strcmp(a->buffers[i].name, b->buffers[i].name) == 0;
   for (int i = 0; i < a->n_states && same; i++)
     same = strcmp(a->states[i].name, b->states[i].name) == 0 && a->states[i].init == b->states[i].init &&
@@ -124,16 +128,65 @@ static void corrupt(const char *dir, const char *plan, const char *after, const 
   free(text);
 }
 
+typedef struct Corruption {
+  const char *after, *from, *to, *expected;
+} Corruption;
+
+static void check_corruption(Tally *tally, const char *dir, const char *plan, const Corruption *with) {
+  MlaError error = {0};
+  corrupt(dir, plan, with->after, with->from, with->to);
+  MlaProgram *loaded = mla_program_load(dir, &error);
+  expect_error(tally, loaded, &error, with->expected);
+  mla_program_free(loaded);
+}
+
+// What only a program for CUDA has: its files' names, threads, shared memory and grids.
+static void check_cuda(Tally *tally, const char *parent) {
+  static const Corruption cases[] = {
+      {"", "\"target\": \"cuda\"", "\"target\": \"cpu\"", "kernels/sample_forward.c: No such file"},
+      {"\"kernels\"", "\"threads\": 64", "\"threads\": 0", "kernels[0].threads: 0 is not between 1 and 1024"},
+      {"\"kernels\"", "\"threads\": 64", "\"threads\": 1025", "kernels[0].threads: 1025 is not between"},
+      {"\"kernels\"", "\"threads\": 64, ", "", "kernels[0].threads: missing"},
+      {"\"kernels\"", "\"shared_bytes\": 28", "\"shared_bytes\": -1", "kernels[1].shared_bytes: -1 is not"},
+      {"\"kernels\"", "\"shared_bytes\": 28", "\"shared_bytes\": 999999999",
+       "kernels[1].shared_bytes: 999999999 is not"},
+      {"\"train\"", "\"per_block\": 64", "\"per_block\": 0",
+       "train.launches[0].grid.per_block: 0 is not between 1"},
+      {"\"train\"", "\"per_image\": 16", "\"per_image\": -16",
+       "train.launches[0].grid.per_image: -16 is not"},
+      {"\"train\"", "\"per_image\": 16", "\"per_image\": 99999999999",
+       "train.launches[0].grid: 12500000000 is not between 1 and 2147483647"},
+      {"\"train\"", "\"fixed\": 7", "\"fixed\": -7", "train.launches[1].grid.fixed: -7 is not between"},
+      {"\"train\"", "\"most\": 0", "\"most\": -1", "train.launches[0].grid.most: -1 is not between"},
+      {"\"train\"", "\"grid\": {", "\"grid\": {\"z\": 1, ", "train.launches[0].grid: unknown key \"z\""},
+      {"\"train\"", "\"grid\": {", "\"grid\": 3, \"x\": {", "train.launches[0].grid: expected a record"},
+  };
+  Sample sample;
+  MlaError error = {0};
+  char *dir = subfolder(parent, "cuda"), *text = subfolder(dir, "kernels/sample_loss.cu");
+  const MlaProgram *made = sample_make_cuda(&sample);
+  expect(tally, mla_program_save(made, dir, &error) && access(text, F_OK) == 0, "kernels of CUDA are .cu");
+  MlaProgram *loaded = mla_program_load(dir, &error);
+  if (!loaded) printf("     %s\n", error.text);
+  expect(tally, loaded && same_program(made, loaded), "loaded: the same program for CUDA");
+  mla_program_free(loaded);
+  char *plan = read_text(dir, "plan.json");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_corruption(tally, dir, plan, &cases[i]);
+  free(plan);
+  free(text);
+  free(dir);
+}
+
 static void check_corruptions(Tally *tally, const char *dir) {
-  static const struct {
-    const char *after, *from, *to, *expected;
-  } cases[] = {
+  static const Corruption cases[] = {
       {"", "{", "", "plan.json:2:9: "},
       {"", "\"mlaanc plan\"", "\"other\"", "\"format\" does not say"},
-      {"", "\"version\": 2", "\"version\": 99", "has version 99; this program reads version 2"},
+      {"", "\"version\": 3", "\"version\": 99", "has version 99; this program reads version 3"},
       {"", "\"model\"", "\"modle\"", "model: missing"},
       {"", "\"model\"", "\"extra\": 1, \"model\"", "unknown key \"extra\""},
       {"", "\"model\": \"sample\"", "\"model\": \"a\", \"model\": \"b\"", "duplicate"},
+      {"", "\"target\": \"cpu\"", "\"target\": \"gpu\"", "target: expected one of cpu, cuda"},
+      {"", "\"target\"", "\"targte\"", "target: missing"},
       {"", "\"elem\": \"f32\"", "\"elem\": \"f16\"", "elem: expected one of f32, f64, i32"},
       {"", "\"elem\": \"f32\"", "\"elem\": \"i32\"", "elem: neither f32 nor f64"},
       {"\"region_bytes\"", "4096", "-1", "region_bytes[0]: -1 is not between"},
@@ -184,13 +237,7 @@ static void check_corruptions(Tally *tally, const char *dir) {
       {"\"eval\"", "\"work_bytes\": 2048", "\"work_bytes\": 20480", "eval.work_bytes: 20480 is not between"},
   };
   char *plan = read_text(dir, "plan.json");
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    MlaError error = {0};
-    corrupt(dir, plan, cases[i].after, cases[i].from, cases[i].to);
-    MlaProgram *loaded = mla_program_load(dir, &error);
-    expect_error(tally, loaded, &error, cases[i].expected);
-    mla_program_free(loaded);
-  }
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_corruption(tally, dir, plan, &cases[i]);
   // Cut anywhere, it is an error.
   size_t n = strlen(plan), n_bad = 0;
   for (size_t cut = 0; cut + 2 < n; cut += 97) {
@@ -282,6 +329,7 @@ int main(void) {
   check_round_trip(&tally, parent);
   check_runs(&tally, parent);
   check_corruptions(&tally, dir);
+  check_cuda(&tally, parent);
   check_files(&tally, dir);
   check_refused(&tally, parent);
   check_full_disk(&tally, dir);
