@@ -2,6 +2,7 @@
 #include "runtime/device/backend.h"
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/jit.h"
+#include "runtime/device/jit_compiler.h"
 #include "runtime/program_check.h"
 
 #include <stdlib.h>
@@ -64,19 +65,34 @@ static bool allocate_scratch(CpuLoaded *self, const Cpu *cpu, MlaError *error) {
                   (double)self->loaded.scratch_bytes / (1 << 20));
 }
 
+static bool compile(CpuLoaded *self, Cpu *cpu, MlaError *error) {
+  const MlaProgram *program = self->loaded.program;
+  MlaJitOptions options = {
+      .cache_dir = cpu->cache_dir, .verbose = cpu->verbose, .has_warned = &cpu->has_warned};
+  const char *flags = program->compile_flags ? program->compile_flags : "";
+  MlaCompiler compiler = {0};
+  if (program->n_kernels && !mla_compiler_find(&compiler, flags, error)) {
+    mla_compiler_release(&compiler);
+    return false;
+  }
+  MlaToolchain toolchain = mla_compiler_toolchain(&compiler);
+  bool good = mla_jit_load(program, &toolchain, &options, &self->code, error);
+  mla_compiler_release(&compiler);
+  self->code.toolchain.self = NULL;
+  return good;
+}
+
 MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   Cpu *cpu = device->self;
   CpuLoaded *self = calloc(1, sizeof *self);
   if (!self) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory"), NULL;
   MlaLoaded *loaded = &self->loaded;
   *loaded = (MlaLoaded){.device = device, .program = program};
-  MlaJitOptions options = {cpu->cache_dir, cpu->verbose, &cpu->has_warned};
   if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
       !check_kernels(&program->train, error) || !check_kernels(&program->eval, error) ||
       !mla_host_alloc(loaded, true, error) || !allocate_scratch(self, cpu, error) ||
       !mla_bind(loaded, &program->train, &self->train, error) ||
-      !mla_bind(loaded, &program->eval, &self->eval, error) ||
-      !mla_jit_load(program, &options, &self->code, error)) {
+      !mla_bind(loaded, &program->eval, &self->eval, error) || !compile(self, cpu, error)) {
     mla_cpu_unload(loaded);
     return NULL;
   }
@@ -100,7 +116,8 @@ bool mla_cpu_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError
   MlaJob job = {.batch = (long)batch, .scratch = self->scratch, .scratch_stride = self->scratch_stride};
   double before = now();
   for (int i = 0; i < step->n_launches; i++) {
-    job.kernel = self->code.kernels[step->launches[i].kernel];
+    // ISO C has no conversion from an object pointer to a function's; POSIX promises that the bytes are the same.
+    memcpy(&job.kernel, &self->code.kernels[step->launches[i].kernel], sizeof job.kernel);
     job.buf = (is_train ? &self->train : &self->eval)->of_launch[i];
     job.parts = step->launches[i].parts;
     mla_pool_run(cpu->pool, &job);

@@ -1,11 +1,11 @@
-// Just-in-time compilation by the host's C compiler. Kernels found in the disk cache are loaded; the missing
+// Just-in-time compilation. Kernels found in the disk cache are loaded; the missing
 // ones are split into units of about equal text, compiled by as many processes as there are processors,
 // loaded and kept.
 #include "runtime/device/jit.h"
+#include "runtime/device/cpu_pool.h"
 #include "runtime/device/jit_cache.h"
 #include "runtime/device/jit_compiler.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ typedef struct Jit {
   const MlaJitOptions *options;
   MlaCode *code;
   MlaError *error;
-  MlaCompiler compiler;
+  const MlaToolchain *toolchain;
   MlaCache cache;
   Digest *keys; // [n_kernels]
   Unit *units;  // those met so far: at most one for each kernel
@@ -58,14 +58,10 @@ static bool fail_memory(Jit *jit) {
 // A kernel's key: all that its machine code can depend on.
 static void make_keys(Jit *jit) {
   const MlaProgram *program = jit->program;
-  char cpu[1 << 13];
-  mla_describe_cpu(cpu, sizeof cpu);
   Sha256 common;
   mla_sha256_begin(&common);
   mla_sha256_add_text(&common, "mlaanc kernel 1");
-  for (int i = 0; i < jit->compiler.n_words; i++) mla_sha256_add_text(&common, jit->compiler.words[i]);
-  mla_sha256_add_text(&common, jit->compiler.version);
-  mla_sha256_add_text(&common, cpu);
+  jit->toolchain->add_key(jit->toolchain->self, &common);
   mla_sha256_add_text(&common, program->prelude ? program->prelude : "");
   for (int i = 0; i < program->n_kernels; i++) {
     Sha256 hash = common;
@@ -75,27 +71,36 @@ static void make_keys(Jit *jit) {
   }
 }
 
+// NULL: damaged, and removed.
+static void *load_cached(Jit *jit, const Digest *hash) {
+  MlaError ignored = {0};
+  char *path = mla_cache_unit(&jit->cache, hash);
+  void *handle = path ? jit->toolchain->load(jit->toolchain->self, path, &ignored) : NULL;
+  if (path && !handle) mla_cache_drop(&jit->cache, hash);
+  free(path);
+  return handle;
+}
+
 // A unit met twice is loaded once.
 static void *load_unit(Jit *jit, const Digest *hash) {
   for (int i = 0; i < jit->n_units; i++)
     if (strcmp(jit->units[i].hash.hex, hash->hex) == 0) return jit->units[i].handle;
-  void *handle = mla_cache_load(&jit->cache, hash);
+  void *handle = load_cached(jit, hash);
   jit->units[jit->n_units++] = (Unit){*hash, handle};
-  if (handle) jit->code->handles[jit->code->n_handles++] = handle;
+  if (handle) jit->code->units[jit->code->n_units++] = handle;
   return handle;
 }
 
-// ISO C has no conversion from an object pointer to a function pointer; POSIX promises that the bytes are the
-// same.
 static bool take_function(Jit *jit, int kernel, void *handle) {
-  void *address = dlsym(handle, jit->program->kernels[kernel].symbol);
-  memcpy(&jit->code->kernels[kernel], &address, sizeof address);
-  return address;
+  jit->code->kernels[kernel] =
+      jit->toolchain->find(jit->toolchain->self, handle, jit->program->kernels[kernel].symbol);
+  return jit->code->kernels[kernel];
 }
 
 static bool find_kernel(Jit *jit, int kernel) {
   Digest unit;
   void *handle = NULL;
+  if (jit->options->is_fresh) return false;
   if (mla_cache_find(&jit->cache, &jit->keys[kernel], &unit)) handle = load_unit(jit, &unit);
   if (handle && take_function(jit, kernel, handle)) return true;
   mla_cache_forget(&jit->cache, &jit->keys[kernel]);
@@ -144,20 +149,26 @@ static int64_t divide(Jit *jit) {
 static bool choose_build_dir(Jit *jit, int64_t text_bytes) {
   int64_t prelude = jit->program->prelude ? (int64_t)strlen(jit->program->prelude) : 0;
   int64_t n_bytes = (1 << 20) + 8 * text_bytes + jit->n_sources * prelude;
-  jit->build_dir = mla_cache_build_dir(&jit->cache, n_bytes);
+  if (!jit->options->is_fresh) jit->build_dir = mla_cache_build_dir(&jit->cache, n_bytes);
   jit->is_cached = jit->build_dir;
   if (!jit->build_dir) jit->build_dir = mla_private_build_dir(n_bytes, jit->error);
   return jit->build_dir;
 }
 
+// A message about line 3 names the kernel, and line 3 of its own text.
+static bool write_kernel(FILE *file, const MlaToolchain *toolchain, const MlaKernel *kernel) {
+  return fprintf(file, "\n#line 1 \"%s.%s\"\n%s\n", kernel->symbol, toolchain->source_ending, kernel->text) >=
+         0;
+}
+
 static bool write_source(Jit *jit, int source) {
-  char *path = file_in_build(jit, source, "c");
+  char *path = file_in_build(jit, source, jit->toolchain->source_ending);
   if (!path) return fail_memory(jit);
   FILE *file = fopen(path, "w");
   bool good = file && (!jit->program->prelude || fputs(jit->program->prelude, file) >= 0);
   for (int i = 0; i < jit->n_missing && good; i++)
     if (jit->source_of[i] == source)
-      good = fprintf(file, "\n%s\n", jit->program->kernels[jit->missing[i]].text) >= 0;
+      good = write_kernel(file, jit->toolchain, &jit->program->kernels[jit->missing[i]]);
   int code = errno;
   if (file && fclose(file) != 0 && good) good = false, code = errno;
   if (!good) mla_fail(jit->error, MLA_ERROR_SYSTEM, "cannot write %s: %s", path, strerror(code));
@@ -166,10 +177,12 @@ static bool write_source(Jit *jit, int source) {
 }
 
 static bool start_source(Jit *jit, int source) {
-  char *text = file_in_build(jit, source, "c"), *output = file_in_build(jit, source, "so"),
+  char *text = file_in_build(jit, source, jit->toolchain->source_ending),
+       *output = file_in_build(jit, source, jit->toolchain->unit_ending),
        *log = file_in_build(jit, source, "err");
   bool good = text && output && log ? write_source(jit, source) : fail_memory(jit);
-  good = good && mla_compiler_start(&jit->compiler, text, output, log, &jit->processes[source], jit->error);
+  good = good &&
+         jit->toolchain->start(jit->toolchain->self, text, output, log, &jit->processes[source], jit->error);
   free(text);
   free(output);
   free(log);
@@ -188,14 +201,17 @@ static void read_log(const char *path, char *text, size_t capacity) {
 }
 
 static bool report_failure(Jit *jit, int source, int status) {
-  char said[640], *text = file_in_build(jit, source, "c"), *log = file_in_build(jit, source, "err");
+  char said[640], *text = file_in_build(jit, source, jit->toolchain->source_ending),
+                  *log = file_in_build(jit, source, "err");
   if (!text || !log) {
     fail_memory(jit);
   } else {
     read_log(log, said, sizeof said);
     bool was_stopped = status > 128 || status < 0;
-    mla_fail(jit->error, MLA_ERROR_SYSTEM, "%s; the text is kept in %s\n%s",
-             was_stopped ? "the C compiler was stopped" : "the C compiler rejects a kernel", text, said);
+    const char *options = jit->toolchain->options;
+    mla_fail(jit->error, MLA_ERROR_SYSTEM, "%s %s; the text is kept in %s\n%s%s%s%s", jit->toolchain->name,
+             was_stopped ? "was stopped" : "rejects a kernel", text, options ? "options: " : "",
+             options ? options : "", options ? "\n" : "", said);
   }
   free(text);
   free(log);
@@ -224,20 +240,20 @@ static bool run_compilers(Jit *jit) {
 // ----------------------------------------------------------------------------------
 
 static bool load_output(Jit *jit, int source, Unit *unit, bool *is_kept) {
-  char *path = file_in_build(jit, source, "so");
+  char *path = file_in_build(jit, source, jit->toolchain->unit_ending);
   if (!path) return fail_memory(jit);
-  bool good = mla_hash_file(path, &unit->hash);
+  bool good = mla_hash_file(path, &unit->hash) ||
+              mla_fail(jit->error, MLA_ERROR_SYSTEM, "cannot read %s: %s", path, strerror(errno));
   *is_kept = good && jit->is_cached && mla_cache_keep(&jit->cache, path, &unit->hash);
   unit->handle = NULL;
   if (*is_kept)
-    unit->handle = mla_cache_load(&jit->cache, &unit->hash);
+    unit->handle = load_cached(jit, &unit->hash);
   else if (good)
-    unit->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    unit->handle = jit->toolchain->load(jit->toolchain->self, path, jit->error);
   if (unit->handle)
-    jit->code->handles[jit->code->n_handles++] = unit->handle;
+    jit->code->units[jit->code->n_units++] = unit->handle;
   else
-    mla_fail(jit->error, MLA_ERROR_SYSTEM, "cannot load compiled kernels from %s: %s", path,
-             good ? dlerror() : strerror(errno));
+    mla_fail(jit->error, MLA_ERROR_SYSTEM, "cannot load compiled kernels from %s", path);
   free(path);
   return unit->handle;
 }
@@ -260,7 +276,7 @@ static bool take_outputs(Jit *jit) {
 }
 
 static void warn_about_cache(Jit *jit) {
-  if (!jit->cache.problem || *jit->options->has_warned) return;
+  if (!jit->cache.problem || jit->options->is_fresh || *jit->options->has_warned) return;
   *jit->options->has_warned = true;
   fprintf(stderr, "mlaanc: warning: compiled kernels are not kept: %s\n", jit->cache.problem);
 }
@@ -270,7 +286,7 @@ static bool compile_missing(Jit *jit) {
   if (text_bytes < 0 || !choose_build_dir(jit, text_bytes)) return false;
   if (jit->options->verbose)
     fprintf(stderr, "mlaanc: compiling %d kernels in %d units with %s\n", jit->n_missing, jit->n_sources,
-            jit->compiler.words[0]);
+            jit->toolchain->name);
   jit->processes = calloc((size_t)jit->n_sources, sizeof *jit->processes);
   bool compiled = jit->processes ? run_compilers(jit) : fail_memory(jit);
   bool good = compiled && take_outputs(jit);
@@ -290,14 +306,13 @@ static bool allocate(Jit *jit) {
   jit->missing = calloc(n, sizeof *jit->missing);
   jit->source_of = calloc(n, sizeof *jit->source_of);
   jit->code->kernels = calloc(n, sizeof *jit->code->kernels);
-  jit->code->handles = calloc(2 * n, sizeof *jit->code->handles); // units found and units made
+  jit->code->units = calloc(2 * n, sizeof *jit->code->units); // those found and those made
   bool good =
-      jit->keys && jit->units && jit->missing && jit->source_of && jit->code->kernels && jit->code->handles;
+      jit->keys && jit->units && jit->missing && jit->source_of && jit->code->kernels && jit->code->units;
   return good || fail_memory(jit);
 }
 
 static void release(Jit *jit) {
-  mla_compiler_release(&jit->compiler);
   mla_cache_close(&jit->cache);
   free(jit->keys);
   free(jit->units);
@@ -310,9 +325,7 @@ static void release(Jit *jit) {
 static bool load_all(Jit *jit) {
   if (!allocate(jit)) return false;
   if (!jit->program->n_kernels) return true;
-  const char *flags = jit->program->compile_flags ? jit->program->compile_flags : "";
-  if (!mla_compiler_find(&jit->compiler, flags, jit->error) ||
-      !mla_cache_open(&jit->cache, jit->options->cache_dir, jit->error))
+  if (!mla_cache_open(&jit->cache, jit->options->cache_dir, jit->toolchain->unit_ending, jit->error))
     return false;
   make_keys(jit);
   for (int i = 0; i < jit->program->n_kernels; i++)
@@ -321,10 +334,11 @@ static bool load_all(Jit *jit) {
   return !jit->n_missing || compile_missing(jit);
 }
 
-bool mla_jit_load(const MlaProgram *program, const MlaJitOptions *options, MlaCode *code, MlaError *error) {
+bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, const MlaJitOptions *options,
+                  MlaCode *code, MlaError *error) {
   double start = now();
-  *code = (MlaCode){0};
-  Jit jit = {.program = program, .options = options, .code = code, .error = error};
+  *code = (MlaCode){.toolchain = *toolchain};
+  Jit jit = {.program = program, .toolchain = toolchain, .options = options, .code = code, .error = error};
   bool good = load_all(&jit);
   release(&jit);
   code->seconds = now() - start;
@@ -333,8 +347,8 @@ bool mla_jit_load(const MlaProgram *program, const MlaJitOptions *options, MlaCo
 }
 
 void mla_jit_unload(MlaCode *code) {
-  for (int i = 0; i < code->n_handles; i++) dlclose(code->handles[i]);
+  for (int i = 0; i < code->n_units; i++) code->toolchain.unload(code->toolchain.self, code->units[i]);
   free(code->kernels);
-  free(code->handles);
+  free(code->units);
   *code = (MlaCode){0};
 }

@@ -1,21 +1,25 @@
-// Kernels from text to functions. Private to runtime/device.
+// Kernels from text to something that can be called, by a toolchain. Private to runtime/device.
 #pragma once
-#include "runtime/device/cpu_pool.h"
+#include "runtime/device/toolchain.h"
 #include "runtime/program.h"
 
 typedef struct MlaJitOptions {
   const char *cache_dir; // as in MlaDeviceOptions
   bool verbose;
+  bool is_fresh;    // neither looks into the cache nor keeps anything
   bool *has_warned; // about a cache that cannot be written: once a device
 } MlaJitOptions;
 
 typedef struct MlaCode {
-  MlaKernelFn *kernels; // [program->n_kernels]
-  void **handles;       // of dlopen
-  int n_handles;
+  MlaToolchain toolchain;
+  void **kernels; // [program->n_kernels], as the toolchain's `find` gives them
+  void **units;   // those loaded
+  int n_units;
   int n_compiled, n_cached;
   double seconds;
 } MlaCode;
 
-bool mla_jit_load(const MlaProgram *program, const MlaJitOptions *options, MlaCode *code, MlaError *error);
+// The toolchain is copied; what its `self` points to must live as long as `unload` needs it.
+bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, const MlaJitOptions *options,
+                  MlaCode *code, MlaError *error);
 void mla_jit_unload(MlaCode *code);

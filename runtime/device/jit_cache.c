@@ -2,7 +2,6 @@
 #include "runtime/device/jit_cache.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,8 +17,8 @@ static const char *setting(const char *name) {
   return value && *value ? value : NULL;
 }
 
-bool mla_cache_open(MlaCache *cache, const char *chosen, MlaError *error) {
-  *cache = (MlaCache){0};
+bool mla_cache_open(MlaCache *cache, const char *chosen, const char *ending, MlaError *error) {
+  *cache = (MlaCache){.ending = ending};
   const char *own = chosen ? chosen : setting("MLAANC_CACHE"), *xdg = setting("XDG_CACHE_HOME"),
              *home = setting("HOME");
   int n = 0;
@@ -67,12 +66,15 @@ static Path path_of(const char *dir, const char *format, ...) {
 
 bool mla_cache_find(const MlaCache *cache, const Digest *key, Digest *unit) {
   if (!cache->dir) return false;
-  enum { PREFIX = 5, HEX = 64, LENGTH = PREFIX + HEX + 3 }; // unit-<hex>.so
-  char target[LENGTH + 1];
+  enum { PREFIX = 5, HEX = 64, DOT = PREFIX + HEX }; // unit-<hex>.so
+  char target[DOT + 16];
   Path link = path_of(cache->dir, "k-%s", key->hex);
-  if (readlink(link.text, target, sizeof target) != LENGTH) return false;
-  if (memcmp(target, "unit-", PREFIX) != 0 || memcmp(target + PREFIX + HEX, ".so", 3) != 0) return false;
-  if (strspn(target + PREFIX, "0123456789abcdef") != HEX) return false;
+  ssize_t length = readlink(link.text, target, sizeof target - 1);
+  if (length <= DOT) return false;
+  target[length] = 0;
+  if (memcmp(target, "unit-", PREFIX) != 0 || strspn(target + PREFIX, "0123456789abcdef") != HEX)
+    return false;
+  if (target[DOT] != '.' || strcmp(target + DOT + 1, cache->ending) != 0) return false;
   memcpy(unit->hex, target + PREFIX, HEX);
   unit->hex[HEX] = 0;
   return true;
@@ -95,13 +97,19 @@ bool mla_hash_file(const char *path, Digest *digest) {
   return n == 0;
 }
 
-void *mla_cache_load(const MlaCache *cache, const Digest *unit) {
-  Path path = path_of(cache->dir, "unit-%s.so", unit->hex);
+void mla_cache_drop(const MlaCache *cache, const Digest *unit) {
+  unlink(path_of(cache->dir, "unit-%s.%s", unit->hex, cache->ending).text);
+}
+
+char *mla_cache_unit(const MlaCache *cache, const Digest *unit) {
+  Path path = path_of(cache->dir, "unit-%s.%s", unit->hex, cache->ending);
   Digest found;
-  bool is_sound = mla_hash_file(path.text, &found) && strcmp(found.hex, unit->hex) == 0;
-  void *handle = is_sound ? dlopen(path.text, RTLD_NOW | RTLD_LOCAL) : NULL;
-  if (!handle) unlink(path.text);
-  return handle;
+  if (!mla_hash_file(path.text, &found) || strcmp(found.hex, unit->hex) != 0) {
+    mla_cache_drop(cache, unit);
+    return NULL;
+  }
+  utimensat(AT_FDCWD, path.text, NULL, 0); // where that is not allowed, it ages as if unused
+  return strdup(path.text);
 }
 
 static bool make_dirs(const char *dir) {
@@ -156,13 +164,13 @@ char *mla_private_build_dir(int64_t n_bytes, MlaError *error) {
 }
 
 bool mla_cache_keep(MlaCache *cache, const char *path, const Digest *unit) {
-  if (rename(path, path_of(cache->dir, "unit-%s.so", unit->hex).text) == 0) return true;
+  if (rename(path, path_of(cache->dir, "unit-%s.%s", unit->hex, cache->ending).text) == 0) return true;
   return set_problem(cache, cache->dir, errno);
 }
 
 bool mla_cache_link(MlaCache *cache, const char *build_dir, const Digest *key, const Digest *unit) {
-  char target[sizeof *unit + 16];
-  snprintf(target, sizeof target, "unit-%s.so", unit->hex);
+  char target[sizeof *unit + 32];
+  snprintf(target, sizeof target, "unit-%s.%s", unit->hex, cache->ending);
   Path made = path_of(build_dir, "link");
   unlink(made.text);
   if (symlink(target, made.text) == 0 && rename(made.text, path_of(cache->dir, "k-%s", key->hex).text) == 0)
@@ -174,8 +182,8 @@ void mla_remove_dir(const char *dir, bool keep_sources) {
   DIR *entries = opendir(dir);
   if (!entries) return;
   for (struct dirent *entry; (entry = readdir(entries));) {
-    size_t n = strlen(entry->d_name);
-    if (keep_sources && n > 2 && strcmp(entry->d_name + n - 2, ".c") == 0) continue;
+    const char *ending = strrchr(entry->d_name, '.');
+    if (keep_sources && ending && (!strcmp(ending, ".c") || !strcmp(ending, ".cu"))) continue;
     unlink(path_of(dir, "%s", entry->d_name).text);
   }
   closedir(entries);

@@ -1,6 +1,7 @@
 // The disk cache of compiled kernels. Private to runtime/device.
 //
-//   DIR/unit-<sha256 of the file>.so    what one run of the compiler made: some kernels
+//   DIR/unit-<sha256 of the file>.so    what one run of the C compiler made: some kernels
+//   DIR/unit-<sha256 of the file>.cubin the same of NVRTC
 //   DIR/k-<key of a kernel>             a symbolic link to the unit that holds it
 //   DIR/build-XXXXXX/                   where a process is compiling
 //
@@ -12,19 +13,22 @@
 #include <stdint.h>
 
 typedef struct MlaCache {
-  char *dir;     // NULL: there is no place for one
-  char *problem; // why nothing can be written there, once that is known
+  const char *ending; // of units: "so"
+  char *dir;          // NULL: there is no place for one
+  char *problem;      // why nothing can be written there, once that is known
 } MlaCache;
 
 // Chooses the directory (not made yet): `chosen`, $MLAANC_CACHE, $XDG_CACHE_HOME/mlaanc, ~/.cache/mlaanc.
-bool mla_cache_open(MlaCache *cache, const char *chosen, MlaError *error);
+bool mla_cache_open(MlaCache *cache, const char *chosen, const char *ending, MlaError *error);
 void mla_cache_close(MlaCache *cache);
 
 // The unit that holds the kernel of this key, as the cache says; false: not there.
 bool mla_cache_find(const MlaCache *cache, const Digest *key, Digest *unit);
-// Removes a kernel's link; loads a unit (dlopen handle), or removes it where it is damaged and returns NULL.
+// Removes a kernel's link; a unit.
 void mla_cache_forget(const MlaCache *cache, const Digest *key);
-void *mla_cache_load(const MlaCache *cache, const Digest *unit);
+void mla_cache_drop(const MlaCache *cache, const Digest *unit);
+// The file of a unit, marked as used now, or NULL where it is missing or damaged. Free it.
+char *mla_cache_unit(const MlaCache *cache, const Digest *unit);
 
 // An empty directory of our own to compile in, inside the cache, where `n_bytes` can be written; else NULL
 // with cache->problem set. Release it with mla_remove_dir and free.
@@ -36,5 +40,5 @@ bool mla_cache_keep(MlaCache *cache, const char *path, const Digest *unit);
 bool mla_cache_link(MlaCache *cache, const char *build_dir, const Digest *key, const Digest *unit);
 
 bool mla_hash_file(const char *path, Digest *digest);
-// Removes a directory that holds plain files only; keep_sources leaves those that end in .c.
+// Removes a directory that holds plain files only; keep_sources leaves those that end in .c or .cu.
 void mla_remove_dir(const char *dir, bool keep_sources);

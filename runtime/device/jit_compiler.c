@@ -1,6 +1,7 @@
 // Finds the host compiler and starts it with posix_spawn: no shell, so that no file name needs quoting.
 #include "runtime/device/jit_compiler.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -110,8 +111,10 @@ void mla_compiler_release(MlaCompiler *compiler) {
   *compiler = (MlaCompiler){0};
 }
 
-bool mla_compiler_start(const MlaCompiler *compiler, const char *source, const char *output, const char *log,
-                        pid_t *pid, MlaError *error) {
+// Starts `cc FLAGS -o output source`.
+static bool start(void *self, const char *source, const char *output, const char *log, pid_t *pid,
+                  MlaError *error) {
+  const MlaCompiler *compiler = self;
   char *argv[MLA_MAX_WORDS + 4];
   memcpy(argv, compiler->words, sizeof *argv * (size_t)compiler->n_words);
   const char *const last[] = {"-o", output, source, NULL};
@@ -123,7 +126,8 @@ bool mla_compiler_start(const MlaCompiler *compiler, const char *source, const c
   return code == 0 || mla_fail(error, MLA_ERROR_SYSTEM, "cannot start `%s`: %s", argv[0], strerror(code));
 }
 
-void mla_describe_cpu(char *text, int n_bytes) {
+// The processor as far as -march=native may care, as text.
+static void describe_cpu(char *text, int n_bytes) {
   static const char *const keys[] = {"vendor_id", "cpu family", "model", "stepping",
                                      "flags",     "Features",   "CPU"};
   text[0] = 0;
@@ -142,4 +146,41 @@ void mla_describe_cpu(char *text, int n_bytes) {
     }
   free(line);
   fclose(file);
+}
+
+static void add_key(void *self, Sha256 *hash) {
+  const MlaCompiler *compiler = self;
+  char cpu[1 << 13];
+  describe_cpu(cpu, sizeof cpu);
+  for (int i = 0; i < compiler->n_words; i++) mla_sha256_add_text(hash, compiler->words[i]);
+  mla_sha256_add_text(hash, compiler->version);
+  mla_sha256_add_text(hash, cpu);
+}
+
+static void *load(void *self, const char *path, MlaError *error) {
+  (void)self;
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!handle) mla_fail(error, MLA_ERROR_SYSTEM, "cannot load compiled kernels: %s", dlerror());
+  return handle;
+}
+
+static void *find(void *self, void *unit, const char *symbol) {
+  return (void)self, dlsym(unit, symbol);
+}
+
+static void unload(void *self, void *unit) {
+  (void)self;
+  dlclose(unit);
+}
+
+MlaToolchain mla_compiler_toolchain(MlaCompiler *compiler) {
+  return (MlaToolchain){.name = "the C compiler",
+                        .source_ending = "c",
+                        .unit_ending = "so",
+                        .self = compiler,
+                        .add_key = add_key,
+                        .start = start,
+                        .load = load,
+                        .find = find,
+                        .unload = unload};
 }

@@ -1,6 +1,6 @@
 // The host's C compiler as a process. Private to runtime/device.
 #pragma once
-#include "runtime/error.h"
+#include "runtime/device/toolchain.h"
 #include <sys/types.h>
 
 enum { MLA_MAX_WORDS = 64 };
@@ -15,10 +15,7 @@ typedef struct MlaCompiler {
 // $CC, or the first of cc, gcc, clang that runs. `flags` are put behind ours.
 bool mla_compiler_find(MlaCompiler *compiler, const char *flags, MlaError *error);
 void mla_compiler_release(MlaCompiler *compiler);
-// Starts `cc FLAGS -o output source` with its messages going to `log`.
-bool mla_compiler_start(const MlaCompiler *compiler, const char *source, const char *output, const char *log,
-                        pid_t *pid, MlaError *error);
+// The compiler as a toolchain: units are shared objects. What was loaded outlives the compiler.
+MlaToolchain mla_compiler_toolchain(MlaCompiler *compiler);
 // Exit status of the process; 128 + n if signal n ended it, -1 if it cannot be told.
 int mla_compiler_wait(pid_t pid);
-// The processor as far as -march=native may care, as text.
-void mla_describe_cpu(char *text, int n_bytes);
