@@ -1,7 +1,7 @@
 # Sourced by the other scripts: what they share. Installs Debian packages if they are missing, builds.
 #   . scripts/setup.sh; need_packages gcc make; build build all
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build_packages=(gcc libc6-dev make cmake pkg-config flex bison libfl-dev libjansson-dev zlib1g-dev
+build_packages=(gcc g++ libc6-dev make cmake pkg-config flex bison libfl-dev libjansson-dev zlib1g-dev
                 libmatio-dev libjpeg62-turbo-dev libarchive-dev)
 
 say() { printf '\n== %s\n' "$*"; }

@@ -71,7 +71,7 @@ static bool compile(CpuLoaded *self, Cpu *cpu, MlaError *error) {
       .cache_dir = cpu->cache_dir, .verbose = cpu->verbose, .has_warned = &cpu->has_warned};
   const char *flags = program->compile_flags ? program->compile_flags : "";
   MlaCompiler compiler = {0};
-  if (program->n_kernels && !mla_compiler_find(&compiler, flags, error)) {
+  if (program->n_kernels && !mla_compiler_find(&compiler, &mla_language_c, flags, error)) {
     mla_compiler_release(&compiler);
     return false;
   }

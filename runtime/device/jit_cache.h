@@ -40,5 +40,5 @@ bool mla_cache_keep(MlaCache *cache, const char *path, const Digest *unit);
 bool mla_cache_link(MlaCache *cache, const char *build_dir, const Digest *key, const Digest *unit);
 
 bool mla_hash_file(const char *path, Digest *digest);
-// Removes a directory that holds plain files only; keep_sources leaves those that end in .c or .cu.
+// Removes a directory that holds plain files only; keep_sources leaves those that end in .c, .cc or .cu.
 void mla_remove_dir(const char *dir, bool keep_sources);

@@ -11,7 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char own_flags[] = "-O2 -march=native -fPIC -shared -w -ffp-contract=fast";
+const MlaLanguage mla_language_c = {
+    .toolchain = "the C compiler",
+    .source_ending = "c",
+    .variable = "CC",
+    .usual = {"cc", "gcc", "clang"},
+    .flags = "-O2 -march=native -fPIC -shared -w -ffp-contract=fast",
+    .missing =
+        "no C compiler: the cpu device compiles its kernels with the host's (cc, gcc or clang on the PATH).\n"
+        "Install one (Debian: apt install gcc libc6-dev) or name one in $CC.",
+};
 
 int mla_compiler_wait(pid_t pid) {
   int status;
@@ -75,9 +84,10 @@ static bool add_words(MlaCompiler *compiler, char *text, MlaError *error) {
 // One candidate: its command words, then whether it runs. `code` is as ask_version's.
 static bool try_command(MlaCompiler *compiler, const char *command, const char *flags, int *code,
                         MlaError *error) {
-  mla_compiler_release(compiler);
+  free(compiler->text);
+  compiler->n_words = 0;
   size_t n_command = strlen(command) + 1;
-  if (asprintf(&compiler->text, "%s%c%s %s", command, 0, own_flags, flags) < 0) {
+  if (asprintf(&compiler->text, "%s%c%s %s", command, 0, compiler->language->flags, flags) < 0) {
     compiler->text = NULL;
     return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   }
@@ -86,24 +96,22 @@ static bool try_command(MlaCompiler *compiler, const char *command, const char *
   return add_words(compiler, compiler->text + n_command, error);
 }
 
-bool mla_compiler_find(MlaCompiler *compiler, const char *flags, MlaError *error) {
-  static const char *const usual[] = {"cc", "gcc", "clang"};
-  *compiler = (MlaCompiler){0};
+bool mla_compiler_find(MlaCompiler *compiler, const MlaLanguage *language, const char *flags,
+                       MlaError *error) {
+  *compiler = (MlaCompiler){.language = language};
   int code = ENOENT;
-  const char *chosen = getenv("CC");
+  const char *chosen = getenv(language->variable);
   if (chosen && *chosen) {
     if (!try_command(compiler, chosen, flags, &code, error)) return false;
-    return code == 0 || mla_fail(error, MLA_ERROR_SYSTEM, "the C compiler of $CC, `%s`, does not run: %s",
-                                 chosen, code > 0 ? strerror(code) : "`--version` fails");
+    return code == 0 ||
+           mla_fail(error, MLA_ERROR_SYSTEM, "%s of $%s, `%s`, does not run: %s", language->toolchain,
+                    language->variable, chosen, code > 0 ? strerror(code) : "`--version` fails");
   }
-  for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
-    if (!try_command(compiler, usual[i], flags, &code, error)) return false;
+  for (const char *const *usual = language->usual; *usual; usual++) {
+    if (!try_command(compiler, *usual, flags, &code, error)) return false;
     if (code == 0) return true;
   }
-  return mla_fail(
-      error, MLA_ERROR_SYSTEM,
-      "no C compiler: the cpu device compiles its kernels with the host's (cc, gcc or clang on the PATH).\n"
-      "Install one (Debian: apt install gcc libc6-dev) or name one in $CC.");
+  return mla_fail(error, MLA_ERROR_SYSTEM, "%s", language->missing);
 }
 
 void mla_compiler_release(MlaCompiler *compiler) {
@@ -174,8 +182,8 @@ static void unload(void *self, void *unit) {
 }
 
 MlaToolchain mla_compiler_toolchain(MlaCompiler *compiler) {
-  return (MlaToolchain){.name = "the C compiler",
-                        .source_ending = "c",
+  return (MlaToolchain){.name = compiler->language->toolchain,
+                        .source_ending = compiler->language->source_ending,
                         .unit_ending = "so",
                         .self = compiler,
                         .add_key = add_key,

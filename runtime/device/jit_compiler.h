@@ -5,15 +5,28 @@
 
 enum { MLA_MAX_WORDS = 64 };
 
+typedef struct MlaLanguage {
+  const char *toolchain;     // "the C compiler"
+  const char *source_ending; // "c"
+  const char *variable;      // of the environment, that may name a compiler: "CC"
+  const char *usual[4];      // commands to try; NULL ends
+  const char *flags;
+  const char *missing; // what to say if none is found
+} MlaLanguage;
+
+extern const MlaLanguage mla_language_c;
+
 typedef struct MlaCompiler {
+  const MlaLanguage *language;
   char *words[MLA_MAX_WORDS]; // the command and its flags; NULL ends. They point into `text`
   int n_words;
   char *text;
   char version[1024]; // what it says of itself: part of a kernel's cache key
 } MlaCompiler;
 
-// $CC, or the first of cc, gcc, clang that runs. `flags` are put behind ours.
-bool mla_compiler_find(MlaCompiler *compiler, const char *flags, MlaError *error);
+// The environment's choice, or the first of the usual ones that runs. `flags` are put behind the language's.
+bool mla_compiler_find(MlaCompiler *compiler, const MlaLanguage *language, const char *flags,
+                       MlaError *error);
 void mla_compiler_release(MlaCompiler *compiler);
 // The compiler as a toolchain: units are shared objects. What was loaded outlives the compiler.
 MlaToolchain mla_compiler_toolchain(MlaCompiler *compiler);

@@ -1,0 +1,201 @@
+// What every CUDA kernel may use, whether it runs on a GPU or under the emulation. No includes.
+//
+// Defined before this text:
+//   MLA_REAL_DOUBLE                     or not: double precision
+//   MLA_FN                              the qualifiers of a function that kernels call, always inline
+//   exp log sqrt erf fabs               for float and double
+//   threadIdx blockIdx blockDim gridDim __syncthreads, and __shared__
+// A kernel opens a scope with MLA_USE(lanes), which names `vec`: that many reals (1: a plain real). The mla_* functions
+// take vec or real. A vec in memory begins at a multiple of its size, at most 16 bytes.
+
+#ifdef MLA_REAL_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+constexpr int mla_alignment(int lanes) {
+  return lanes * (int)sizeof(real) < 16 ? lanes * (int)sizeof(real) : 16;
+}
+
+// ---- one lane ----
+// max, min: a NaN in `a` stays.  gate: g where y > 0, else 0.
+MLA_FN real mla_max(real a, real b) {
+  return a < b ? b : a;
+}
+MLA_FN real mla_min(real a, real b) {
+  return b < a ? b : a;
+}
+MLA_FN real mla_gate(real y, real g) {
+  return y > 0 ? g : (real)0;
+}
+MLA_FN real mla_abs(real x) {
+  return fabs(x);
+}
+MLA_FN real mla_exp(real x) {
+  return exp(x);
+}
+MLA_FN real mla_log(real x) {
+  return log(x);
+}
+MLA_FN real mla_sqrt(real x) {
+  return sqrt(x);
+}
+MLA_FN real mla_rsqrt(real x) {
+  return (real)1 / sqrt(x);
+}
+MLA_FN real mla_erf(real x) {
+  return erf(x);
+}
+MLA_FN real mla_sigmoid(real x) {
+  return (real)1 / ((real)1 + exp(-x));
+}
+
+// Noise by counting: 32 bits for element `e`, from a key of two words; the same bits as on every other target. drop:
+// x * scale where the first 24 bits are below `threshold`, else x * 0.
+MLA_FN unsigned mla_mix(unsigned h) {
+  h ^= h >> 16;
+  h *= 0x85EBCA6Bu;
+  h ^= h >> 13;
+  h *= 0xC2B2AE35u;
+  return h ^ h >> 16;
+}
+MLA_FN real mla_drop(real x, unsigned key0, unsigned key1, long e, unsigned threshold, real scale) {
+  const unsigned high = (unsigned)((unsigned long long)e >> 32) * 0x9E3779B9u;
+  const unsigned h = mla_mix(mla_mix((unsigned)e ^ key0) + (key1 + high));
+  return x * (h >> 8 < threshold ? scale : (real)0);
+}
+
+// ---- several lanes ----
+#define MLA_BY_LANE(name)                                                                                    \
+  friend MLA_FN MlaVec name(MlaVec x) {                                                                      \
+    for (int i = 0; i < N; i++) x.lane[i] = name(x.lane[i]);                                                 \
+    return x;                                                                                                \
+  }
+#define MLA_BY_LANES(name)                                                                                   \
+  friend MLA_FN MlaVec name(MlaVec x, MlaVec y) {                                                            \
+    for (int i = 0; i < N; i++) x.lane[i] = name(x.lane[i], y.lane[i]);                                      \
+    return x;                                                                                                \
+  }
+#define MLA_OPERATOR(op)                                                                                     \
+  friend MLA_FN MlaVec operator op(MlaVec x, MlaVec y) {                                                     \
+    for (int i = 0; i < N; i++) x.lane[i] = x.lane[i] op y.lane[i];                                          \
+    return x;                                                                                                \
+  }                                                                                                          \
+  MLA_FN MlaVec &operator op##=(MlaVec y) {                                                                  \
+    return *this = *this op y;                                                                               \
+  }
+
+// A real where a vec is expected stands for all lanes.
+template <int N> struct alignas(mla_alignment(N)) MlaVec {
+  real lane[N];
+
+  MlaVec() = default;
+  MLA_FN MlaVec(real x) {
+    for (int i = 0; i < N; i++) lane[i] = x;
+  }
+  MLA_OPERATOR(+)
+  MLA_OPERATOR(-)
+  MLA_OPERATOR(*)
+  MLA_OPERATOR(/)
+  friend MLA_FN MlaVec operator-(MlaVec x) {
+    for (int i = 0; i < N; i++) x.lane[i] = -x.lane[i];
+    return x;
+  }
+  MLA_BY_LANES(mla_max)
+  MLA_BY_LANES(mla_min)
+  MLA_BY_LANES(mla_gate)
+  MLA_BY_LANE(mla_abs)
+  MLA_BY_LANE(mla_exp)
+  MLA_BY_LANE(mla_log)
+  MLA_BY_LANE(mla_sqrt)
+  MLA_BY_LANE(mla_rsqrt)
+  MLA_BY_LANE(mla_erf)
+  MLA_BY_LANE(mla_sigmoid)
+  friend MLA_FN MlaVec mla_drop(MlaVec x, unsigned key0, unsigned key1, long e, unsigned threshold,
+                                real scale) {
+    for (int i = 0; i < N; i++) x.lane[i] = mla_drop(x.lane[i], key0, key1, e + i, threshold, scale);
+    return x;
+  }
+};
+
+template <int N> struct MlaLanes {
+  typedef MlaVec<N> type;
+};
+template <> struct MlaLanes<1> {
+  typedef real type;
+};
+#define MLA_USE(lanes) typedef typename MlaLanes<lanes>::type vec;
+
+template <class V> MLA_FN V mla_load_as(const real *address) {
+  return *(const V *)address;
+}
+template <class V> MLA_FN void mla_store_as(real *address, V value) {
+  *(V *)address = value;
+}
+#define mla_load(address)         mla_load_as<vec>(address)
+#define mla_store(address, value) mla_store_as<vec>(address, value)
+#define mla_vec(x)                (vec(x))
+
+// The first lane; the sum of all lanes, halves added pairwise; the largest.
+MLA_FN real mla_first(real x) {
+  return x;
+}
+MLA_FN real mla_total(real x) {
+  return x;
+}
+MLA_FN real mla_largest(real x) {
+  return x;
+}
+template <int N> MLA_FN real mla_first(MlaVec<N> x) {
+  return x.lane[0];
+}
+template <int N> MLA_FN real mla_total(MlaVec<N> x) {
+  for (int n = N / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; i++) x.lane[i] += x.lane[i + n];
+  return x.lane[0];
+}
+template <int N> MLA_FN real mla_largest(MlaVec<N> x) {
+  real most = x.lane[0];
+  for (int i = 1; i < N; i++) most = mla_max(most, x.lane[i]);
+  return most;
+}
+
+// ---- buffers ----
+// An address of whatever it is assigned to: `const real *in0 = buf[0];`
+struct MlaAddress {
+  void *at;
+  template <class T> MLA_FN operator T *() const {
+    return (T *)at;
+  }
+};
+template <int N> struct MlaBuffers {
+  void *at[N];
+  MLA_FN MlaAddress operator[](int i) const {
+    return MlaAddress{at[i]};
+  }
+};
+
+// ---- a block's threads together ----
+// The sum over the threads of equal threadIdx.x % columns, for the first `columns` threads; the others get a part of it.
+// `shared` has room for one value of each thread. Halves are added pairwise: the order depends on blockDim alone. All
+// threads of the block call this.
+template <class V> MLA_FN V mla_column_sum(V value, V *shared, int columns) {
+  const int thread = (int)threadIdx.x;
+  __syncthreads();
+  shared[thread] = value;
+  for (int n = (int)blockDim.x / columns; n > 1;) {
+    const int kept = (n + 1) / 2;
+    __syncthreads();
+    if (thread < (n - kept) * columns) {
+      value += shared[thread + kept * columns];
+      shared[thread] = value;
+    }
+    n = kept;
+  }
+  return value;
+}
+// The sum over all threads, for thread 0.
+template <class V> MLA_FN V mla_block_sum(V value, V *shared) {
+  return mla_column_sum(value, shared, 1);
+}

@@ -1,0 +1,214 @@
+// The emulated-cuda device: emitted CUDA on the CPU. A launch is a job of the thread pool, with a block for each part;
+// what one block does is emulation/block.c.
+#include "runtime/device/backend.h"
+#include "runtime/device/cpu_pool.h"
+#include "runtime/device/emulation/compile.h"
+#include "runtime/device/emulation/emulation.h"
+#include "runtime/program_check.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+typedef struct Device {
+  MlaPool *pool;
+  char *cache_dir; // NULL: the usual places
+  bool verbose, has_warned;
+} Device;
+
+typedef struct Loaded {
+  MlaLoaded loaded;
+  MlaCode code;
+  MlaBinding train, eval;
+  Emulated emulated;
+  size_t n_stamp_bytes;
+  Worker *workers; // [threads]
+  int n_workers;   // made ready
+  double *seconds; // [train.n_launches]
+} Loaded;
+
+bool mla_emulated_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error) {
+  if (options->threads < 0)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "%d threads asked for", options->threads);
+  Device *self = calloc(1, sizeof *self);
+  if (!self) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  device->self = self;
+  self->verbose = options->verbose;
+  self->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
+  bool good = !options->cache_dir || self->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  if (good) self->pool = mla_pool_start(options->threads ? options->threads : mla_cpu_count(), error);
+  if (self->pool) return true;
+  mla_emulated_cuda_close(device);
+  return false;
+}
+
+static bool check_step(const MlaProgram *program, const MlaStep *step, MlaError *error) {
+  for (int i = 0; i < step->n_launches; i++) {
+    const MlaLaunch *launch = &step->launches[i];
+    if (launch->kernel < 0)
+      return mla_fail(error, MLA_ERROR_INPUT,
+                      "launch `%s` has no kernel: the program is the reference device's", launch->name);
+    int threads = program->kernels[launch->kernel].threads;
+    if (threads < 1 || threads > MLA_MOST_THREADS || launch->grid.per_block < 1)
+      return mla_fail(error, MLA_ERROR_INPUT, "launch `%s` has no blocks or no threads", launch->name);
+  }
+  return true;
+}
+
+static int most_buffers(const MlaStep *step) {
+  int most = 0;
+  for (int i = 0; i < step->n_launches; i++)
+    if (step->launches[i].n_buffers > most) most = step->launches[i].n_buffers;
+  return most;
+}
+
+// Stamps are pages that come into being where something is touched.
+static bool allocate(Loaded *self, const Device *device, MlaError *error) {
+  const MlaProgram *program = self->loaded.program;
+  Emulated *emulated = &self->emulated;
+  int threads = mla_pool_threads(device->pool), most = most_buffers(&program->train);
+  if (most_buffers(&program->eval) > most) most = most_buffers(&program->eval);
+  emulated->extents = calloc((size_t)most + 1, sizeof *emulated->extents);
+  self->seconds = calloc((size_t)program->train.n_launches + 1, sizeof *self->seconds);
+  self->loaded.launch_seconds = self->seconds;
+  self->workers = aligned_alloc(_Alignof(Worker), (size_t)threads * sizeof *self->workers);
+  self->n_stamp_bytes = ((size_t)self->loaded.n_bytes / 4 + 2) * sizeof(Stamps);
+  void *stamps = mmap(NULL, self->n_stamp_bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  emulated->stamps = stamps == MAP_FAILED ? NULL : stamps;
+  if (!emulated->extents || !self->seconds || !self->workers || !emulated->stamps)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  memset(self->workers, 0, (size_t)threads * sizeof *self->workers);
+  while (self->n_workers < threads)
+    if (!mla_worker_init(&self->workers[self->n_workers++]))
+      return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for the stacks of %d threads",
+                      MLA_MOST_THREADS);
+  emulated->program = program;
+  emulated->base = self->loaded.base.address;
+  return true;
+}
+
+MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
+  Device *cuda = device->self;
+  Loaded *self = calloc(1, sizeof *self);
+  if (!self) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory"), NULL;
+  MlaLoaded *loaded = &self->loaded;
+  *loaded = (MlaLoaded){.device = device, .program = program};
+  pthread_mutex_init(&self->emulated.mutex, NULL);
+  MlaJitOptions options = {
+      .cache_dir = cuda->cache_dir, .verbose = cuda->verbose, .has_warned = &cuda->has_warned};
+  if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
+      !check_step(program, &program->train, error) || !check_step(program, &program->eval, error) ||
+      !mla_host_alloc(loaded, true, error) || !allocate(self, cuda, error) ||
+      !mla_bind(loaded, &program->train, &self->train, error) ||
+      !mla_bind(loaded, &program->eval, &self->eval, error) ||
+      !mla_emulation_compile(program, &options, &self->code, error)) {
+    mla_emulated_cuda_unload(loaded);
+    return NULL;
+  }
+  loaded->compile_seconds = self->code.seconds;
+  loaded->n_compiled = self->code.n_compiled;
+  loaded->n_cached = self->code.n_cached;
+  return loaded;
+}
+
+// ---- a launch -------------------------------------------------------------------------------------------------
+static void take_extents(Loaded *self, const MlaLaunch *launch, void *const *pointers) {
+  Emulated *emulated = &self->emulated;
+  emulated->n_extents = 0;
+  for (int i = 0; i < launch->n_buffers; i++) {
+    if (launch->buffers[i] < 0) continue;
+    const unsigned char *begin = pointers[i];
+    emulated->extents[emulated->n_extents++] = (Extent){
+        begin, begin + self->loaded.program->buffers[launch->buffers[i]].n_bytes, launch->buffers[i]};
+  }
+}
+
+// Stamps of earlier launches differ in their number, which has 16 bits.
+static void count_launch(Loaded *self) {
+  if (++self->emulated.number <= 0xFFFF) return;
+  madvise(self->emulated.stamps, self->n_stamp_bytes, MADV_DONTNEED);
+  self->emulated.number = 1;
+}
+
+static bool run_launch(Loaded *self, MlaPool *pool, const MlaLaunch *launch, void *const *pointers,
+                       int64_t batch, MlaError *error) {
+  Emulated *emulated = &self->emulated;
+  count_launch(self);
+  take_extents(self, launch, pointers);
+  emulated->launch = launch;
+  emulated->entry = self->code.kernels[launch->kernel];
+  emulated->pointers = pointers;
+  emulated->batch = (int)batch;
+  emulated->n_blocks = (int)mla_blocks(&launch->grid, batch);
+  atomic_store(&emulated->first_fault, INT_MAX);
+  void *const buf[] = {emulated};
+  MlaJob job = {.kernel = mla_emulate_block,
+                .buf = buf,
+                .batch = (long)batch,
+                .scratch = (unsigned char *)self->workers,
+                .scratch_stride = sizeof(Worker),
+                .parts = emulated->n_blocks};
+  mla_pool_run(pool, &job);
+  return atomic_load(&emulated->first_fault) == INT_MAX ||
+         mla_fail(error, MLA_ERROR_SYSTEM, "%s", emulated->message);
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool mla_emulated_cuda_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
+  Loaded *self = (Loaded *)loaded;
+  Device *device = loaded->device->self;
+  if (!mla_check_step(loaded, step, batch, error)) return false;
+  bool is_train = step == &loaded->program->train;
+  const MlaBinding *binding = is_train ? &self->train : &self->eval;
+  for (int i = 0; i < step->n_launches; i++) {
+    double before = now();
+    if (!run_launch(self, device->pool, &step->launches[i], binding->of_launch[i], batch, error))
+      return false;
+    if (is_train) self->seconds[i] += now() - before;
+  }
+  loaded->n_launches += step->n_launches;
+  return true;
+}
+
+bool mla_emulated_cuda_upload(MlaLoaded *loaded, DevPtr to, const void *from, int64_t n_bytes,
+                              MlaError *error) {
+  if (!mla_check_range(loaded, to, n_bytes, error)) return false;
+  memcpy(to.address, from, (size_t)n_bytes);
+  return true;
+}
+
+bool mla_emulated_cuda_download(MlaLoaded *loaded, void *to, DevPtr from, int64_t n_bytes, MlaError *error) {
+  if (!mla_check_range(loaded, from, n_bytes, error)) return false;
+  memcpy(to, from.address, (size_t)n_bytes);
+  return true;
+}
+
+void mla_emulated_cuda_unload(MlaLoaded *loaded) {
+  Loaded *self = (Loaded *)loaded;
+  mla_jit_unload(&self->code);
+  mla_unbind(&self->train);
+  mla_unbind(&self->eval);
+  for (int i = 0; i < self->n_workers; i++) mla_worker_release(&self->workers[i]);
+  if (self->emulated.stamps) munmap(self->emulated.stamps, self->n_stamp_bytes);
+  pthread_mutex_destroy(&self->emulated.mutex);
+  free(self->emulated.extents);
+  free(self->workers);
+  free(self->seconds);
+  mla_host_free(loaded);
+  free(self);
+}
+
+void mla_emulated_cuda_close(MlaDevice *device) {
+  Device *self = device->self;
+  if (self->pool) mla_pool_stop(self->pool);
+  free(self->cache_dir);
+  free(self);
+}
