@@ -24,10 +24,11 @@ typedef struct OptionDef {
 #define BIT(verb) (1u << VERB_##verb)
 enum {
   ALL = (1u << N_VERBS) - 1,
+  ROAD = ALL & ~BIT(cache), // those that compile something
   DEVICE = BIT(run) | BIT(eval) | BIT(bench) | BIT(replay),
-  MODELS = ALL & ~BIT(replay), // a replay's fixture says how long to train on what
+  MODELS = ROAD & ~BIT(replay), // a replay's fixture says how long to train on what
   COMPILES = MODELS & ~BIT(graph),
-  PLANNED = ALL & ~BIT(check),
+  PLANNED = ROAD & ~BIT(check),
 };
 #define FLAG(name, verbs, field, doc)                                                                        \
   { name, NULL, verbs, OPTION_FLAG, offsetof(Options, field), 0, doc }
@@ -39,7 +40,7 @@ enum {
   { name, "N", verbs, OPTION_NUMBER, offsetof(Options, field), least, doc }
 
 static const OptionDef option_table[] = {
-    LIST("--set", "NAME=VALUE", ALL, sets,
+    LIST("--set", "NAME=VALUE", ROAD, sets,
          "replace a parameter of the model (repeatable): K=4, train.lr=0.1"),
     NUMBER("--batch", MODELS, batch, 1, "images in a step; the same as --set train.batch=N"),
     NUMBER("--epochs", MODELS, epochs, 0, "the same as --set train.epochs=N"),
@@ -53,6 +54,11 @@ static const OptionDef option_table[] = {
          "directory (emit) or file (graph; default: standard output)"),
     NUMBER("--vector-bytes", BIT(emit), vector_bytes, 16,
            "width of the machine's vectors: 64, 32 or 16 (default: this machine's)"),
+    FLAG("--report", BIT(emit), report,
+         "compile the kernels for CUDA with NVRTC: registers, shared memory and spills of each"),
+    TEXT("--arch", "sm_NN", BIT(emit), arch, "of --report (default: this machine's GPU, else sm_90)"),
+    FLAG("--clear", BIT(cache), clear, "remove all of them"),
+    NUMBER("--limit", BIT(cache), limit, 0, "remove those used longest ago until N MiB are left"),
     TEXT("--name", "NAME", BIT(run), name, "the run directory is runs/NAME (default: the model file's name)"),
     TEXT("--run-dir", "DIR", BIT(run), run_dir, "the run directory, wherever it is"),
     FLAG("--resume", BIT(run), resume, "go on from the run directory's newest checkpoint"),
@@ -74,7 +80,7 @@ static const OptionDef option_table[] = {
     TEXT("--dump-before", "PASS", COMPILES, dump_before, "print the training graph before a pass (or `all`)"),
     TEXT("--dump-after", "PASS", COMPILES, dump_after, "print the training graph after a pass (or `all`)"),
     TEXT("--stop-after", "PASS", COMPILES, stop_after, "compile no further than this pass"),
-    LIST("--disable", "PASS", ALL, disabled, "leave out an optional pass (repeatable)"),
+    LIST("--disable", "PASS", ROAD, disabled, "leave out an optional pass (repeatable)"),
     FLAG("--timing", COMPILES, timing, "print the time of each pass"),
     FLAG("--json", ALL & ~BIT(graph), json, "results and errors as JSON on standard output"),
     FLAG("--help", ALL, help, "this text"),
@@ -199,7 +205,8 @@ bool options_parse(Options *options, VerbKind verb, int n_args, char **args) {
       return false;
     }
   }
-  if (options->input || options->help) return true;
+  bool takes_none = !verb_table[verb].argument[0];
+  if (options->input || options->help || takes_none) return true;
   usage_error("which model? usage: mlaanc %s %s [options]", verb_table[verb].name, verb_table[verb].argument);
   return false;
 }

@@ -24,11 +24,11 @@ typedef struct Options {
   const char *input; // the model's file or a directory with plan.json; the first of `inputs`
   TextList inputs;   // several only if the verb's argument ends in "..."
   TextList sets, disabled;
-  bool help, json, timing, resume, calm, recorded;
+  bool help, json, timing, resume, calm, recorded, report, clear;
   const char *device, *precision;
   const char *dump_before, *dump_after, *stop_after;
-  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps;
-  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels, vector_bytes;
+  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch;
+  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels, vector_bytes, limit;
 } Options;
 
 typedef enum VerbKind {

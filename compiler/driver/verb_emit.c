@@ -1,22 +1,28 @@
-// mlaanc emit -o DIR: the program as files, to be read and to be run again.
-#include "compiler/driver/compile.h"
+// mlaanc emit -o DIR: the program as files, to be read and to be run again. --report: what NVRTC makes of it.
+#include "compiler/driver/cuda_report.h"
 #include "runtime/program_json.h"
 
 #include <stdio.h>
 
-int verb_emit(const Options *options) {
-  if (!options->out) return usage_error("emit needs -o DIR");
-  Compilation c;
+static int save(const Options *options, const MlaProgram *program) {
   MlaError error = {0};
+  if (!mla_program_save(program, options->out, &error)) return report_error(options, &error);
+  if (options->report) return STATUS_OK; // whose output stands alone
+  if (options->json)
+    printf("{\"kernels\":%d,\"launches\":%d}\n", program->n_kernels, program->train.n_launches);
+  else
+    printf("%s: %d kernels, %d launches a step\n", options->out, program->n_kernels,
+           program->train.n_launches);
+  return STATUS_OK;
+}
+
+int verb_emit(const Options *options) {
+  if (!options->out && !options->report) return usage_error("emit needs -o DIR, or --report");
+  if (options->arch && !options->report) return usage_error("--arch belongs to --report");
+  Compilation c;
   int status = compile_begin(&c, options);
-  if (status == STATUS_OK && c.program && !mla_program_save(c.program, options->out, &error)) {
-    status = report_error(options, &error);
-  } else if (status == STATUS_OK && c.program && options->json) {
-    printf("{\"kernels\":%d,\"launches\":%d}\n", c.program->n_kernels, c.program->train.n_launches);
-  } else if (status == STATUS_OK && c.program) {
-    printf("%s: %d kernels, %d launches a step\n", options->out, c.program->n_kernels,
-           c.program->train.n_launches);
-  }
+  if (status == STATUS_OK && c.program && options->out) status = save(options, c.program);
+  if (status == STATUS_OK && c.program && options->report) status = print_cuda_report(options, c.program);
   compile_end(&c);
   return status;
 }

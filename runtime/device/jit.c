@@ -5,6 +5,7 @@
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/jit_cache.h"
 #include "runtime/device/jit_compiler.h"
+#include "runtime/device/kernel_cache.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -281,6 +282,17 @@ static void warn_about_cache(Jit *jit) {
   fprintf(stderr, "mlaanc: warning: compiled kernels are not kept: %s\n", jit->cache.problem);
 }
 
+// What the cache has beyond its limit goes; a failure only leaves it larger.
+static void trim_cache(Jit *jit) {
+  MlaCacheUnits list;
+  MlaError ignored = {0};
+  int n;
+  int64_t n_bytes;
+  if (!jit->is_cached) return;
+  if (mla_cache_list(jit->cache.dir, &list, &ignored)) mla_cache_trim(&list, mla_cache_limit, &n, &n_bytes);
+  mla_cache_units_free(&list);
+}
+
 static bool compile_missing(Jit *jit) {
   int64_t text_bytes = divide(jit);
   if (text_bytes < 0 || !choose_build_dir(jit, text_bytes)) return false;
@@ -291,6 +303,7 @@ static bool compile_missing(Jit *jit) {
   bool compiled = jit->processes ? run_compilers(jit) : fail_memory(jit);
   bool good = compiled && take_outputs(jit);
   mla_remove_dir(jit->build_dir, jit->processes && !compiled);
+  trim_cache(jit);
   warn_about_cache(jit);
   jit->code->n_compiled = jit->n_missing;
   return good;

@@ -1,0 +1,200 @@
+// The CUDA device: NVRTC compiles the kernels, the CUDA runtime runs them; both are opened when the device is. One
+// stream carries everything, so copies and steps happen in the order they are asked for.
+#include "runtime/device/cuda/cuda.h"
+#include "runtime/program_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- opening ----
+
+static bool find_device(Cuda *cuda, MlaError *error) {
+  Cudart *rt = &cuda->rt;
+  int n = 0, major = 0, minor = 0;
+  CudaStatus status = rt->GetDeviceCount(&n);
+  if (status == CUDA_NO_DEVICE || (status == 0 && n == 0)) {
+    rt->GetLastError();
+    return mla_fail(error, MLA_ERROR_SYSTEM,
+                    "no device: there is a driver (CUDA %d.%d) but no GPU that it shows; see nvidia-smi and "
+                    "$CUDA_VISIBLE_DEVICES",
+                    rt->driver / 1000, rt->driver % 1000 / 10);
+  }
+  if (!mla_cuda_check(rt, status, "looking for a GPU", error) ||
+      !mla_cuda_check(rt, rt->SetDevice(0), "choosing the GPU", error) ||
+      !mla_cuda_check(rt, rt->DeviceGetAttribute(&major, CUDA_ATTRIBUTE_MAJOR, 0), "asking for the GPU",
+                      error) ||
+      !mla_cuda_check(rt, rt->DeviceGetAttribute(&minor, CUDA_ATTRIBUTE_MINOR, 0), "asking for the GPU",
+                      error))
+    return false;
+  cuda->arch = 10 * major + minor;
+  return true;
+}
+
+bool mla_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error) {
+  Cuda *cuda = calloc(1, sizeof *cuda);
+  if (!cuda) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  device->self = cuda;
+  const char *check = getenv("MLAANC_CUDA_CHECK");
+  cuda->is_checked = check && *check && strcmp(check, "0") != 0;
+  cuda->verbose = options->verbose;
+  cuda->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
+  bool good = !options->cache_dir || cuda->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  // A driver runs what an NVRTC of its own major version makes, and older ones.
+  good = good && mla_cudart_open(&cuda->rt, error) && find_device(cuda, error) &&
+         mla_nvrtc_open(&cuda->nvrtc, cuda->rt.driver / 1000, error) &&
+         mla_nvrtc_target(&cuda->nvrtc, cuda->arch, error);
+  if (!good) mla_cuda_close(device);
+  return good;
+}
+
+void mla_cuda_close(MlaDevice *device) {
+  Cuda *cuda = device->self;
+  mla_nvrtc_close(&cuda->nvrtc);
+  mla_cudart_close(&cuda->rt);
+  free(cuda->cache_dir);
+  free(cuda);
+}
+
+// ---- units ----
+
+static char *read_bytes(const char *path, MlaError *error) {
+  FILE *file = fopen(path, "r");
+  long n = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+  char *bytes = n > 0 ? malloc((size_t)n) : NULL;
+  bool good = bytes && fseek(file, 0, SEEK_SET) == 0 && fread(bytes, 1, (size_t)n, file) == (size_t)n;
+  if (file) fclose(file);
+  if (good) return bytes;
+  free(bytes);
+  return mla_fail(error, MLA_ERROR_SYSTEM, "cannot read %s", path), NULL;
+}
+
+static void *load_unit(void *self, const char *path, MlaError *error) {
+  const Cuda *cuda = self;
+  CudaUnit unit = NULL;
+  char *cubin = read_bytes(path, error);
+  if (!cubin) return NULL;
+  CudaStatus status =
+      cuda->rt.LibraryLoadData(&unit, cubin, NULL, NULL, 0, NULL, NULL, 0); // copies what it needs
+  free(cubin);
+  return mla_cuda_check(&cuda->rt, status, "loading compiled kernels", error) ? unit : NULL;
+}
+
+static void *find_kernel(void *self, void *unit, const char *symbol) {
+  const Cuda *cuda = self;
+  CudaKernel kernel = NULL;
+  if (cuda->rt.LibraryGetKernel(&kernel, unit, symbol) == 0) return kernel;
+  cuda->rt.GetLastError();
+  return NULL;
+}
+
+static void unload_unit(void *self, void *unit) {
+  ((const Cuda *)self)->rt.LibraryUnload(unit);
+}
+
+static bool compile(CudaLoaded *self, MlaError *error) {
+  Cuda *cuda = self->cuda;
+  MlaToolchain toolchain = mla_nvrtc_toolchain(&cuda->nvrtc);
+  toolchain.self = cuda;
+  toolchain.load = load_unit;
+  toolchain.find = find_kernel;
+  toolchain.unload = unload_unit;
+  MlaJitOptions options = {
+      .cache_dir = cuda->cache_dir, .verbose = cuda->verbose, .has_warned = &cuda->has_warned};
+  MlaLoaded *loaded = &self->loaded;
+  if (!mla_jit_load(loaded->program, &toolchain, &options, &self->code, error)) return false;
+  loaded->compile_seconds = self->code.seconds;
+  loaded->n_compiled = self->code.n_compiled;
+  loaded->n_cached = self->code.n_cached;
+  return true;
+}
+
+// ---- memory ----
+
+static bool allocate(CudaLoaded *self, MlaError *error) {
+  const Cudart *rt = &self->cuda->rt;
+  MlaLoaded *loaded = &self->loaded;
+  void *memory = NULL;
+  loaded->n_bytes = mla_layout_regions(loaded->program, loaded->region_start);
+  if (!loaded->n_bytes) return mla_fail(error, MLA_ERROR_INPUT, "the program has no memory at all");
+  if (!mla_cuda_check(rt, rt->StreamCreateWithFlags(&self->stream, CUDA_STREAM_NON_BLOCKING),
+                      "making a stream", error))
+    return false;
+  CudaStatus status = rt->Malloc(&memory, (size_t)loaded->n_bytes);
+  if (status == CUDA_OUT_OF_MEMORY) {
+    size_t n_free = 0, n_total = 0;
+    rt->GetLastError();
+    rt->MemGetInfo(&n_free, &n_total);
+    return mla_fail(
+        error, MLA_ERROR_SYSTEM,
+        "the plan's %.1f MiB do not fit: the GPU has %.1f MiB of %.1f free. A smaller batch needs less; "
+        "`mlaanc plan` shows which module is the peak",
+        (double)loaded->n_bytes / (1 << 20), (double)n_free / (1 << 20), (double)n_total / (1 << 20));
+  }
+  loaded->base.address = memory;
+  return mla_cuda_check(rt, status, "allocating the plan's memory", error) &&
+         mla_cuda_check(rt, rt->MemsetAsync(memory, 0, (size_t)loaded->n_bytes, self->stream),
+                        "clearing memory", error);
+}
+
+static bool check_kernels(const MlaStep *step, MlaError *error) {
+  for (int i = 0; i < step->n_launches; i++)
+    if (step->launches[i].kernel < 0)
+      return mla_fail(error, MLA_ERROR_INPUT,
+                      "launch `%s` has no kernel: the program is the reference device's",
+                      step->launches[i].name);
+  return true;
+}
+
+MlaLoaded *mla_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
+  CudaLoaded *self = calloc(1, sizeof *self);
+  if (!self) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory"), NULL;
+  self->cuda = device->self;
+  self->loaded = (MlaLoaded){.device = device, .program = program};
+  if (mla_program_check(program, error) && mla_check_target(device, program, error) &&
+      check_kernels(&program->train, error) && check_kernels(&program->eval, error) && compile(self, error) &&
+      allocate(self, error) && mla_cuda_bind(self, error))
+    return &self->loaded;
+  mla_cuda_unload(&self->loaded);
+  return NULL;
+}
+
+void mla_cuda_unload(MlaLoaded *loaded) {
+  CudaLoaded *self = (CudaLoaded *)loaded;
+  const Cudart *rt = &self->cuda->rt;
+  if (self->stream) rt->StreamSynchronize(self->stream);
+  mla_cuda_unbind(self);
+  mla_jit_unload(&self->code);
+  if (loaded->base.address) rt->Free(loaded->base.address);
+  if (self->stream) rt->StreamDestroy(self->stream);
+  free(self);
+}
+
+// ---- steps and copies ----
+
+bool mla_cuda_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
+  if (!mla_check_step(loaded, step, batch, error)) return false;
+  if (!mla_cuda_replay((CudaLoaded *)loaded, step, batch, error)) return false;
+  loaded->n_launches += step->n_launches;
+  return true;
+}
+
+// `from` is ordinary memory: the runtime has taken it in when the call returns, and the caller may change it.
+bool mla_cuda_upload(MlaLoaded *loaded, DevPtr to, const void *from, int64_t n_bytes, MlaError *error) {
+  CudaLoaded *self = (CudaLoaded *)loaded;
+  const Cudart *rt = &self->cuda->rt;
+  return mla_check_range(loaded, to, n_bytes, error) &&
+         mla_cuda_check(rt, rt->MemcpyAsync(to.address, from, (size_t)n_bytes, CUDA_TO_DEVICE, self->stream),
+                        "copying to the GPU", error);
+}
+
+// Waits for what runs before; a kernel's fault shows here.
+bool mla_cuda_download(MlaLoaded *loaded, void *to, DevPtr from, int64_t n_bytes, MlaError *error) {
+  CudaLoaded *self = (CudaLoaded *)loaded;
+  const Cudart *rt = &self->cuda->rt;
+  return mla_check_range(loaded, from, n_bytes, error) &&
+         mla_cuda_check(rt, rt->MemcpyAsync(to, from.address, (size_t)n_bytes, CUDA_TO_HOST, self->stream),
+                        "copying from the GPU", error) &&
+         mla_cuda_check(rt, rt->StreamSynchronize(self->stream),
+                        "a step on the GPU failed ($MLAANC_CUDA_CHECK=1 finds the launch)", error);
+}

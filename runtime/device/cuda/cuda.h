@@ -1,0 +1,48 @@
+// The CUDA device: what its files share.
+#pragma once
+#include "runtime/device/backend.h"
+#include "runtime/device/cuda/cudart.h"
+#include "runtime/device/cuda/nvrtc.h"
+#include "runtime/device/jit.h"
+
+// Bytes that a launch's parameters may have; a longer table of buffers is kept in device memory, and the prelude's
+// MlaBuffers<N> is a pointer to it.
+enum {
+  CUDA_MAX_PARAMETERS = 32764,
+  CUDA_MAX_TABLE = (CUDA_MAX_PARAMETERS - (int)sizeof(int)) / (int)sizeof(void *)
+};
+enum { CUDA_MAX_GRAPHS = 8 };
+
+typedef struct Cuda {
+  Nvrtc nvrtc; // first: the toolchain's `self` is both
+  Cudart rt;
+  int arch; // of the device: 90 is sm_90
+  char *cache_dir;
+  bool verbose, has_warned;
+  bool is_checked; // $MLAANC_CUDA_CHECK: launch by launch, waiting for each
+} Cuda;
+
+// A step's launches over a batch of one size, ready to be replayed.
+typedef struct CudaReplay {
+  const MlaStep *step;
+  int64_t batch;
+  CudaGraphExec exec;
+} CudaReplay;
+
+typedef struct CudaLoaded {
+  MlaLoaded loaded;
+  Cuda *cuda;
+  MlaCode code;
+  CudaStream stream;
+  MlaBinding train, eval;
+  void **train_tables,
+      **eval_tables;     // [n_launches] the table's address in device memory; NULL: passed by value
+  unsigned char *tables; // their memory
+  CudaReplay replays[CUDA_MAX_GRAPHS];
+  int n_replays, oldest;
+} CudaLoaded;
+
+// step.c
+bool mla_cuda_bind(CudaLoaded *self, MlaError *error);
+bool mla_cuda_replay(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
+void mla_cuda_unbind(CudaLoaded *self);
