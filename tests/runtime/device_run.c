@@ -150,7 +150,7 @@ static void check_misuse(Tally *tally) {
   MlaDevice device;
   MlaDeviceOptions options = {.threads = 2};
   expect_error(tally, mla_device_open(&device, "tpu", &options, &error), &error,
-               "there is no device `tpu`; known: cpu, reference, null");
+               "there is no device `tpu`; known: cpu, cuda, reference, null");
   error = (MlaError){0};
   mla_device_open(&device, "cpu", &options, &error);
   MlaLoaded *loaded = device.ops->load(&device, sample_make(&sample), &error);

@@ -216,7 +216,9 @@ static inline const MlaProgram *sample_make_cuda(Sample *s) {
   static const MlaGrid grids[] = {{16, 0, 64, 0}, {0, 7, 1, 0}, {0, 1, 1, 0}, {0, 16, 16, 0}};
   sample_make(s);
   s->program.target = MLA_TARGET_CUDA;
-  s->program.prelude = "typedef float real;\ntemplate <int N> struct MlaBuffers { void *at[N]; };\n";
+  s->program.prelude = "typedef float real;\n"
+                       "template <int N, bool in_memory = (N > 4095)> struct MlaBuffers { void *at[N]; };\n"
+                       "template <int N> struct MlaBuffers<N, true> { void *const *at; };\n";
   for (int i = 0; i < 4; i++) {
     s->kernels[i].text = texts[i], s->kernels[i].scratch_bytes = 0, s->kernels[i].threads = threads[i];
     s->train[i].grid = grids[i];
