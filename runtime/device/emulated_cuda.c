@@ -4,6 +4,7 @@
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/emulation/compile.h"
 #include "runtime/device/emulation/emulation.h"
+#include "runtime/device/emulation/views.h"
 #include "runtime/program_check.h"
 
 #include <limits.h>
@@ -21,6 +22,7 @@ typedef struct Device {
 typedef struct Loaded {
   MlaLoaded loaded;
   MlaCode code;
+  MlaViews views;
   MlaBinding train, eval;
   Emulated emulated;
   size_t n_stamp_bytes;
@@ -86,7 +88,6 @@ static bool allocate(Loaded *self, const Device *device, MlaError *error) {
       return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for the stacks of %d threads",
                       MLA_MOST_THREADS);
   emulated->program = program;
-  emulated->base = self->loaded.base.address;
   return true;
 }
 
@@ -101,9 +102,9 @@ MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, 
       .cache_dir = cuda->cache_dir, .verbose = cuda->verbose, .has_warned = &cuda->has_warned};
   if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
       !check_step(program, &program->train, error) || !check_step(program, &program->eval, error) ||
-      !mla_host_alloc(loaded, true, error) || !allocate(self, cuda, error) ||
-      !mla_bind(loaded, &program->train, &self->train, error) ||
-      !mla_bind(loaded, &program->eval, &self->eval, error) ||
+      !mla_views_alloc(loaded, &self->views, error) || !allocate(self, cuda, error) ||
+      !mla_views_bind(loaded, &self->views, &program->train, &self->train, error) ||
+      !mla_views_bind(loaded, &self->views, &program->eval, &self->eval, error) ||
       !mla_emulation_compile(program, &options, &self->code, error)) {
     mla_emulated_cuda_unload(loaded);
     return NULL;
@@ -120,9 +121,11 @@ static void take_extents(Loaded *self, const MlaLaunch *launch, void *const *poi
   emulated->n_extents = 0;
   for (int i = 0; i < launch->n_buffers; i++) {
     if (launch->buffers[i] < 0) continue;
+    const MlaBuffer *buffer = &self->loaded.program->buffers[launch->buffers[i]];
     const unsigned char *begin = pointers[i];
-    emulated->extents[emulated->n_extents++] = (Extent){
-        begin, begin + self->loaded.program->buffers[launch->buffers[i]].n_bytes, launch->buffers[i]};
+    int64_t place = self->loaded.region_start[buffer->region] + buffer->offset;
+    emulated->extents[emulated->n_extents++] =
+        (Extent){begin, begin + buffer->n_bytes, launch->buffers[i], &self->emulated.stamps[place / 4]};
   }
 }
 
@@ -202,7 +205,7 @@ void mla_emulated_cuda_unload(MlaLoaded *loaded) {
   free(self->emulated.extents);
   free(self->workers);
   free(self->seconds);
-  mla_host_free(loaded);
+  mla_views_free(loaded, &self->views);
   free(self);
 }
 

@@ -38,7 +38,7 @@ static inline void make_program(TrialProgram *p, const Trial *t) {
   for (int i = 0; i < t->n_arrays; i++) {
     p->buffers[i] = (MlaBuffer){names[i], MLA_WORK, t->elem, offset, t->arrays[i].n * elem_bytes};
     p->used[i] = i;
-    offset += (t->arrays[i].n * elem_bytes + 127) / 64 * 64;
+    offset += (t->arrays[i].n * elem_bytes + 63) / 64 * 64; // often right beside the next one
   }
   p->kernel = (MlaKernel){
       .symbol = t->symbol, .text = t->text, .threads = t->threads, .shared_bytes = t->shared_bytes};

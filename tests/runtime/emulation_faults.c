@@ -115,6 +115,16 @@ static const Bug bugs[] = {
     {"an address that is not aligned for its vector",
      BUG "  MLA_USE(4)\n  const vec x = mla_load(in + e % 125);\n  if (mla_total(x) < 0) out[e] = 0;\n}\n",
      "thread 1: an address is not aligned", "const vec x = mla_load(in + e % 125);", 64, 0},
+    {"halves of a word by two threads",
+     BUG "  __shared__ unsigned short tile[64];\n  tile[i] = (unsigned short)in[e];\n  __syncthreads();\n"
+         "  out[e] = ((const unsigned *)tile)[i / 2];\n}\n",
+     NULL, NULL, 64, 0},
+    {"half of a word is never written",
+     BUG "  __shared__ __attribute__((aligned(4))) unsigned short tile[64];\n  if (i != 7) tile[i] = "
+         "(unsigned short)in[e];\n  __syncthreads();\n"
+         "  out[e] = ((const unsigned *)tile)[i / 2];\n}\n",
+     "thread 6: reads shared memory that nobody has written", "out[e] = ((const unsigned *)tile)[i / 2];", 64,
+     0},
     {"a division by zero", BUG "  out[e] = in[e] + e / (i - 5);\n}\n",
      "thread 5: an integer is divided by zero", "out[e] = in[e] + e / (i - 5);", 64, 0},
     {"too large a stack",

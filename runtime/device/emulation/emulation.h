@@ -13,20 +13,20 @@
 enum { MLA_WARP = 32, MLA_MOST_THREADS = 1024, MLA_STACK_BYTES = 128 << 10 };
 
 // ---- a launch -------------------------------------------------------------------------------------------------
-typedef struct Extent { // a buffer of the launch
-  const unsigned char *begin, *end;
-  int buffer; // of the program
-} Extent;
-
 // Who wrote and who read first, per four bytes of the device's allocation; a stamp holds launch, block, thread and
 // barriers passed. Marks of earlier launches mean nothing, so that nothing has to be cleared.
 typedef struct Stamps {
   _Atomic uint64_t writer, reader;
 } Stamps;
 
+typedef struct Extent { // a buffer of the launch
+  const unsigned char *begin, *end;
+  int buffer;     // of the program
+  Stamps *stamps; // of its first word
+} Extent;
+
 typedef struct Emulated {
   const MlaProgram *program;
-  const unsigned char *base; // the allocation
   Stamps *stamps;
   const MlaLaunch *launch;
   const MlaEntry *entry;
@@ -50,16 +50,18 @@ typedef struct Access {
   uint32_t caller;       // from the unit's image
 } Access;
 
-// Two bytes of shared memory. Of the readers two that differ are enough: one is not the next writer.
+// Four bytes of shared memory, one cache line. Once less than four were touched, the block's first half word is
+// this cell's and the other one the cell's that follows. Of the readers two that differ are enough: one is not the next
+// writer.
 typedef struct Cell {
-  uint32_t block; // the worker's count of blocks when this was last touched; other: untouched
-  bool is_guard;
+  _Alignas(64) uint32_t block; // the worker's count of blocks when this was last touched; other: untouched
+  bool is_guard, is_split;
   Access writer, reader[2];
 } Cell;
 
 typedef struct SharedRange {
   const unsigned char *begin, *end;
-  Cell *cells; // mapped
+  Cell *cells; // mapped, two for each word
   size_t n_bytes;
 } SharedRange;
 

@@ -45,7 +45,7 @@ static void unmap_range(SharedRange *range) {
 
 static bool map_range(SharedRange *range, const unsigned char *begin, const unsigned char *end) {
   unmap_range(range);
-  range->n_bytes = ((size_t)(end - begin) / 2 + 2) * sizeof(Cell);
+  range->n_bytes = ((size_t)(end - begin) / 4 + 2) * 2 * sizeof(Cell);
   void *cells =
       mmap(NULL, range->n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (cells == MAP_FAILED) return false;
@@ -87,8 +87,9 @@ void mla_release_ranges(Worker *worker) {
 }
 
 // ---- shared memory --------------------------------------------------------------------------------------------
-static Cell *cell_at(const Worker *worker, SharedRange *range, const unsigned char *address) {
-  Cell *cell = &range->cells[(address - range->begin) / 2];
+// The cell of the word that holds this address.
+static Cell *cell_at(const Worker *worker, const SharedRange *range, const unsigned char *address) {
+  Cell *cell = &range->cells[(address - range->begin) / 4 * 2];
   if (cell->block != worker->block_count) *cell = (Cell){.block = worker->block_count};
   return cell;
 }
@@ -96,7 +97,7 @@ static Cell *cell_at(const Worker *worker, SharedRange *range, const unsigned ch
 void mla_guard(MlaThread *thread, const void *address, long n_bytes) {
   Worker *worker = ((Lane *)thread)->worker;
   const unsigned char *at = address;
-  for (long i = 0; i < n_bytes; i += 2) cell_at(worker, &worker->fixed, at + i)->is_guard = true;
+  for (long i = 0; i < n_bytes; i += 4) cell_at(worker, &worker->fixed, at + i)->is_guard = true;
 }
 
 // Whether the earlier access surely lies before what this lane does now.
@@ -140,13 +141,32 @@ static void touch_cell(Lane *lane, Cell *cell, int is_write, const void *caller)
   cell->writer = now;
 }
 
-static bool touch_shared(Lane *lane, SharedRange *range, const unsigned char *at, long n_bytes, int is_write,
+// From here on the halves of the word have histories of their own; until now theirs was the same.
+static void split(Cell *cell) {
+  cell[1] = cell[0];
+  cell->is_split = true;
+}
+
+static void touch_halves(Lane *lane, Cell *cell, bool is_first, bool is_second, int is_write,
                          const void *caller) {
+  if (is_first) touch_cell(lane, cell, is_write, caller);
+  if (is_second) touch_cell(lane, cell + 1, is_write, caller);
+}
+
+static bool touch_shared(Lane *lane, const SharedRange *range, const unsigned char *at, long n_bytes,
+                         int is_write, const void *caller) {
   if (at < range->begin || at >= range->end) return false;
-  if (at + n_bytes > range->end)
+  const unsigned char *end = at + n_bytes;
+  if (end > range->end)
     mla_fault_from(lane, caller, "%s past the end of shared memory", is_write ? "writes" : "reads");
-  for (const unsigned char *next = at; next < at + n_bytes; next += 2)
-    touch_cell(lane, cell_at(lane->worker, range, next), is_write, caller);
+  for (const unsigned char *word = at - (at - range->begin) % 4; word < end; word += 4) {
+    Cell *cell = cell_at(lane->worker, range, word);
+    if (!cell->is_split && (word < at || word + 4 > end)) split(cell);
+    if (cell->is_split)
+      touch_halves(lane, cell, at<word + 2, end> word + 2, is_write, caller);
+    else
+      touch_cell(lane, cell, is_write, caller);
+  }
   return true;
 }
 
@@ -237,7 +257,7 @@ void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_writ
   const Extent *extent = find_extent(emulated, at, n_bytes);
   if (extent) {
     for (const unsigned char *next = at; next < at + n_bytes; next += 4)
-      touch_stamps(lane, extent, &emulated->stamps[(next - emulated->base) / 4], is_write, caller);
+      touch_stamps(lane, extent, &extent->stamps[(next - extent->begin) / 4], is_write, caller);
     return;
   }
   if (!is_write && at >= worker->image && at + n_bytes <= worker->image_end) return;
