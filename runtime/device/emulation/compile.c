@@ -12,15 +12,14 @@
 
 extern const char mla_emulation_text[]; // the prelude, embedded by the build
 
-// The sanitizers' libraries are left out: the prelude has what the compiler calls. Guards stay beside their arrays
-// because nothing is reordered.
+// The sanitizers' libraries are left out: the prelude has what the compiler calls.
 static const MlaLanguage language = {
     .toolchain = "the C++ compiler",
     .source_ending = "cc",
     .variable = "CXX",
     .usual = {"c++", "g++", "clang++"},
     .flags = "-std=c++17 -O1 -g1 -fPIC -shared -w -ffp-contract=fast -fno-exceptions -fno-rtti "
-             "-fno-toplevel-reorder "
+
              "-fno-tree-vectorize -nodefaultlibs -Wl,-Bsymbolic "
              "-fsanitize=thread,bounds,alignment,shift,integer-divide-by-zero,signed-integer-overflow",
     .missing = "no C++ compiler: the emulated-cuda device compiles kernels with the host's (c++, g++ or "

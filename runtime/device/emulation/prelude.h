@@ -20,10 +20,11 @@
 #define MLA_JOIN_TEXT(a, b) a##b
 #define MLA_JOIN(a, b)      MLA_JOIN_TEXT(a, b)
 #define MLA_GUARDED(guard)                                                                                   \
-  static __thread __attribute__((used, aligned(64))) unsigned char guard[64];                                \
+  static __thread __attribute__((used, no_reorder, aligned(64))) unsigned char guard[64];                    \
   mla_guard(guard, 64);
 #define __shared__                                                                                           \
-  MLA_GUARDED(MLA_JOIN(mla_guard_, __COUNTER__)) static __thread __attribute__((used, aligned(64)))
+  MLA_GUARDED(MLA_JOIN(mla_guard_, __COUNTER__))                                                             \
+  static __thread __attribute__((used, no_reorder, aligned(64)))
 // Dynamic shared memory: MLA_DYNAMIC_SHARED(real, tile); names a pointer.
 #define MLA_DYNAMIC_SHARED(type, name) type *const name = (type *)mla_dynamic_shared()
 
