@@ -40,6 +40,8 @@ bool mla_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError 
   cuda->verbose = options->verbose;
   cuda->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool good = !options->cache_dir || cuda->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  // Kernels are loaded with their unit, not when a capture first meets them; the user may have said otherwise.
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
   // A driver runs what an NVRTC of its own major version makes, and older ones.
   good = good && mla_cudart_open(&cuda->rt, error) && find_device(cuda, error) &&
          mla_nvrtc_open(&cuda->nvrtc, cuda->rt.driver / 1000, error) &&

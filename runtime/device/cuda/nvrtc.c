@@ -3,6 +3,7 @@
 #include "runtime/device/cuda/nvrtc.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,7 +155,11 @@ static bool start(void *self, const char *source, const char *output, const char
                   MlaError *error) {
   fflush(NULL); // nothing of ours may be written twice
   *pid = fork();
-  if (*pid == 0) _exit(compile(self, source, output, log));
+  if (*pid == 0) {
+    signal(SIGINT, SIG_DFL); // the parent's handlers are not the child's
+    signal(SIGTERM, SIG_DFL);
+    _exit(compile(self, source, output, log));
+  }
   return *pid > 0 ||
          mla_fail(error, MLA_ERROR_SYSTEM, "cannot start a process for NVRTC: %s", strerror(errno));
 }
