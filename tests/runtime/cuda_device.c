@@ -13,7 +13,7 @@ static char *make_libraries(const char *parent) {
   Nvrtc nvrtc;
   MlaError error = {0};
   struct link_map *map;
-  char *command;
+  char *command = NULL;
   if (!mla_nvrtc_open(&nvrtc, 0, &error)) return NULL;
   bool good = nvrtc.major == 13 && dlinfo(nvrtc.library.handle, RTLD_DI_LINKMAP, &map) == 0;
   good = good &&
@@ -23,6 +23,7 @@ static char *make_libraries(const char *parent) {
                   parent, getenv("MLAANC_SOURCE") ? getenv("MLAANC_SOURCE") : ".", map->l_name, parent) > 0;
   mla_nvrtc_close(&nvrtc);
   good = good && system(command) == 0;
+  free(command);
   return good ? strdup(parent) : NULL;
 }
 

@@ -8,7 +8,8 @@
 
 static bool try_file(CudaLibrary *library, const char *folder, const char *name, char *why, int why_bytes) {
   snprintf(library->file, sizeof library->file, "%s%s%s", folder, *folder ? "/" : "", name);
-  library->handle = dlopen(library->file, RTLD_LAZY | RTLD_LOCAL);
+  // Once loaded they stay: NVIDIA's libraries keep memory and threads of their own.
+  library->handle = dlopen(library->file, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
   if (library->handle) return true;
   if (!*why) snprintf(why, (size_t)why_bytes, "%s", dlerror()); // the first word says most
   return false;
