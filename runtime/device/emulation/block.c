@@ -35,6 +35,19 @@ bool mla_is_stack(const Worker *worker, const unsigned char *at) {
   return at >= worker->stacks && at < worker->stacks + n_stack_bytes;
 }
 
+// AddressSanitizer marks what lies around local variables until their function returns. Those of a block that was given
+// up never do, and their stacks are used again.
+#if defined(__SANITIZE_ADDRESS__)
+void __asan_unpoison_memory_region(void const volatile *at, size_t n_bytes);
+static void forget_frames(Worker *worker) {
+  __asan_unpoison_memory_region(worker->stacks, n_stack_bytes);
+}
+#else
+static void forget_frames(Worker *worker) {
+  (void)worker;
+}
+#endif
+
 // Back to the scheduler until it chooses this thread again.
 void mla_lane_wait(Lane *lane, Waiting how, const MlaSite *site) {
   lane->waiting = how;
@@ -171,12 +184,13 @@ void mla_emulate_block(void *const *buf, long batch, void *scratch, int part, in
     bool has_run = false;
     for (int first = 0; first < worker->n_threads && !worker->has_fault; first += MLA_WARP)
       has_run |= run_warp(worker, first);
-    if (worker->has_fault) return;
+    if (worker->has_fault) break;
     if (worker->n_waiting == worker->n_threads)
       pass_barrier(worker);
     else if (!has_run && worker->n_returned < worker->n_threads)
       note_stuck(worker);
   }
+  if (worker->has_fault) forget_frames(worker);
 }
 
 // ---- services -------------------------------------------------------------------------------------------------
