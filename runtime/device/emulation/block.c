@@ -90,6 +90,7 @@ static bool prepare(Worker *worker) {
   worker->epoch = 0;
   worker->barrier = NULL;
   worker->has_fault = false;
+  worker->recent = NULL;
   worker->block_count++;
   if (!mla_shared_ranges(worker, kernel->shared_bytes)) {
     mla_note_fault(worker, 0, NULL, "out of memory for the shadow of shared memory");
@@ -184,10 +185,10 @@ void mla_emulate_block(void *const *buf, long batch, void *scratch, int part, in
     bool has_run = false;
     for (int first = 0; first < worker->n_threads && !worker->has_fault; first += MLA_WARP)
       has_run |= run_warp(worker, first);
-    if (worker->has_fault) break;
+    bool is_stuck = !has_run && worker->n_returned < worker->n_threads;
     if (worker->n_waiting == worker->n_threads)
       pass_barrier(worker);
-    else if (!has_run && worker->n_returned < worker->n_threads)
+    else if (is_stuck && !worker->has_fault)
       note_stuck(worker);
   }
   if (worker->has_fault) forget_frames(worker);

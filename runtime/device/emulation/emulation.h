@@ -50,9 +50,8 @@ typedef struct Access {
   uint32_t caller;       // from the unit's image
 } Access;
 
-// Four bytes of shared memory, one cache line. Once less than four were touched, the block's first half word is
-// this cell's and the other one the cell's that follows. Of the readers two that differ are enough: one is not the next
-// writer.
+// Four bytes of shared memory, one cache line. Once less than four were touched, the first half word is this cell's and
+// the other one has a cell of its own. Of the readers two that differ are enough: one is not the next writer.
 typedef struct Cell {
   _Alignas(64) uint32_t block; // the worker's count of blocks when this was last touched; other: untouched
   bool is_guard, is_split;
@@ -61,7 +60,8 @@ typedef struct Cell {
 
 typedef struct SharedRange {
   const unsigned char *begin, *end;
-  Cell *cells; // mapped, two for each word
+  Cell *cells; // mapped: of the words, then of their second halves
+  size_t n_words;
   size_t n_bytes;
 } SharedRange;
 
@@ -100,6 +100,7 @@ struct Worker {
   const MlaSite *barrier;
   int barrier_thread;
   bool has_fault;
+  const Extent *recent; // the buffer last touched
   MlaFiber home;
   Lane *lanes;
   Warp *warps;

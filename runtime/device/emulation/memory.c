@@ -45,7 +45,8 @@ static void unmap_range(SharedRange *range) {
 
 static bool map_range(SharedRange *range, const unsigned char *begin, const unsigned char *end) {
   unmap_range(range);
-  range->n_bytes = ((size_t)(end - begin) / 4 + 2) * 2 * sizeof(Cell);
+  range->n_words = (size_t)(end - begin) / 4 + 2;
+  range->n_bytes = 2 * range->n_words * sizeof(Cell);
   void *cells =
       mmap(NULL, range->n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (cells == MAP_FAILED) return false;
@@ -89,7 +90,7 @@ void mla_release_ranges(Worker *worker) {
 // ---- shared memory --------------------------------------------------------------------------------------------
 // The cell of the word that holds this address.
 static Cell *cell_at(const Worker *worker, const SharedRange *range, const unsigned char *address) {
-  Cell *cell = &range->cells[(address - range->begin) / 4 * 2];
+  Cell *cell = &range->cells[(address - range->begin) / 4];
   if (cell->block != worker->block_count) *cell = (Cell){.block = worker->block_count};
   return cell;
 }
@@ -142,15 +143,9 @@ static void touch_cell(Lane *lane, Cell *cell, int is_write, const void *caller)
 }
 
 // From here on the halves of the word have histories of their own; until now theirs was the same.
-static void split(Cell *cell) {
-  cell[1] = cell[0];
-  cell->is_split = true;
-}
-
-static void touch_halves(Lane *lane, Cell *cell, bool is_first, bool is_second, int is_write,
-                         const void *caller) {
-  if (is_first) touch_cell(lane, cell, is_write, caller);
-  if (is_second) touch_cell(lane, cell + 1, is_write, caller);
+static void split(Cell *first, Cell *second) {
+  *second = *first;
+  first->is_split = true;
 }
 
 static bool touch_shared(Lane *lane, const SharedRange *range, const unsigned char *at, long n_bytes,
@@ -161,11 +156,10 @@ static bool touch_shared(Lane *lane, const SharedRange *range, const unsigned ch
     mla_fault_from(lane, caller, "%s past the end of shared memory", is_write ? "writes" : "reads");
   for (const unsigned char *word = at - (at - range->begin) % 4; word < end; word += 4) {
     Cell *cell = cell_at(lane->worker, range, word);
-    if (!cell->is_split && (word < at || word + 4 > end)) split(cell);
-    if (cell->is_split)
-      touch_halves(lane, cell, at<word + 2, end> word + 2, is_write, caller);
-    else
-      touch_cell(lane, cell, is_write, caller);
+    Cell *second = cell + range->n_words;
+    if (!cell->is_split && (word < at || word + 4 > end)) split(cell, second);
+    if (!cell->is_split || at < word + 2) touch_cell(lane, cell, is_write, caller);
+    if (cell->is_split && end > word + 2) touch_cell(lane, second, is_write, caller);
   }
   return true;
 }
@@ -211,10 +205,15 @@ static void touch_stamps(Lane *lane, const Extent *extent, Stamps *stamps, int i
   if (!is_stamp_before(writer, now)) fault_global_race(lane, extent, writer, "wrote", is_write, caller);
 }
 
-static const Extent *find_extent(const Emulated *emulated, const unsigned char *at, long n_bytes) {
+static bool is_inside(const Extent *extent, const unsigned char *at, long n_bytes) {
+  return at >= extent->begin && at + n_bytes <= extent->end;
+}
+
+static const Extent *find_extent(Worker *worker, const unsigned char *at, long n_bytes) {
+  const Emulated *emulated = worker->emulated;
+  if (worker->recent && is_inside(worker->recent, at, n_bytes)) return worker->recent;
   for (int i = 0; i < emulated->n_extents; i++)
-    if (at >= emulated->extents[i].begin && at + n_bytes <= emulated->extents[i].end)
-      return &emulated->extents[i];
+    if (is_inside(&emulated->extents[i], at, n_bytes)) return worker->recent = &emulated->extents[i];
   return NULL;
 }
 
@@ -249,12 +248,11 @@ static void fault_address(Lane *lane, const unsigned char *at, long n_bytes, int
 void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_write, const void *caller) {
   Lane *lane = (Lane *)thread;
   Worker *worker = lane->worker;
-  const Emulated *emulated = worker->emulated;
   const unsigned char *at = address;
   if (touch_shared(lane, &worker->fixed, at, n_bytes, is_write, caller) ||
       touch_shared(lane, &worker->dynamic, at, n_bytes, is_write, caller))
     return;
-  const Extent *extent = find_extent(emulated, at, n_bytes);
+  const Extent *extent = find_extent(worker, at, n_bytes);
   if (extent) {
     for (const unsigned char *next = at; next < at + n_bytes; next += 4)
       touch_stamps(lane, extent, &extent->stamps[(next - extent->begin) / 4], is_write, caller);
