@@ -245,6 +245,14 @@ static void fault_address(Lane *lane, const unsigned char *at, long n_bytes, int
   mla_fault_from(lane, caller, "%s %ld bytes %s", does, n_bytes, place);
 }
 
+// The unit's constants; the table of the launch's buffers.
+static bool is_constant(const Worker *worker, const unsigned char *at, long n_bytes) {
+  const Emulated *emulated = worker->emulated;
+  const unsigned char *table = (const unsigned char *)emulated->pointers;
+  return (at >= worker->image && at + n_bytes <= worker->image_end) ||
+         (at >= table && at + n_bytes <= table + (size_t)emulated->launch->n_buffers * sizeof(void *));
+}
+
 void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_write, const void *caller) {
   Lane *lane = (Lane *)thread;
   Worker *worker = lane->worker;
@@ -258,6 +266,6 @@ void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_writ
       touch_stamps(lane, extent, &extent->stamps[(next - extent->begin) / 4], is_write, caller);
     return;
   }
-  if (!is_write && at >= worker->image && at + n_bytes <= worker->image_end) return;
+  if (!is_write && is_constant(worker, at, n_bytes)) return;
   fault_address(lane, at, n_bytes, is_write, caller);
 }

@@ -58,10 +58,17 @@ MLA_UNCHECKED static const void *mla_unit_locals() {
 }
 static const MlaUnit mla_unit = {mla_unit_bind, mla_unit_select, mla_unit_locals};
 
-template <int N>
-MLA_UNCHECKED static void mla_enter(void (*kernel)(MlaBuffers<N>, int), void *const *buf, int batch) {
-  MlaBuffers<N> all;
-  for (int i = 0; i < N; i++) all.at[i] = buf[i];
+// The buffers' addresses, or for very many of them the address of their table.
+template <int N> MLA_UNCHECKED static void mla_fill(void *(&at)[N], void *const *buf) {
+  for (int i = 0; i < N; i++) at[i] = buf[i];
+}
+MLA_UNCHECKED static void mla_fill(void *const *&at, void *const *buf) {
+  at = buf;
+}
+template <class Buffers>
+MLA_UNCHECKED static void mla_enter(void (*kernel)(Buffers, int), void *const *buf, int batch) {
+  Buffers all;
+  mla_fill(all.at, buf);
   kernel(all, batch);
 }
 #define MLA_KERNEL(symbol)                                                                                   \
