@@ -66,6 +66,26 @@ static void check_spills(Tally *tally) {
          "and those of the others");
 }
 
+// The most buffers that parameters carry, and one more: ptxas refuses more than 32764 bytes.
+static void check_parameters(Tally *tally) {
+  Sample sample;
+  MlaKernelReport kernels[4];
+  MlaCudaReport report;
+  MlaError error = {0};
+  const MlaProgram *program = sample_make_cuda(&sample);
+  sample.kernels[2].text =
+      "extern \"C\" __global__ void sample_loss(const MlaBuffers<4095> buf, const int batch) {\n"
+      "  static_assert(sizeof buf == 32760, \"by value\");\n"
+      "  *(real *)buf.at[4094] = batch;\n}\n";
+  sample.kernels[3].text =
+      "extern \"C\" __global__ void sample_update(const MlaBuffers<4096> buf, const int batch) {\n"
+      "  static_assert(sizeof buf == 8, \"a table\");\n"
+      "  *(real *)buf.at[4095] = batch;\n}\n";
+  bool good = mla_cuda_report(program, 80, &report, kernels, &error);
+  if (!good) printf("     %s\n", error.text);
+  expect(tally, good, "4095 buffers by value, 4096 as a table");
+}
+
 // The kernel, its own line, the options and the kept file are in the message.
 static void check_mistake(Tally *tally, const char *what, const char *text, const char *said) {
   Sample sample;
@@ -160,6 +180,7 @@ int main(void) {
   setenv("TMPDIR", getenv("TEST_TMP") ? getenv("TEST_TMP") : "/tmp", 1); // where rejected texts are kept
   check_reports(&tally);
   check_spills(&tally);
+  check_parameters(&tally);
   check_mistakes(&tally);
   check_refused(&tally);
   check_verb(&tally);
