@@ -1,0 +1,150 @@
+// Convolutions and linear layers: from nodes to the writers of matrix.h.
+#include "compiler/emit/cuda/matrix.h"
+
+static int64_t attr_of(const Node *node, const char *name) {
+  return node->attr[op_attr_index(node->op, name)].i;
+}
+
+static Shape shape_of_input(const Emit *emit, const Node *node, int i) {
+  return graph_node(emit->graph, node->in[i])->shape;
+}
+
+// The convolution y = conv(x, weight) that the node belongs to, from the shapes of x and y.
+static MatrixLayer conv_layer(const Emit *emit, const Node *node, Shape x, Shape y, int64_t kernel_h,
+                              int64_t kernel_w) {
+  return (MatrixLayer){.in_h = (int)x.dim[1],
+                       .in_w = (int)x.dim[2],
+                       .in_c = (int)x.dim[3],
+                       .out_h = (int)y.dim[1],
+                       .out_w = (int)y.dim[2],
+                       .out_c = (int)y.dim[3],
+                       .kernel_h = (int)kernel_h,
+                       .kernel_w = (int)kernel_w,
+                       .stride = (int)attr_of(node, "stride"),
+                       .pad = (int)attr_of(node, "pad"),
+                       .groups = (int)attr_of(node, "groups"),
+                       .elem_bytes = emit->elem_bytes,
+                       .batch = emit->graph->batch};
+}
+
+static MatrixLayer linear_layer(const Emit *emit, int64_t in, int64_t out) {
+  return (MatrixLayer){.in_h = 1,
+                       .in_w = 1,
+                       .in_c = (int)in,
+                       .out_h = 1,
+                       .out_w = 1,
+                       .out_c = (int)out,
+                       .kernel_h = 1,
+                       .kernel_w = 1,
+                       .stride = 1,
+                       .groups = 1,
+                       .elem_bytes = emit->elem_bytes,
+                       .batch = emit->graph->batch};
+}
+
+// "conv2d_grad_input_3x3_16x32_32x32_s2": kernel, channels, size of y, what is unusual.
+static const char *layer_stem(Emit *emit, const Node *node, const MatrixLayer *layer) {
+  const char *name = op_info(node->op)->name;
+  if (layer->in_h * layer->in_w * layer->kernel_h * layer->kernel_w == 1)
+    return writer_format(emit, "%s_%dx%d", name, layer->in_c, layer->out_c);
+  const char *stride = layer->stride == 1 ? "" : writer_format(emit, "_s%d", layer->stride);
+  const char *groups = layer->groups == 1 ? "" : writer_format(emit, "_g%d", layer->groups);
+  return writer_format(emit, "%s_%dx%d_%dx%d_%dx%d%s%s", name, layer->kernel_h, layer->kernel_w, layer->in_c,
+                       layer->out_c, layer->out_h, layer->out_w, stride, groups);
+}
+
+typedef MatrixKernel LayerWriter(StrBuf *out, const char *symbol, const MatrixLayer *layer);
+
+static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, LayerWriter *write) {
+  StrBuf text = strbuf_new(emit->arena);
+  MatrixKernel kernel = write(&text, KERNEL_SYMBOL, layer);
+  KernelDraft draft = {.text = text.text,
+                       .stem = layer_stem(emit, node, layer),
+                       .role = "",
+                       .parts = 1,
+                       .threads = kernel.threads,
+                       .grid = kernel.grid};
+  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
+  draft.buffers[draft.n_buffers++] = single_output(emit);
+  emit_draft(emit, draft);
+}
+
+// With one part the partial sum is the gradient itself.
+static void draft_grad_weight(Emit *emit, const Node *node, const MatrixLayer *layer) {
+  int parts = emit->group->parts > 1 ? emit->group->parts : 1;
+  StrBuf text = strbuf_new(emit->arena);
+  const char *stem = layer_stem(emit, node, layer);
+  MatrixKernel kernel = matrix_grad_weight(&text, KERNEL_SYMBOL, layer, parts);
+  KernelDraft draft = {.text = text.text,
+                       .stem = stem,
+                       .role = "",
+                       .parts = parts,
+                       .threads = kernel.threads,
+                       .grid = kernel.grid};
+  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
+  BufferRef partial = {.kind = REF_PARTIAL};
+  draft.buffers[draft.n_buffers++] = parts > 1 ? partial : single_output(emit);
+  emit_draft(emit, draft);
+  if (parts == 1) return;
+
+  StrBuf sum = strbuf_new(emit->arena);
+  kernel = matrix_grad_weight_finish(&sum, KERNEL_SYMBOL, layer, parts);
+  KernelDraft finish = {.text = sum.text,
+                        .stem = writer_format(emit, "%s_finish", stem),
+                        .role = "finish",
+                        .parts = 1,
+                        .threads = kernel.threads,
+                        .grid = kernel.grid};
+  finish.buffers = ARENA_ARRAY(emit->arena, BufferRef, 2);
+  finish.buffers[0] = partial;
+  finish.buffers[1] = single_output(emit);
+  finish.n_buffers = 2;
+  emit_draft(emit, finish);
+}
+
+void cuda_conv_forward(Emit *emit, const Node *node) {
+  Shape weight = shape_of_input(emit, node, 1);
+  MatrixLayer layer =
+      conv_layer(emit, node, shape_of_input(emit, node, 0), node->shape, weight.dim[0], weight.dim[1]);
+  draft_plain(emit, node, &layer, matrix_forward);
+}
+
+void cuda_conv_grad_input(Emit *emit, const Node *node) {
+  Shape weight = shape_of_input(emit, node, 1);
+  MatrixLayer layer =
+      conv_layer(emit, node, node->shape, shape_of_input(emit, node, 0), weight.dim[0], weight.dim[1]);
+  draft_plain(emit, node, &layer, matrix_grad_input);
+}
+
+void cuda_conv_grad_weight(Emit *emit, const Node *node) {
+  MatrixLayer layer = conv_layer(emit, node, shape_of_input(emit, node, 0), shape_of_input(emit, node, 1),
+                                 node->shape.dim[0], node->shape.dim[1]);
+  draft_grad_weight(emit, node, &layer);
+}
+
+void cuda_conv_transpose_weight(Emit *emit, const Node *node) {
+  Shape weight = shape_of_input(emit, node, 0);
+  int64_t groups = attr_of(node, "groups");
+  MatrixLayer layer = linear_layer(emit, weight.dim[2] * groups, weight.dim[3]);
+  layer.kernel_h = (int)weight.dim[0];
+  layer.kernel_w = (int)weight.dim[1];
+  layer.groups = (int)groups;
+  draft_plain(emit, node, &layer, matrix_transpose_weight);
+}
+
+void cuda_linear_forward(Emit *emit, const Node *node) {
+  Shape weight = shape_of_input(emit, node, 1);
+  MatrixLayer layer = linear_layer(emit, weight.dim[0], weight.dim[1]);
+  draft_plain(emit, node, &layer, matrix_forward);
+}
+
+void cuda_linear_grad_input(Emit *emit, const Node *node) {
+  Shape weight = shape_of_input(emit, node, 1);
+  MatrixLayer layer = linear_layer(emit, weight.dim[0], weight.dim[1]);
+  draft_plain(emit, node, &layer, matrix_linear_grad_input);
+}
+
+void cuda_linear_grad_weight(Emit *emit, const Node *node) {
+  MatrixLayer layer = linear_layer(emit, node->shape.dim[0], node->shape.dim[1]);
+  draft_grad_weight(emit, node, &layer);
+}

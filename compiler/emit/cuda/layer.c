@@ -1,0 +1,396 @@
+// Convolutions and linear layers as products of matrices: where the rows, columns and terms of each lie in memory.
+#include "compiler/emit/cuda/matrix.h"
+#include "compiler/emit/cuda/product.h"
+
+// Every pixel is a row of a matrix: no taps, no padding.
+static bool is_matrix(const MatrixLayer *layer) {
+  return layer->kernel_h * layer->kernel_w == 1 && layer->stride == 1 && layer->pad == 0;
+}
+
+// Elements that one access may fetch where both numbers of channels are met.
+static int lanes_of(const MatrixLayer *layer, int a, int b) {
+  int most = TILE_VECTOR_BYTES / layer->elem_bytes;
+  while (a % most || b % most) most /= 2;
+  return most;
+}
+
+static int64_t div_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+// ---- buffers and constants ----
+
+static const char *image_text(StrBuf *out, int h, int w, int c) {
+  return h * w == 1 ? arena_printf(out->arena, "[batch, %d]", c)
+                    : arena_printf(out->arena, "[batch, %d, %d, %d]", h, w, c);
+}
+static const char *x_text(StrBuf *out, const MatrixLayer *layer) {
+  return image_text(out, layer->in_h, layer->in_w, layer->in_c);
+}
+static const char *y_text(StrBuf *out, const MatrixLayer *layer) {
+  return image_text(out, layer->out_h, layer->out_w, layer->out_c);
+}
+static const char *weight_text(StrBuf *out, const MatrixLayer *layer, int in, int of) {
+  if (layer->kernel_h * layer->kernel_w == 1) return arena_printf(out->arena, "[%d, %d]", in, of);
+  return arena_printf(out->arena, "[%d, %d, %d, %d]", layer->kernel_h, layer->kernel_w, in, of);
+}
+
+static void open_kernel(StrBuf *out, const char *symbol, int threads, int n_buffers) {
+  strbuf_printf(
+      out,
+      "extern \"C\" __global__ void __launch_bounds__(%d) %s(const MlaBuffers<%d> buf, const int batch) {\n",
+      threads, symbol, n_buffers);
+}
+
+static void put_buffer(StrBuf *out, int at, bool is_result, const char *name, const char *shape) {
+  writer_line(out, 1, "%sreal *%s = (%sreal *)buf.at[%d]; // %s", is_result ? "" : "const ", name,
+              is_result ? "" : "const ", at, shape);
+}
+
+static void put_layer(StrBuf *out, const MatrixLayer *layer) {
+  writer_line(out, 1, "constexpr int IN_H = %d, IN_W = %d, IN_C = %d, OUT_H = %d, OUT_W = %d, OUT_C = %d;",
+              layer->in_h, layer->in_w, layer->in_c, layer->out_h, layer->out_w, layer->out_c);
+  writer_line(out, 1, "constexpr int KERNEL_H = %d, KERNEL_W = %d, STRIDE = %d, PAD = %d;", layer->kernel_h,
+              layer->kernel_w, layer->stride, layer->pad);
+  writer_line(out, 1, "constexpr int GROUPS = %d, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;",
+              layer->groups);
+}
+
+// ---- launches ----
+
+// Blocks for batch * pixels rows, and `beside` blocks for each BLOCK_M of them.
+static MlaGrid grid_of_rows(const Tile *tile, int64_t pixels, int64_t beside) {
+  return (MlaGrid){
+      .per_image = pixels * beside, .fixed = (tile->block_m - 1) * beside, .per_block = tile->block_m};
+}
+
+static MatrixKernel finish(StrBuf *out, const char *symbol, const char *head, const Product *product,
+                           MlaGrid grid) {
+  int threads = tile_threads(&product->tile);
+  open_kernel(out, symbol, threads, 3);
+  strbuf_put(out, head);
+  product_write(out, product);
+  return (MatrixKernel){.threads = threads, .grid = grid};
+}
+
+static Tile tile_of(const Product *product, int64_t rows, int64_t columns, int64_t terms, int64_t copies) {
+  return tile_choose(&(TileSize){.rows = rows,
+                                 .columns = columns,
+                                 .terms = terms,
+                                 .copies = copies,
+                                 .elem_bytes = product->elem_bytes,
+                                 .left_lanes = product->left.lanes,
+                                 .right_lanes = product->right.lanes,
+                                 .left_along_terms = product->left.along_terms,
+                                 .right_along_terms = product->right.along_terms});
+}
+
+// ---- forward ----
+
+// Blocks that share their rows stand side by side, so that x is read from the second-level cache.
+static const char place_of_columns[] =
+    "constexpr int COLUMN_BLOCKS = (GROUP_COLUMNS + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * "
+    "GROUPS;\n"
+    "const int beside = blockIdx.x % BESIDE, group = beside / COLUMN_BLOCKS;\n"
+    "const int first_column = beside % COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * "
+    "BLOCK_M;\n";
+
+static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
+  Fetch fetch = {
+      .along_terms = true, .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups), .each = ""};
+  (void)out;
+  if (is_matrix(layer)) {
+    fetch.prepare =
+        "const long left_at = (long)(first_row + left_row) * IN_C + group * GROUP_IN + left_term;\n";
+    fetch.locate = "const int term = next + left_term;\n";
+    fetch.inside = "term < n_terms && first_row + left_row + i * LEFT_APART < n_rows";
+    fetch.address = "x + left_at + (long)i * LEFT_APART * IN_C + next";
+    return fetch;
+  }
+  fetch.prepare =
+      "// The pixel of x under the kernel's corner for each row; a row behind the last is outside for every "
+      "tap.\n"
+      "long left_at[LEFT_FETCHES];\n"
+      "int left_y[LEFT_FETCHES], left_x[LEFT_FETCHES];\n"
+      "#pragma unroll\n"
+      "for (int i = 0; i < LEFT_FETCHES; i++) {\n"
+      "const int row = first_row + left_row + i * LEFT_APART, pixel = row % OUT_PIXELS;\n"
+      "left_y[i] = row < n_rows ? pixel / OUT_W * STRIDE - PAD : -IN_H - KERNEL_H;\n"
+      "left_x[i] = pixel % OUT_W * STRIDE - PAD;\n"
+      "left_at[i] = (((long)(row / OUT_PIXELS) * IN_H + left_y[i]) * IN_W + left_x[i]) * IN_C + group * "
+      "GROUP_IN;\n"
+      "}\n";
+  fetch.locate = "// Terms are taps of the kernel, row by row, and within a tap the channels of x.\n"
+                 "const unsigned term = next + left_term, tap = term / GROUP_IN;\n"
+                 "const int ky = tap / KERNEL_W, kx = tap % KERNEL_W, to_tap = (ky * IN_W + kx) * IN_C + "
+                 "term % GROUP_IN;\n";
+  fetch.each = "const int iy = left_y[i] + ky, ix = left_x[i] + kx;\n";
+  fetch.inside = "term < n_terms && iy >= 0 && iy < IN_H && ix >= 0 && ix < IN_W";
+  fetch.address = "x + (left_at[i] + to_tap)";
+  return fetch;
+}
+
+// Rows of a weight, whose columns stand side by side.
+static Fetch weight_right(const MatrixLayer *layer, int columns, const char *row, const char *inside,
+                          const char *address) {
+  return (Fetch){.along_terms = false,
+                 .lanes = lanes_of(layer, columns, columns / layer->groups),
+                 .prepare = "const int right_at = group * GROUP_COLUMNS + first_column + right_column;\n"
+                            "const bool is_column = first_column + right_column < GROUP_COLUMNS;\n",
+                 .locate = "",
+                 .each = row,
+                 .inside = inside,
+                 .address = address};
+}
+
+MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
+  int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups;
+  int64_t pixels = (int64_t)layer->out_h * layer->out_w;
+  StrBuf head = strbuf_new(out->arena);
+  put_buffer(&head, 0, false, "x", x_text(out, layer));
+  put_buffer(&head, 1, false, "weight", weight_text(out, layer, group_in, layer->out_c));
+  put_buffer(&head, 2, true, "y", y_text(out, layer));
+  put_layer(&head, layer);
+  writer_line(
+      &head, 1,
+      "// Rows are pixels of y, columns its channels (of one group), terms of a sum taps x channels of x.");
+  writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W, GROUP_COLUMNS = GROUP_OUT;");
+  writer_line(&head, 1, "constexpr int n_terms = KERNEL_H * KERNEL_W * GROUP_IN;");
+  Product product = {
+      .elem_bytes = layer->elem_bytes,
+      .left = forward_left(out, layer),
+      .right = weight_right(layer, layer->out_c, "const int term = next + right_term + i * RIGHT_APART;\n",
+                            "is_column && term < n_terms", "weight + (term * OUT_C + right_at)"),
+      .target = "real *to = y + (long)row * OUT_C + group * GROUP_OUT + first_column;\n",
+      .n_columns = "GROUP_OUT",
+      .place = arena_printf(out->arena,
+                            "%sconst int n_rows = batch * OUT_PIXELS;\nif (first_row >= n_rows) return;\n",
+                            place_of_columns)};
+  product.tile = tile_of(&product, layer->batch * pixels, group_out,
+                         (int64_t)layer->kernel_h * layer->kernel_w * group_in, layer->groups);
+  product.stores_vectors = lanes_of(layer, layer->out_c, group_out) * layer->elem_bytes == TILE_VECTOR_BYTES;
+  return finish(out, symbol, head.text, &product,
+                grid_of_rows(&product.tile, pixels, div_up(group_out, product.tile.block_n) * layer->groups));
+}
+
+// ---- the gradient of x ----
+
+// The taps that a pixel of x took part in: for stride 1 all of them; else the pixels fall into stride x stride phases,
+// each with taps of its own, and a block computes pixels of one phase.
+static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
+  const char *phase =
+      layer->stride == 1
+          ? "constexpr int phase_y = 0, phase_x = 0;\n"
+          : "// Pixels of x with the same rest modulo the stride saw the same taps: one phase a block.\n"
+            "const int phase = beside / (COLUMN_BLOCKS * GROUPS), phase_y = phase / STRIDE, phase_x = "
+            "phase % STRIDE;\n";
+  return arena_printf(
+      out->arena,
+      "constexpr int COLUMN_BLOCKS = (GROUP_IN + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * GROUPS * "
+      "STRIDE * STRIDE;\n"
+      "constexpr int PHASE_H = (IN_H + STRIDE - 1) / STRIDE, PHASE_W = (IN_W + STRIDE - 1) / STRIDE;\n"
+      "const int beside = blockIdx.x %% BESIDE, group = beside / COLUMN_BLOCKS %% GROUPS;\n"
+      "const int first_column = beside %% COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * "
+      "BLOCK_M;\n"
+      "const int n_rows = batch * (PHASE_H * PHASE_W);\n"
+      "if (first_row >= n_rows) return;\n"
+      "%s"
+      "// Its taps: every STRIDE-th from first_ky (first_kx) on; pixel 0 of the phase meets g at first_oy "
+      "(first_ox) there.\n"
+      "const int first_ky = (phase_y + PAD) %% STRIDE, first_kx = (phase_x + PAD) %% STRIDE;\n"
+      "const int first_oy = (phase_y + PAD) / STRIDE, first_ox = (phase_x + PAD) / STRIDE;\n"
+      "const int taps_h = (KERNEL_H - first_ky + STRIDE - 1) / STRIDE, taps_w = (KERNEL_W - first_kx + "
+      "STRIDE - 1) / STRIDE;\n"
+      "const int n_terms = taps_h * taps_w * GROUP_OUT;\n",
+      phase);
+}
+
+static Fetch grad_input_left(const MatrixLayer *layer) {
+  Fetch fetch = {
+      .along_terms = true, .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups), .each = ""};
+  if (is_matrix(layer)) {
+    fetch.prepare =
+        "const long left_at = (long)(first_row + left_row) * OUT_C + group * GROUP_OUT + left_term;\n";
+    fetch.locate = "const int term = next + left_term;\n";
+    fetch.inside = "term < n_terms && first_row + left_row + i * LEFT_APART < n_rows";
+    fetch.address = "g + left_at + (long)i * LEFT_APART * OUT_C + next";
+    return fetch;
+  }
+  fetch.prepare =
+      "// The pixel of g under the first tap for each row; a row behind the last is outside for every tap.\n"
+      "long left_at[LEFT_FETCHES];\n"
+      "int left_y[LEFT_FETCHES], left_x[LEFT_FETCHES];\n"
+      "#pragma unroll\n"
+      "for (int i = 0; i < LEFT_FETCHES; i++) {\n"
+      "const int row = first_row + left_row + i * LEFT_APART, pixel = row % (PHASE_H * PHASE_W);\n"
+      "left_y[i] = row < n_rows ? pixel / PHASE_W + first_oy : -1;\n"
+      "left_x[i] = pixel % PHASE_W + first_ox;\n"
+      "left_at[i] = (((long)(row / (PHASE_H * PHASE_W)) * OUT_H + left_y[i]) * OUT_W + left_x[i]) * OUT_C "
+      "+ group * GROUP_OUT;\n"
+      "}\n";
+  fetch.locate = "// Terms are taps, against which g runs backwards, and within a tap the channels of y.\n"
+                 "const unsigned term = next + left_term, tap = term / GROUP_OUT;\n"
+                 "const int ty = tap / taps_w, tx = tap % taps_w, to_tap = (ty * OUT_W + tx) * OUT_C - "
+                 "(int)(term % GROUP_OUT);\n";
+  fetch.each = "const int oy = left_y[i] - ty, ox = left_x[i] - tx;\n";
+  fetch.inside = "term < n_terms && oy >= 0 && oy < OUT_H && ox >= 0 && ox < OUT_W";
+  fetch.address = "g + (left_at[i] - to_tap)";
+  return fetch;
+}
+
+static const char grad_input_row[] =
+    "const unsigned term = next + right_term + i * RIGHT_APART, tap = term / GROUP_OUT;\n"
+    "const int ky = first_ky + tap / taps_w * STRIDE, kx = first_kx + tap % taps_w * STRIDE;\n"
+    "const int weight_row = (ky * KERNEL_W + kx) * GROUP_OUT + term % GROUP_OUT;\n";
+
+static const char *grad_input_target(const MatrixLayer *layer) {
+  if (layer->stride == 1) return "real *to = dx + (long)row * IN_C + group * GROUP_IN + first_column;\n";
+  return "const int pixel = row % (PHASE_H * PHASE_W), iy = pixel / PHASE_W * STRIDE + phase_y, ix = pixel % "
+         "PHASE_W * "
+         "STRIDE + phase_x;\n"
+         "if (iy >= IN_H || ix >= IN_W) continue; // phases are of one size: the last pixels of some are not "
+         "there\n"
+         "real *to = dx + (((long)(row / (PHASE_H * PHASE_W)) * IN_H + iy) * IN_W + ix) * IN_C + group * "
+         "GROUP_IN + "
+         "first_column;\n";
+}
+
+// The right factor: the transposed weight, or the weight [in, out] itself, where the terms stand side by side.
+static Fetch grad_input_right(const MatrixLayer *layer, bool is_transposed) {
+  if (is_transposed)
+    return weight_right(layer, layer->in_c, grad_input_row, "is_column && term < n_terms",
+                        "transposed + (weight_row * IN_C + right_at)");
+  return (Fetch){.along_terms = true,
+                 .lanes = lanes_of(layer, layer->out_c, layer->out_c),
+                 .prepare = "",
+                 .locate = "const int term = next + right_term;\n",
+                 .each = "const int column = first_column + right_column + i * RIGHT_APART;\n",
+                 .inside = "term < n_terms && column < IN_C",
+                 .address = "weight + ((long)column * OUT_C + term)"};
+}
+
+static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer,
+                                     bool is_transposed) {
+  int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups, s = layer->stride;
+  int64_t pixels = div_up(layer->in_h, s) * div_up(layer->in_w, s), phases = (int64_t)s * s;
+  StrBuf head = strbuf_new(out->arena);
+  put_buffer(&head, 0, false, "g", y_text(out, layer));
+  put_buffer(&head, 1, false, is_transposed ? "transposed" : "weight",
+             is_transposed ? weight_text(out, layer, group_out, layer->in_c)
+                           : weight_text(out, layer, group_in, layer->out_c));
+  put_buffer(&head, 2, true, "dx", x_text(out, layer));
+  put_layer(&head, layer);
+  writer_line(
+      &head, 1,
+      "// Rows are pixels of x, columns its channels (of one group), terms of a sum taps x channels of y.");
+  writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_IN;");
+  Product product = {.elem_bytes = layer->elem_bytes,
+                     .left = grad_input_left(layer),
+                     .right = grad_input_right(layer, is_transposed),
+                     .target = grad_input_target(layer),
+                     .n_columns = "GROUP_COLUMNS",
+                     .place = grad_input_place(out, layer)};
+  product.tile =
+      tile_of(&product, layer->batch * pixels, group_in,
+              div_up((int64_t)layer->kernel_h * layer->kernel_w, phases) * group_out, layer->groups * phases);
+  product.stores_vectors = lanes_of(layer, layer->in_c, group_in) * layer->elem_bytes == TILE_VECTOR_BYTES;
+  return finish(
+      out, symbol, head.text, &product,
+      grid_of_rows(&product.tile, pixels, div_up(group_in, product.tile.block_n) * layer->groups * phases));
+}
+
+MatrixKernel matrix_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
+  return write_grad_input(out, symbol, layer, true);
+}
+
+MatrixKernel matrix_linear_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
+  return write_grad_input(out, symbol, layer, false);
+}
+
+// ---- the gradient of the weight ----
+
+static const char *grad_weight_place(StrBuf *out, int parts) {
+  return arena_printf(out->arena,
+                      "// Blocks of one part of the batch stand side by side: they read the same pixels.\n"
+                      "constexpr int PARTS = %d, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;\n"
+                      "constexpr int COLUMN_BLOCKS = (GROUP_OUT + BLOCK_N - 1) / BLOCK_N, BESIDE = "
+                      "ROW_BLOCKS * COLUMN_BLOCKS * GROUPS;\n"
+                      "const int part = blockIdx.x / BESIDE, beside = blockIdx.x %% BESIDE, group = beside / "
+                      "(ROW_BLOCKS * COLUMN_BLOCKS);\n"
+                      "const int first_row = beside / COLUMN_BLOCKS %% ROW_BLOCKS * BLOCK_M, first_column = "
+                      "beside %% COLUMN_BLOCKS * BLOCK_N;\n"
+                      "const int first_image = (long)batch * part / PARTS, n_images = (int)((long)batch * "
+                      "(part + 1) / PARTS) - first_image;\n"
+                      "const int n_terms = n_images * OUT_PIXELS;\n",
+                      parts);
+}
+
+static Fetch grad_weight_left(const MatrixLayer *layer) {
+  Fetch fetch = {
+      .along_terms = false, .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups), .locate = ""};
+  fetch.prepare =
+      is_matrix(layer)
+          ? "const bool is_row = first_row + left_row < n_rows;\n"
+            "const long left_at = (long)first_image * OUT_PIXELS * IN_C + group * GROUP_IN + first_row + "
+            "left_row;\n"
+          : "// The tap and channel of x of this thread's rows.\n"
+            "const bool is_row = first_row + left_row < n_rows;\n"
+            "const int left_tap = (first_row + left_row) / GROUP_IN;\n"
+            "const int left_ky = left_tap / KERNEL_W - PAD, left_kx = left_tap % KERNEL_W - PAD;\n"
+            "const int left_channel = group * GROUP_IN + (first_row + left_row) % GROUP_IN;\n";
+  if (is_matrix(layer)) {
+    fetch.each = "const int term = next + left_term + i * LEFT_APART;\n";
+    fetch.inside = "is_row && term < n_terms";
+    fetch.address = "x + (left_at + (long)term * IN_C)";
+    return fetch;
+  }
+  fetch.each = "const unsigned term = next + left_term + i * LEFT_APART, pixel = term % OUT_PIXELS;\n"
+               "const int iy = (int)(pixel / OUT_W) * STRIDE + left_ky, ix = (int)(pixel % OUT_W) * STRIDE + "
+               "left_kx;\n";
+  fetch.inside = "is_row && term < n_terms && iy >= 0 && iy < IN_H && ix >= 0 && ix < IN_W";
+  fetch.address =
+      "x + ((((long)(first_image + term / OUT_PIXELS) * IN_H + iy) * IN_W + ix) * IN_C + left_channel)";
+  return fetch;
+}
+
+static Fetch grad_weight_right(const MatrixLayer *layer) {
+  return (Fetch){.along_terms = false,
+                 .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
+                 .prepare =
+                     "const bool is_column = first_column + right_column < GROUP_OUT;\n"
+                     "const long right_at = (long)first_image * OUT_PIXELS * OUT_C + group * GROUP_OUT + "
+                     "first_column + right_column;\n",
+                 .locate = "",
+                 .each = "const int term = next + right_term + i * RIGHT_APART;\n",
+                 .inside = "is_column && term < n_terms",
+                 .address = "g + (right_at + (long)term * OUT_C)"};
+}
+
+MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts) {
+  int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups;
+  int64_t rows = (int64_t)layer->kernel_h * layer->kernel_w * group_in;
+  StrBuf head = strbuf_new(out->arena);
+  const char *shape = weight_text(out, layer, group_in, layer->out_c);
+  put_buffer(&head, 0, false, "x", x_text(out, layer));
+  put_buffer(&head, 1, false, "g", y_text(out, layer));
+  put_buffer(&head, 2, true, "dw",
+             parts > 1 ? arena_printf(out->arena, "%d partial sums of %s", parts, shape) : shape);
+  put_layer(&head, layer);
+  writer_line(
+      &head, 1,
+      "// Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.");
+  writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W, n_rows = KERNEL_H * KERNEL_W * GROUP_IN;");
+  Product product = {
+      .elem_bytes = layer->elem_bytes,
+      .left = grad_weight_left(layer),
+      .right = grad_weight_right(layer),
+      .target = "real *to = dw + ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;\n",
+      .n_columns = "GROUP_OUT",
+      .place = grad_weight_place(out, parts)};
+  product.tile = tile_of(&product, rows, group_out, div_up(layer->batch, parts) * layer->out_h * layer->out_w,
+                         (int64_t)layer->groups * parts);
+  product.stores_vectors = lanes_of(layer, layer->out_c, group_out) * layer->elem_bytes == TILE_VECTOR_BYTES;
+  int64_t blocks =
+      div_up(rows, product.tile.block_m) * div_up(group_out, product.tile.block_n) * layer->groups * parts;
+  return finish(out, symbol, head.text, &product, (MlaGrid){.fixed = blocks, .per_block = 1});
+}

@@ -1,0 +1,50 @@
+// Text of the matrix kernels of CUDA, independent of the graph: shapes in, one __global__ function out. Convolutions
+// and linear layers are one product of matrices each, whose left factor is never written down:
+//
+//            rows                         columns               terms of a sum
+//   forward  pixels of y                  channels of y         taps x channels of x
+//   dx       pixels of x (of one phase    channels of x         taps x channels of y
+//            of the stride)
+//   dweight  taps x channels of x         channels of y         pixels of y of a share of the batch
+//
+// for each group of channels. A linear layer is a convolution of images of one pixel.
+#pragma once
+#include "compiler/emit/writer.h"
+
+// x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c / groups, out_c], y [batch, out_h, out_w, out_c].
+typedef struct MatrixLayer {
+  int in_h, in_w, in_c, out_h, out_w, out_c;
+  int kernel_h, kernel_w, stride, pad, groups;
+  int elem_bytes; // 4 or 8
+  int64_t batch;  // the full batch: how much work the tiles are chosen for
+} MatrixLayer;
+
+// What a written kernel needs from its launch.
+typedef struct MatrixKernel {
+  int threads;
+  MlaGrid grid;
+} MatrixKernel;
+
+// Each writes one function `symbol`. The comment gives its buffers, in order.
+MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *layer); // x, weight, y
+MatrixKernel matrix_grad_input(StrBuf *out, const char *symbol,
+                               const MatrixLayer *layer); // g, transposed weight, dx
+// Linear layers: the same from the weight as it is: g, weight, dx.
+MatrixKernel matrix_linear_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer);
+// x, g, partial[parts][weight]: sums over a share of the images each. With one part that is dw itself.
+MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts);
+// Adds the parts in order: partial, dw.
+MatrixKernel matrix_grad_weight_finish(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts);
+// [kh, kw, in/groups, out] as [kh, kw, out/groups, in]: weight, transposed.
+MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer);
+
+// ---- the skeletons: convolution.c, attention.c ----
+void cuda_conv_forward(Emit *emit, const Node *node);
+void cuda_conv_grad_input(Emit *emit, const Node *node);
+void cuda_conv_grad_weight(Emit *emit, const Node *node);
+void cuda_conv_transpose_weight(Emit *emit, const Node *node);
+void cuda_linear_forward(Emit *emit, const Node *node);
+void cuda_linear_grad_input(Emit *emit, const Node *node);
+void cuda_linear_grad_weight(Emit *emit, const Node *node);
+void cuda_attention(Emit *emit, const Node *node);
+void cuda_attention_grad(Emit *emit, const Node *node);

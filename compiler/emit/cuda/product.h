@@ -1,0 +1,32 @@
+// The text of one product of matrices over blocks, from what its two factors are in memory. Names that the pieces of
+// text may use: thread, BLOCK_M, BLOCK_N, BLOCK_K, first_row, first_column (of the block, defined in `place` with n_rows
+// and n_terms), and what the comments here say.
+#pragma once
+#include "compiler/emit/cuda/tile.h"
+#include "compiler/emit/writer.h"
+
+// How a thread fetches its part of a factor: `lanes` neighbours at a time, along the terms of a sum or along the rows
+// (columns). X stands for `left` or `right`; X_term and X_row (right_column) are where the thread begins in the tile.
+typedef struct Fetch {
+  bool along_terms;
+  int lanes;
+  const char *
+      prepare; // before the loop: what does not depend on the term; may loop over i < X_FETCHES, X_APART apart
+  const char *locate;  // of a step whose first term is `next`: what all fetches share
+  const char *each;    // of fetch i
+  const char *inside;  // condition of fetch i: else it is zero
+  const char *address; // of its first element
+} Fetch;
+
+typedef struct Product {
+  const char *place; // which rows and columns this block computes
+  Fetch left, right;
+  const char *target; // defines `to`, where the first column of `row` is stored; may `continue`
+  const char *n_columns;
+  bool stores_vectors; // rows of the result are whole vectors
+  int elem_bytes;
+  Tile tile;
+} Product;
+
+// Everything behind the buffers and constants of the kernel, to its closing brace.
+void product_write(StrBuf *out, const Product *product);
