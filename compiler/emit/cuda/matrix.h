@@ -38,6 +38,15 @@ MatrixKernel matrix_grad_weight_finish(StrBuf *out, const char *symbol, const Ma
 // [kh, kw, in/groups, out] as [kh, kw, out/groups, in]: weight, transposed.
 MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 
+// Attention over x [batch, tokens, 1, 3 channels], the channels of q, k and v side by side.
+typedef struct AttentionLayer {
+  int64_t tokens, channels, heads;
+  int elem_bytes;
+} AttentionLayer;
+
+MatrixKernel matrix_attention(StrBuf *out, const char *symbol, const AttentionLayer *layer);      // x, y
+MatrixKernel matrix_attention_grad(StrBuf *out, const char *symbol, const AttentionLayer *layer); // g, x, dx
+
 // ---- the skeletons: convolution.c, attention.c ----
 void cuda_conv_forward(Emit *emit, const Node *node);
 void cuda_conv_grad_input(Emit *emit, const Node *node);
