@@ -48,12 +48,22 @@ static void put_buffer(StrBuf *out, int at, bool is_result, const char *name, co
 }
 
 static void put_layer(StrBuf *out, const MatrixLayer *layer) {
-  writer_line(out, 1, "constexpr int IN_H = %d, IN_W = %d, IN_C = %d, OUT_H = %d, OUT_W = %d, OUT_C = %d;",
-              layer->in_h, layer->in_w, layer->in_c, layer->out_h, layer->out_w, layer->out_c);
-  writer_line(out, 1, "constexpr int KERNEL_H = %d, KERNEL_W = %d, STRIDE = %d, PAD = %d;", layer->kernel_h,
-              layer->kernel_w, layer->stride, layer->pad);
+  if (is_matrix(layer)) {
+    writer_line(out, 1, "constexpr int OUT_PIXELS = %d, IN_C = %d, OUT_C = %d;", layer->out_h * layer->out_w,
+                layer->in_c, layer->out_c);
+  } else {
+    writer_line(out, 1, "constexpr int IN_H = %d, IN_W = %d, IN_C = %d, OUT_H = %d, OUT_W = %d, OUT_C = %d;",
+                layer->in_h, layer->in_w, layer->in_c, layer->out_h, layer->out_w, layer->out_c);
+    writer_line(out, 1, "constexpr int KERNEL_H = %d, KERNEL_W = %d, STRIDE = %d, PAD = %d;", layer->kernel_h,
+                layer->kernel_w, layer->stride, layer->pad);
+  }
   writer_line(out, 1, "constexpr int GROUPS = %d, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;",
               layer->groups);
+}
+
+// Taps times the channels of x, as text.
+static const char *taps_in(const MatrixLayer *layer) {
+  return is_matrix(layer) ? "GROUP_IN" : "KERNEL_H * KERNEL_W * GROUP_IN";
 }
 
 // ---- launches ----
@@ -154,8 +164,8 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
   writer_line(
       &head, 1,
       "// Rows are pixels of y, columns its channels (of one group), terms of a sum taps x channels of x.");
-  writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W, GROUP_COLUMNS = GROUP_OUT;");
-  writer_line(&head, 1, "constexpr int n_terms = KERNEL_H * KERNEL_W * GROUP_IN;");
+  if (!is_matrix(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
+  writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_OUT, n_terms = %s;", taps_in(layer));
   Product product = {
       .elem_bytes = layer->elem_bytes,
       .left = forward_left(out, layer),
@@ -178,6 +188,12 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
 // The taps that a pixel of x took part in: for stride 1 all of them; else the pixels fall into stride x stride phases,
 // each with taps of its own, and a block computes pixels of one phase.
 static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
+  if (is_matrix(layer))
+    return arena_printf(out->arena,
+                        "%sconst int n_rows = batch * OUT_PIXELS;\n"
+                        "if (first_row >= n_rows) return;\n"
+                        "constexpr int n_terms = GROUP_OUT;\n",
+                        place_of_columns);
   const char *phase =
       layer->stride == 1
           ? "constexpr int phase_y = 0, phase_x = 0;\n"
@@ -258,8 +274,11 @@ static const char *grad_input_target(const MatrixLayer *layer) {
 // The right factor: the transposed weight, or the weight [in, out] itself, where the terms stand side by side.
 static Fetch grad_input_right(const MatrixLayer *layer, bool is_transposed) {
   if (is_transposed)
-    return weight_right(layer, layer->in_c, grad_input_row, "is_column && term < n_terms",
-                        "transposed + (weight_row * IN_C + right_at)");
+    return weight_right(layer, layer->in_c,
+                        is_matrix(layer)
+                            ? "const int term = next + right_term + i * RIGHT_APART, weight_row = term;\n"
+                            : grad_input_row,
+                        "is_column && term < n_terms", "transposed + (weight_row * IN_C + right_at)");
   return (Fetch){.along_terms = true,
                  .lanes = lanes_of(layer, layer->out_c, layer->out_c),
                  .prepare = "",
@@ -379,7 +398,8 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   writer_line(
       &head, 1,
       "// Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.");
-  writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W, n_rows = KERNEL_H * KERNEL_W * GROUP_IN;");
+  if (!is_matrix(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
+  writer_line(&head, 1, "constexpr int n_rows = %s;", taps_in(layer));
   Product product = {
       .elem_bytes = layer->elem_bytes,
       .left = grad_weight_left(layer),

@@ -38,7 +38,7 @@ MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const Matr
   open_kernel(out, symbol);
   writer_line(out, 1, "const real *weight = (const real *)buf.at[0]; // [TAPS, GROUP_IN, OUT_C]");
   writer_line(out, 1, "real *transposed = (real *)buf.at[1]; // [TAPS, GROUP_OUT, IN_C]");
-  writer_line(out, 1, "constexpr int IN_C = %d, OUT_C = %d; // and %d taps", layer->in_c, layer->out_c,
+  writer_line(out, 1, "constexpr int IN_C = %d, OUT_C = %d; // of %d taps", layer->in_c, layer->out_c,
               layer->kernel_h * layer->kernel_w);
   writer_line(out, 1, "constexpr int GROUPS = %d, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;",
               layer->groups);
