@@ -69,6 +69,7 @@ bool mla_shared_ranges(Worker *worker, int64_t dynamic_bytes) {
   }
   size_t n_bytes = (size_t)dynamic_bytes;
   if (n_bytes == worker->dynamic_bytes) return true;
+  unmap_range(&worker->dynamic);
   free(worker->dynamic_memory);
   worker->dynamic_bytes = 0;
   worker->dynamic_memory = n_bytes ? aligned_alloc(128, (n_bytes + 127) / 128 * 128) : NULL;
@@ -165,7 +166,7 @@ static bool touch_shared(Lane *lane, const SharedRange *range, const unsigned ch
 }
 
 // ---- the launch's buffers -------------------------------------------------------------------------------------
-// launch: 16 bits, block: 24, thread: 10, barriers passed: 14 (the last number stays).
+// launch: 16 bits, block: 24, thread: 10, barriers passed: 14. The last number stays and is then taken as ordered.
 static uint64_t stamp_of(const Lane *lane) {
   const Worker *worker = lane->worker;
   uint64_t epoch = worker->epoch < 0x3FFF ? worker->epoch : 0x3FFF;
@@ -177,8 +178,8 @@ static uint64_t stamp_of(const Lane *lane) {
 static bool is_stamp_before(uint64_t earlier, uint64_t now) {
   if (earlier >> 48 != now >> 48) return true;
   if (earlier >> 24 != now >> 24) return false;
-  return (earlier & 0x3FFF) != (now & 0x3FFF) ||
-         (earlier >> 14 & 1023) / MLA_WARP == (now >> 14 & 1023) / MLA_WARP;
+  if ((earlier & 0x3FFF) != (now & 0x3FFF) || (now & 0x3FFF) == 0x3FFF) return true;
+  return (earlier >> 14 & 1023) / MLA_WARP == (now >> 14 & 1023) / MLA_WARP;
 }
 
 static void fault_global_race(Lane *lane, const Extent *extent, uint64_t earlier, const char *did,

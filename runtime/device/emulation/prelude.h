@@ -118,6 +118,7 @@ struct MlaWholeWarp {
 // ---- shuffles. A lane outside of `width` lanes' section is the lane's own.
 template <typename T>
 MLA_UNCHECKED static T mla_shuffle(const MlaSite *site, unsigned mask, T value, int lane, int source) {
+  static_assert(sizeof(T) <= 32, "too much for a shuffle");
   T all[32];
   mla_gather(site, mask, 0, &value, (int)sizeof(T), all);
   if (source != lane && !(mask >> source & 1)) mla_fault(site, "shuffle from a lane that is not in its mask");
