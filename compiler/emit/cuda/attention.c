@@ -62,6 +62,7 @@ static void open_kernel(StrBuf *out, const char *symbol, const Squares *squares,
 // Rows from..from + ROWS of a tensor into shared memory; zero beyond the tokens and channels.
 static const char *fill(StrBuf *out, const char *name, const char *from, const char *source) {
   return arena_printf(out->arena,
+                      "#pragma unroll 2\n"
                       "for (int i = thread; i < ROWS * WIDE; i += THREADS) {\n"
                       "const int token = %s + i / WIDE, c = i %% WIDE;\n"
                       "%s[i / WIDE][c] = token < TOKENS && c < DEPTH ? %s : (real)0;\n"
