@@ -1,10 +1,13 @@
-# compiler/emit/c/prelude.h, a real C file, becomes the string `mla_c_prelude` of mla_emit. Sets PRELUDE_SOURCE.
-set(prelude_in ${CMAKE_SOURCE_DIR}/compiler/emit/c/prelude.h)
+# The preludes of emitted kernels are real source files; each becomes a string of mla_emit. Sets PRELUDE_SOURCE.
 set(PRELUDE_SOURCE "")
-if(EXISTS ${prelude_in})
-  set(PRELUDE_SOURCE ${CMAKE_BINARY_DIR}/generated/prelude.c)
-  add_custom_command(OUTPUT ${PRELUDE_SOURCE}
-    COMMAND ${CMAKE_COMMAND} -DIN=${prelude_in} -DOUT=${PRELUDE_SOURCE} -DSYMBOL=mla_c_prelude
+function(embed_prelude in symbol)
+  set(out ${CMAKE_BINARY_DIR}/generated/${symbol}.c)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -DIN=${CMAKE_SOURCE_DIR}/${in} -DOUT=${out} -DSYMBOL=${symbol}
             -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
-    DEPENDS ${prelude_in} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake COMMENT "embed prelude.h" VERBATIM)
-endif()
+    DEPENDS ${CMAKE_SOURCE_DIR}/${in} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake COMMENT "embed ${in}" VERBATIM)
+  set(PRELUDE_SOURCE ${PRELUDE_SOURCE} ${out} PARENT_SCOPE)
+endfunction()
+embed_prelude(compiler/emit/c/prelude.h mla_c_prelude)
+embed_prelude(compiler/emit/cuda/prelude.cuh mla_cuda_prelude)
+embed_prelude(compiler/emit/cuda/arithmetic.cuh mla_cuda_arithmetic)

@@ -4,7 +4,7 @@
 // The text an operator writes is the same for every target: it uses `real`, `vec` (a vector of reals, possibly of one
 // lane) and the mla_* functions that every target's prelude defines for both:
 //   mla_max mla_min mla_exp mla_log mla_sqrt mla_rsqrt mla_sigmoid mla_erf mla_abs
-//   mla_gate(y, g) [g where y > 0, else 0]   mla_drop(x, key0, key1, e, threshold, scale) [see the prelude]
+//   mla_gate(y, g) [g where y > 0, else 0]   mla_total mla_largest [of all lanes]   mla_drop(x, key0, key1, e, threshold, scale) [see the prelude]
 // Numbers are written with emit_number, so that they have the right type.
 #pragma once
 #include "compiler/ir/kernel.h"
@@ -50,9 +50,9 @@ void emit_gather(Emit *emit, const Node *node, int lanes_divide);
 const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x);
 const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
                            const char *channel);
-// Serial kernels: one part, plain scalar code. In the body: `batch` (long), `in0`, `in1`, ... (const real * or, for
-// an index tensor, const int *), `out` (real *).
-void emit_serial(Emit *emit, const Node *node);
+// The mean over the batch: the lines written so far are the body for image `n`, plain scalar code; `term` is what the
+// image adds. In the body: `batch` (long), `in0`, `in1`, ... (const real * or, for an index tensor, const int *).
+void emit_mean(Emit *emit, const Node *node, const char *term);
 // Pairs of rows of input `rows` ([batch, features]): the lines written so far are the body for row `a`, with its dot
 // products with all rows in `dot[b]` (real). is_combined: the body leaves coefficients there, and row a of the result
 // is the sum of dot[b] * row b; else the body writes `out`.
@@ -91,5 +91,7 @@ typedef struct EmitOptions {
   const SourceMap *map; // for the DSL lines that open each kernel
 } EmitOptions;
 
+// For PipelineOptions.max_parts: enough parts of a sum to keep the target busy.
+int emit_max_parts(EmitTarget target);
 // Builds the program of a planned model (train and eval graphs both planned). Everything lives in `arena`.
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options);

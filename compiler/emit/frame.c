@@ -145,7 +145,7 @@ int frame_outputs(Emit *emit, StrBuf *out, int first_buffer) {
   return k;
 }
 
-void frame_narrow_stores(Emit *emit) {
+void frame_narrow_stores(Emit *emit, const char *when) {
   int k = 0;
   for (int i = 0; i < emit->group->n_outputs; i++) {
     NodeId id = emit->group->outputs[i];
@@ -153,10 +153,9 @@ void frame_narrow_stores(Emit *emit) {
     Level level = writer_level(&emit->space, graph_node(emit->graph, id)->shape);
     const char *name = writer_name(emit, id);
     if (level == LEVEL_CHANNEL) {
-      writer_statement(emit, writer_format(emit, "if (part == 0) mla_store(out%d + c, %s);\n", k, name));
+      writer_statement(emit, writer_format(emit, "if (%s) mla_store(out%d + c, %s);\n", when, k, name));
     } else if (level == LEVEL_SCALAR) {
-      writer_statement(
-          emit, writer_format(emit, "if (part == 0) __builtin_memcpy(out%d, &%s, sizeof(real));\n", k, name));
+      writer_statement(emit, writer_format(emit, "if (%s) *out%d = mla_first(%s);\n", when, k, name));
     }
     k++;
   }

@@ -5,7 +5,6 @@ static void emit_single_group(Emit *emit) {
   emit->node = graph_node(emit->graph, emit->group->nodes[0]);
   op_info(emit->node->op)->emit(emit, emit->node);
   if (emit->is_gather) emit->skeletons->gather(emit);
-  if (emit->is_serial) emit->skeletons->serial(emit);
 }
 
 void emit_group(Emit *emit, const Graph *graph, const Group *group) {
@@ -19,6 +18,9 @@ void emit_group(Emit *emit, const Graph *graph, const Group *group) {
 
 // ---- what operators ask for goes to the target's skeletons ----
 
+void emit_mean(Emit *emit, const Node *node, const char *term) {
+  emit->skeletons->mean(emit, node, term);
+}
 void emit_by_rows(Emit *emit, const Node *node) {
   emit->skeletons->rows(emit, node);
 }

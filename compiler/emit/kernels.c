@@ -146,8 +146,11 @@ static void put_operators(StrBuf *out, const Kernel *kernel) {
 static void put_costs(StrBuf *out, const Kernel *kernel) {
   strbuf_printf(out, "// moves %.3f MiB", (double)kernel->n_bytes / (1 << 20));
   if (kernel->flops) strbuf_printf(out, ", %.3f GFLOP", (double)kernel->flops * 1e-9);
-  strbuf_printf(out, " for a batch of %lld, in %d part%s\n", (long long)kernel->graph->batch, kernel->parts,
-                kernel->parts > 1 ? "s" : "");
+  const char *unit = kernel->threads ? "block" : "part", *s = kernel->parts > 1 ? "s" : "";
+  strbuf_printf(out, " for a batch of %lld, in %d %s%s", (long long)kernel->graph->batch, kernel->parts, unit,
+                s);
+  if (kernel->threads) strbuf_printf(out, " of %d threads", kernel->threads);
+  strbuf_put(out, "\n");
 }
 
 // ---- symbols ----

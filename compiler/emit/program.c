@@ -4,9 +4,12 @@
 #include "compiler/emit/program.h"
 #include <string.h>
 
-extern const char mla_c_prelude[]; // compiler/emit/c/prelude.h, embedded by the build
+// Embedded by the build from c/prelude.h and cuda/*.cuh.
+extern const char mla_c_prelude[], mla_cuda_prelude[], mla_cuda_arithmetic[];
 
 // Contraction to fused multiply-add; nothing that would let a compiler reorder sums.
+enum { CUDA_VECTOR_BYTES = 16, CUDA_MAX_PARTS = 512 };
+
 #define COMPILE_FLAGS                                                                                        \
   "-std=gnu11 -O2 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi"
 
@@ -26,6 +29,8 @@ static int host_vector_bytes(void) {
 
 static const char *prelude_text(ProgramBuilder *builder) {
   const char *elem = builder->elem == MLA_F64 ? "#define MLA_REAL_DOUBLE\n" : "";
+  if (builder->options->target == EMIT_CUDA)
+    return arena_printf(builder->arena, "%s%s%s", elem, mla_cuda_prelude, mla_cuda_arithmetic);
   return arena_printf(builder->arena, "%s#define MLA_LANES %d\n%s", elem, builder->emit.max_lanes,
                       mla_c_prelude);
 }
@@ -137,21 +142,28 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
   builder.state_buffers = ARENA_ARRAY(arena, int, model->states->n);
   for (StateId id = 0; id < model->states->n; id++) builder.state_buffers[id] = -1;
   for (int i = 0; i < MLA_N_REGIONS; i++) builder.region_buffers[i] = -1;
-  int vector_bytes = options->vector_bytes ? options->vector_bytes : host_vector_bytes();
+  int vector_bytes = options->vector_bytes;
+  if (options->target == EMIT_CUDA) vector_bytes = CUDA_VECTOR_BYTES;
+  if (!vector_bytes) vector_bytes = host_vector_bytes();
   builder.emit.arena = arena;
-  builder.emit.skeletons = &c_skeletons;
+  builder.emit.skeletons = options->target == EMIT_CUDA ? &cuda_skeletons : &c_skeletons;
   builder.emit.elem_bytes = builder.elem_bytes;
   builder.emit.max_lanes = vector_bytes / builder.elem_bytes;
   return builder;
+}
+
+int emit_max_parts(EmitTarget target) {
+  return target == EMIT_CUDA ? CUDA_MAX_PARTS : MAX_PARTS;
 }
 
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options) {
   ProgramBuilder builder = new_builder(arena, model, options);
   MlaProgram *program = builder.program;
   program->model = model->name;
+  program->target = options->target == EMIT_CUDA ? MLA_TARGET_CUDA : MLA_TARGET_CPU;
   program->elem = builder.elem;
   program->prelude = options->target == EMIT_REFERENCE ? "" : prelude_text(&builder);
-  program->compile_flags = options->target == EMIT_REFERENCE ? "" : COMPILE_FLAGS;
+  program->compile_flags = options->target == EMIT_C ? COMPILE_FLAGS : "";
   size_regions(&builder);
   program_states(&builder);
 

@@ -1,4 +1,4 @@
-// SINGLE: one node with a kernel of its own. The operator picks the skeleton: gather, serial, rows, pairs, update or
+// SINGLE: one node with a kernel of its own. The operator picks the skeleton: gather, mean, rows, pairs, update or
 // convolution. Here is what they share whatever the target, and what operators write their lines with.
 #include "compiler/emit/writer.h"
 #include <ctype.h>
@@ -34,18 +34,13 @@ void single_draft(Emit *emit, const char *text, int parts) {
 
 // ---- lines of the body ----
 
-void emit_serial(Emit *emit, const Node *node) {
-  (void)node;
-  emit->is_serial = true;
-}
-
 SingleImage single_image(Shape shape) {
   if (shape.rank == 4) return (SingleImage){shape.dim[1], shape.dim[2], shape.dim[3]};
   return (SingleImage){1, 1, shape.rank == 2 ? shape.dim[1] : 1};
 }
 
 void emit_gather(Emit *emit, const Node *node, int lanes_divide) {
-  int lanes = writer_lanes(shape_channels(node->shape), emit->max_lanes);
+  int lanes = writer_lanes(shape_channels(node->shape), writer_max_lanes(emit));
   for (int i = 0; i < node->n_in; i++) {
     lanes = writer_lanes(shape_channels(graph_node(emit->graph, node->in[i])->shape), lanes);
   }
@@ -86,5 +81,5 @@ const char *emit_load(Emit *emit, int i, const char *n, const char *y, const cha
 }
 
 int emit_row_lanes(Emit *emit, const Node *node) {
-  return writer_lanes(shape_channels(graph_node(emit->graph, node->in[0])->shape), emit->max_lanes);
+  return writer_lanes(shape_channels(graph_node(emit->graph, node->in[0])->shape), writer_max_lanes(emit));
 }

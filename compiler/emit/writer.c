@@ -88,6 +88,20 @@ int writer_lanes(int64_t n, int limit) {
   return lanes;
 }
 
+int writer_max_lanes(const Emit *emit) {
+  int lanes = emit->max_lanes;
+  if (!emit->skeletons->is_aligned) return lanes;
+  for (int i = 0; i < emit->group->n_nodes; i++) {
+    const Node *node = graph_node(emit->graph, emit->group->nodes[i]);
+    for (int k = 0; k < node->n_in; k++) {
+      int64_t offset = 0;
+      node_storage(emit->graph, node->in[k], &offset);
+      while (offset % (lanes * emit->elem_bytes) != 0) lanes /= 2;
+    }
+  }
+  return lanes;
+}
+
 // ---- the iteration space ----
 
 // With a batch of 2, so that [channels] and [batch, channels] differ.
@@ -139,13 +153,22 @@ static void choose_channel_lanes(Space *space, int max_lanes) {
   space->width = space->channels * space->fold;
 }
 
+static void choose_whole_lanes(Space *space, int max_lanes) {
+  space->lanes = writer_lanes(space->is_flat ? space->unit : space->channels, max_lanes);
+  space->fold = 1;
+  space->channel_lanes = space->lanes;
+  space->width = space->is_flat ? space->lanes : space->channels;
+}
+
 static Space find_space(const Emit *emit) {
   Space space = {.shape = group_space(emit->graph, emit->group)};
   space.has_batch = space.shape.rank > 0 && space.shape.dim[0] == DIM_BATCH;
   space.unit = shape_elems(space.shape, 1);
   space.channels = shape_channels(space.shape);
   space.is_flat = !varies_by_channel(emit, &space);
-  if (space.is_flat) {
+  if (emit->skeletons->is_aligned) {
+    choose_whole_lanes(&space, writer_max_lanes(emit));
+  } else if (space.is_flat) {
     choose_flat_lanes(&space, emit->max_lanes);
   } else {
     choose_channel_lanes(&space, emit->max_lanes);
@@ -274,7 +297,7 @@ Shape emit_input_shape(Emit *emit, int i) {
 const char *emit_in(Emit *emit, int i) {
   int64_t offset = 0;
   NodeId storage = node_storage(emit->graph, emit->node->in[i], &offset);
-  if (emit->is_gather || emit->is_serial) return writer_format(emit, "mla_vec(*in%d)", i);
+  if (emit->is_gather) return writer_format(emit, "mla_vec(*in%d)", i);
   if (writer_is_computed(emit, storage)) return writer_name(emit, storage);
   Operand *operand = find_operand(emit, storage, offset);
   if (!operand->is_loaded) load_operand(emit, operand);

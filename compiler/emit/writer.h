@@ -87,11 +87,13 @@ typedef struct UpdateRun {
 
 // How a target visits elements: one table for each target (c/skeletons.c, cuda/skeletons.c).
 typedef struct Skeletons {
+  bool
+      is_aligned; // vectors begin at multiples of their size; lanes divide what is visited, so there is no rest
   void (*point)(Emit *emit);
   void (*reduce)(Emit *emit);
   // SINGLE, once the operator has written its lines:
   void (*gather)(Emit *emit);
-  void (*serial)(Emit *emit);
+  void (*mean)(Emit *emit, const Node *node, const char *term);
   void (*rows)(Emit *emit, const Node *node);
   void (*images)(Emit *emit, const Node *node);
   void (*pairs)(Emit *emit, const Node *node, int rows, bool is_combined);
@@ -129,7 +131,7 @@ struct Emit {
   StrBuf sums; // REDUCE: lines behind the body, "s0 += ...;"
   Root *roots;
   int n_roots, n_sums;
-  bool is_gather, is_serial;
+  bool is_gather;
   int gather_lanes;
   const char *result; // gather: the value stored
 
@@ -153,6 +155,8 @@ void writer_line(StrBuf *out, int depth, const char *format, ...) __attribute__(
 const char *writer_at(Emit *emit, const char *base, int64_t offset, const char *index);
 // The largest power of two that divides `n`, at most `limit`.
 int writer_lanes(int64_t n, int limit);
+// The widest vectors that the group's operands allow.
+int writer_max_lanes(const Emit *emit);
 Level writer_level(const Space *space, Shape shape);
 bool writer_is_computed(const Emit *emit, NodeId id);
 // Adds a line to the block of values per channel.
@@ -183,10 +187,24 @@ void frame_channel_lines(Emit *emit, StrBuf *out, int depth);
 // `mla_store(out0 + e, t3);` for each output that varies by element; the others are stored in the channel
 // block.
 void frame_stores(Emit *emit, StrBuf *out, int depth);
-void frame_narrow_stores(Emit *emit);
+// `when`: the condition under which a part or thread stores the narrow outputs.
+void frame_narrow_stores(Emit *emit, const char *when);
 // Room for the buffers of a launch, the operands (if wanted) filled in; then its element-wise outputs.
 BufferRef *frame_buffers(Emit *emit, bool with_operands, int n_more, int *n);
 void frame_add_outputs(Emit *emit, BufferRef *refs, int *n);
+
+// ---- roots.c: sums of REDUCE ----
+int64_t root_elems(const Root *root);    // of the result
+int64_t root_channels(const Root *root); // of each of its sums
+int64_t roots_elems(const Emit *emit);   // of all results: a row of the partial buffer
+// True if a result needs more than the sums: a pivot or another value per channel.
+bool root_uses_channels(const Emit *emit, const Root *root);
+bool roots_use_channels(const Emit *emit);
+// Row k of the result, from sum0, sum1, ...
+const char *root_value(Emit *emit, const Root *root, int k);
+// `real *result0 = buf[3];` and so on.
+void roots_results(Emit *emit, StrBuf *out, int first_buffer);
+void roots_add_results(Emit *emit, KernelDraft *draft);
 
 // ---- single.c ----
 // A tensor as images: [batch, features] is one pixel an image.

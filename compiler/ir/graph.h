@@ -155,6 +155,7 @@ typedef struct Graph {
   // Planning:
   int64_t batch;  // extent put in for DIM_BATCH
   int elem_bytes; // of DT_REAL: 4 or 8
+  int max_parts;  // of one sum; 0: MAX_PARTS
   Group *groups;  // in launch order after pass_schedule
   int n_groups;
   bool is_scheduled;  // the order of the groups is the order of the launches

@@ -27,15 +27,16 @@ int grad_weight_parts(int64_t batch, int64_t weight_bytes) {
   return parts < 1 ? 1 : (int)parts;
 }
 
-static int row_parts(Shape space, int64_t batch) {
+static int row_parts(const Graph *graph, Shape space) {
+  int64_t batch = graph->batch, most = graph->max_parts ? graph->max_parts : MAX_PARTS;
   int64_t rows = shape_rows(space, batch), parts = shape_elems(space, batch) / PART_ELEMS;
-  if (parts > MAX_PARTS) parts = MAX_PARTS;
+  if (parts > most) parts = most;
   if (parts > rows) parts = rows;
   return parts < 1 ? 1 : (int)parts;
 }
 
 int group_parts(const Graph *graph, const Group *group) {
-  if (group->kind != GROUP_SINGLE) return row_parts(group_space(graph, group), graph->batch);
+  if (group->kind != GROUP_SINGLE) return row_parts(graph, group_space(graph, group));
   const Node *node = graph_node(graph, group->nodes[0]);
   return is_grad_weight(node->op) ? grad_weight_parts(graph->batch, node_bytes(graph, node)) : 1;
 }

@@ -23,9 +23,6 @@ void contrast_host(const HostCall *call) {
 }
 
 void contrast_emit(Emit *emit, const Node *node) {
-  emit_serial(emit, node);
-  emit_line(emit, "real sum = 0;");
-  emit_line(emit, "for (long a = 0; a < batch; a++) sum += in%d[a * %d + %d];", ROWS, CONTRAST_COLUMNS,
-            CONTRAST_COST);
-  emit_line(emit, "out[0] = sum / (real)batch;");
+  emit_mean(emit, node,
+            arena_printf(emit_arena(emit), "in%d[n * %d + %d]", ROWS, CONTRAST_COLUMNS, CONTRAST_COST));
 }

@@ -29,19 +29,14 @@ void cross_entropy_host(const HostCall *call) {
 
 void cross_entropy_emit(Emit *emit, const Node *node) {
   long classes = (long)shape_channels(emit_input_shape(emit, X));
-  emit_serial(emit, node);
-  emit_line(emit, "real loss = 0;");
-  emit_line(emit, "for (long n = 0; n < batch; n++) {");
   emit_log_sum(emit, X, classes);
-  if (node->attr[SMOOTHING].r == 0) {
-    emit_line(emit, "loss += log_sum - row[in%d[n]];", LABEL);
-  } else {
+  const char *term = arena_printf(emit_arena(emit), "log_sum - row[in%d[n]]", LABEL);
+  if (node->attr[SMOOTHING].r != 0) {
     const char *smoothing = emit_number(emit, node->attr[SMOOTHING].r);
     emit_line(emit, "real all = 0;");
     emit_line(emit, "for (long k = 0; k < %ld; k++) all += log_sum - row[k];", classes);
-    emit_line(emit, "loss += (1 - %s) * (log_sum - row[in%d[n]]) + %s * (all / %ld);", smoothing, LABEL,
-              smoothing, classes);
+    term = arena_printf(emit_arena(emit), "(1 - %s) * (%s) + %s * (all / %ld)", smoothing, term, smoothing,
+                        classes);
   }
-  emit_line(emit, "}");
-  emit_line(emit, "out[0] = loss / (real)batch;");
+  emit_mean(emit, node, term);
 }

@@ -27,9 +27,7 @@ void cross_entropy_grad_host(const HostCall *call) {
 
 void cross_entropy_grad_emit(Emit *emit, const Node *node) {
   long classes = (long)shape_channels(node->shape);
-  emit_serial(emit, node);
-  emit_line(emit, "real scale = in%d[0] / (real)batch;", G);
-  emit_line(emit, "for (long n = 0; n < batch; n++) {");
+  emit_line(emit, "const real scale = in%d[0] / (real)batch;", G);
   emit_log_sum(emit, X, classes);
   emit_line(emit, "for (long k = 0; k < %ld; k++) {", classes);
   double smoothing = node->attr[SMOOTHING].r, spread = smoothing / (double)classes;
@@ -38,5 +36,5 @@ void cross_entropy_grad_emit(Emit *emit, const Node *node) {
   emit_line(emit, "real target = k == in%d[n] ? %s : %s;", LABEL, hot, cold);
   emit_line(emit, "out[n * %ld + k] = scale * (mla_exp(row[k] - log_sum) - target);", classes);
   emit_line(emit, "}");
-  emit_line(emit, "}");
+  emit_by_images(emit, node);
 }

@@ -33,10 +33,7 @@ void log_softmax_emit(Emit *emit, const Node *node) {
   emit_line(emit, "vec most = mla_load(x), sum = {0};");
   emit_line(emit, "for (long c = %d; c < %ld; c += %d) most = mla_max(most, mla_load(x + c));", lanes,
             channels, lanes);
-  emit_line(emit, "real lane[%d], top;", lanes);
-  emit_line(emit, "mla_store(lane, most);");
-  emit_line(emit, "top = lane[0];");
-  emit_line(emit, "for (int i = 1; i < %d; i++) top = mla_max(top, lane[i]);", lanes);
+  emit_line(emit, "const real top = mla_largest(most);");
   emit_line(emit, "for (long c = 0; c < %ld; c += %d) sum += mla_exp(mla_load(x + c) - top);", channels,
             lanes);
   emit_line(emit, "const real log_sum = mla_log(mla_total(sum));");

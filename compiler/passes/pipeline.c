@@ -116,6 +116,7 @@ static void run_pass(Pipeline *pipeline, const PassRow *pass) {
 static void run_graph(Pipeline *pipeline) {
   pipeline->graph->batch = pipeline->options->batch;
   pipeline->graph->elem_bytes = pipeline->options->elem_bytes;
+  pipeline->graph->max_parts = pipeline->options->max_parts;
   verify(pipeline, "elaboration");
   arena_reset(pipeline->ctx.scratch);
   for (int i = 0; i < N_PASSES; i++) {

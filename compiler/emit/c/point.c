@@ -47,7 +47,7 @@ static void put_tail(Emit *emit, StrBuf *out) {
 
 void c_point(Emit *emit) {
   writer_visit(emit);
-  frame_narrow_stores(emit);
+  frame_narrow_stores(emit, "part == 0");
   StrBuf rest = strbuf_new(emit->arena), text = strbuf_new(emit->arena);
   frame_range(emit, &rest);
   int64_t kept = frame_channel_values(emit, &rest, emit->body.text);

@@ -14,19 +14,6 @@
 
 enum { BLOCK_ELEMS = 4096, MIN_BLOCK_ROWS = 16, MAX_BLOCK_ROWS = 256 };
 
-static int64_t root_elems(const Root *root) {
-  return shape_elems(root->node->shape, 1);
-}
-static int64_t sum_channels(const Root *root) {
-  return root_elems(root) / root->n_sums;
-}
-
-static int64_t partial_elems(const Emit *emit) {
-  int64_t n = 0;
-  for (int i = 0; i < emit->n_roots; i++) n += root_elems(&emit->roots[i]);
-  return n;
-}
-
 static int block_rows(const Space *space) {
   int64_t rows = BLOCK_ELEMS / space->width;
   if (rows < MIN_BLOCK_ROWS) rows = MIN_BLOCK_ROWS;
@@ -95,7 +82,7 @@ static void put_totals(Emit *emit, StrBuf *out) {
   int64_t at = 0;
   for (int i = 0; i < emit->n_roots; i++) {
     const Root *root = &emit->roots[i];
-    int64_t n = sum_channels(root);
+    int64_t n = root_channels(root);
     for (int k = 0; k < root->n_sums; k++, at += n) {
       writer_line(out, 1, "for (long c = 0; c < %lld; c++) {", (long long)n);
       writer_line(out, 2, "real total = 0;");
@@ -110,26 +97,8 @@ static void put_totals(Emit *emit, StrBuf *out) {
 
 // ---- the finish ----
 
-// True if a result needs more than the sums: a pivot or another value per channel.
-static bool root_uses_channels(const Emit *emit, const Root *root) {
-  for (int k = 0; k < root->n_sums; k++) {
-    for (int line = 0; root->reduced[k] && line < emit->n_channel; line++) {
-      const char *name = emit->channel[line].name;
-      if (name && writer_uses(root->reduced[k], name)) return true;
-    }
-  }
-  return false;
-}
-
-static bool finish_uses_channels(const Emit *emit) {
-  for (int i = 0; i < emit->n_roots; i++) {
-    if (root_uses_channels(emit, &emit->roots[i])) return true;
-  }
-  return false;
-}
-
 static void put_root(Emit *emit, StrBuf *out, const Root *root, int result, int64_t at) {
-  int64_t n = sum_channels(root), stride = partial_elems(emit);
+  int64_t n = root_channels(root), stride = roots_elems(emit);
   int lanes = n == 1 ? 1 : emit->space.channel_lanes;
   const char *to = writer_format(emit, "result%d", result);
   const char *from =
@@ -145,8 +114,8 @@ static void put_root(Emit *emit, StrBuf *out, const Root *root, int result, int6
   }
   writer_line(out, 3, "}");
   for (int k = 0; k < root->n_sums; k++) {
-    const char *value = root->reduced[k] ? root->reduced[k] : writer_format(emit, "sum%d", k);
-    writer_line(out, 3, "mla_store(%s, mla_vec(%s));", writer_at(emit, to, k * n, "c"), value);
+    writer_line(out, 3, "mla_store(%s, mla_vec(%s));", writer_at(emit, to, k * n, "c"),
+                root_value(emit, root, k));
   }
   writer_line(out, 2, "}");
   writer_line(out, 1, "}");
@@ -160,29 +129,15 @@ static void put_finish(Emit *emit, StrBuf *out) {
   }
 }
 
-static void put_results(Emit *emit, StrBuf *out, int first_buffer) {
-  for (int i = 0; i < emit->n_roots; i++) {
-    writer_line(out, 1, "real *result%d = buf[%d]; // %s", i, first_buffer + i,
-                shape_text(emit->arena, emit->roots[i].node->shape));
-  }
-}
-
-static void add_results(Emit *emit, KernelDraft *draft) {
-  for (int i = 0; i < emit->n_roots; i++) {
-    NodeId id = (NodeId)(emit->roots[i].node - emit->graph->nodes);
-    draft->buffers[draft->n_buffers++] = (BufferRef){.kind = REF_NODE, .node = id};
-  }
-}
-
 static void draft_finish(Emit *emit, const char *stem) {
-  bool with_operands = finish_uses_channels(emit);
+  bool with_operands = roots_use_channels(emit);
   StrBuf rest = strbuf_new(emit->arena), text = strbuf_new(emit->arena);
   put_finish(emit, &rest);
   frame_open(&text);
   int n = with_operands ? frame_operands(emit, &text) : 0;
   writer_line(&text, 1, "const real *partial = buf[%d]; // [%d][%lld]", n, emit->group->parts,
-              (long long)partial_elems(emit));
-  put_results(emit, &text, n + 1);
+              (long long)roots_elems(emit));
+  roots_results(emit, &text, n + 1);
   frame_counts(emit, &text, rest.text);
   strbuf_put(&text, rest.text);
   strbuf_put(&text, "}\n");
@@ -191,7 +146,7 @@ static void draft_finish(Emit *emit, const char *stem) {
       .text = text.text, .stem = writer_format(emit, "%s_finish", stem), .role = "finish", .parts = 1};
   draft.buffers = frame_buffers(emit, with_operands, 1 + emit->n_roots, &draft.n_buffers);
   draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};
-  add_results(emit, &draft);
+  roots_add_results(emit, &draft);
   emit_draft(emit, draft);
 }
 
@@ -199,9 +154,9 @@ static void draft_finish(Emit *emit, const char *stem) {
 
 void c_reduce(Emit *emit) {
   writer_visit(emit);
-  frame_narrow_stores(emit);
+  frame_narrow_stores(emit, "part == 0");
   bool is_whole = emit->group->parts == 1;
-  long long n_partial = partial_elems(emit), n_sums = emit->n_sums * emit->space.width;
+  long long n_partial = roots_elems(emit), n_sums = emit->n_sums * emit->space.width;
   StrBuf rest = strbuf_new(emit->arena), text = strbuf_new(emit->arena);
   frame_range(emit, &rest);
   const char *used = writer_format(emit, "%s%s", emit->body.text, emit->sums.text);
@@ -217,7 +172,7 @@ void c_reduce(Emit *emit) {
   int n = frame_operands(emit, &text);
   n += frame_outputs(emit, &text, n);
   if (is_whole) {
-    put_results(emit, &text, n);
+    roots_results(emit, &text, n);
     writer_line(&text, 1, "real *partial = (real *)scratch + %lld;", (long long)(kept + n_sums));
   } else {
     writer_line(&text, 1, "real *partial = (real *)buf[%d] + part * %lld;", n, n_partial);
@@ -231,7 +186,7 @@ void c_reduce(Emit *emit) {
   draft.buffers = frame_buffers(emit, true, 1 + emit->n_roots, &draft.n_buffers);
   frame_add_outputs(emit, draft.buffers, &draft.n_buffers);
   if (is_whole) {
-    add_results(emit, &draft);
+    roots_add_results(emit, &draft);
   } else {
     draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};
   }

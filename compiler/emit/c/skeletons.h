@@ -5,7 +5,7 @@
 void c_point(Emit *emit);
 void c_reduce(Emit *emit);
 void c_gather(Emit *emit);
-void c_serial(Emit *emit);
+void c_mean(Emit *emit, const Node *node, const char *term);
 void c_rows(Emit *emit, const Node *node);
 void c_images(Emit *emit, const Node *node);
 void c_pairs(Emit *emit, const Node *node, int rows, bool is_combined);

@@ -1,0 +1,19 @@
+// The mean over the batch of what the operator's lines compute of image `n`: one block, its threads share the images.
+#include "compiler/emit/cuda/skeletons.h"
+
+void cuda_mean(Emit *emit, const Node *node, const char *term) {
+  StrBuf text = strbuf_new(emit->arena);
+  cuda_open(&text, node->n_in + 1, CUDA_THREADS);
+  writer_line(&text, 1, "MLA_USE(1)");
+  writer_line(&text, 1, "__shared__ real shared[%d];", CUDA_THREADS);
+  single_operands(emit, &text);
+  writer_line(&text, 1, "real total = 0;");
+  writer_line(&text, 1, "for (long n = threadIdx.x; n < batch; n += %d) {", CUDA_THREADS);
+  writer_indent(&text, 2, emit->body.text);
+  writer_line(&text, 2, "total += %s;", term);
+  writer_line(&text, 1, "}");
+  writer_line(&text, 1, "total = mla_block_sum(total, shared);");
+  writer_line(&text, 1, "if (threadIdx.x == 0) out[0] = total / (real)batch;");
+  strbuf_put(&text, "}\n");
+  cuda_single_draft(emit, text.text, CUDA_THREADS, cuda_blocks(1));
+}
