@@ -7,8 +7,7 @@
 //     them, against the host references, for several element types, vector widths and batches.
 // A row of ops.def that no case runs is a failure.
 // timeout: 900
-#include "compiler/passes/pass.h"
-#include "tests/ops/host_run.h"
+#include "tests/ops/case_graph.h"
 #include "tests/ops/kernel_run.h"
 #include <glob.h>
 #include <math.h>
@@ -22,8 +21,9 @@ typedef struct Tally {
 } Tally;
 
 // Element bytes, vector bytes, and images that the plan has more than the run.
-static const KernelConfig configs[6] = {{4, 64, 0}, {4, 32, 2}, {4, 16, 9},
-                                        {8, 64, 2}, {8, 32, 9}, {8, 16, 0}};
+static const KernelConfig configs[6] = {{4, 64, 0, &c_skeletons, NULL}, {4, 32, 2, &c_skeletons, NULL},
+                                        {4, 16, 9, &c_skeletons, NULL}, {8, 64, 2, &c_skeletons, NULL},
+                                        {8, 32, 9, &c_skeletons, NULL}, {8, 16, 0, &c_skeletons, NULL}};
 
 static void fail(Tally *tally, const Case *c, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void fail(Tally *tally, const Case *c, const char *format, ...) {
@@ -34,52 +34,6 @@ static void fail(Tally *tally, const Case *c, const char *format, ...) {
   va_end(args);
   fputc('\n', stderr);
   tally->n_failures++;
-}
-
-// ---- the graph of a case: result, loss, backward pass ----
-
-static bool is_param(const Case *c, const Named *named) {
-  const Node *node = graph_node(c->graph, named->node);
-  return node->op == OP_state && state_get(c->graph->states, node->state)->kind == STATE_PARAM;
-}
-
-static bool is_differentiable(const Case *c) {
-  for (int i = 0; i < c->n_names; i++)
-    if (is_param(c, &c->names[i])) return true;
-  return false;
-}
-
-// True if the case gives the gradient of `name` (NULL: of anything) by hand.
-static bool expects_gradient(const Case *c, const char *name) {
-  for (int i = 0; i < c->n_expected; i++)
-    if (c->expected[i].is_gradient && (!name || !strcmp(c->expected[i].name, name))) return true;
-  return false;
-}
-
-// sum(result * weights); the weights are ones where a case gives a gradient by hand.
-static NodeId add_loss(Case *c, NodeId result) {
-  Node node = {.op = OP_state, .shape = graph_node(c->graph, result)->shape, .name = "weights"};
-  State state = {.name = "weights", .kind = STATE_CONST, .shape = node.shape, .source = NO_STATE};
-  node.state = state_add(c->graph->states, state);
-  int64_t n = shape_elems(node.shape, c->batch);
-  double *weights = ARENA_ARRAY(c->arena, double, n);
-  bool is_plain = expects_gradient(c, NULL);
-  for (int64_t i = 0; i < n; i++) weights[i] = is_plain ? 1 : case_datum(i, 5, -1, 1);
-  NodeId read = graph_add(c->graph, node, NULL, 0, NULL, 0);
-  case_add(c, "weights", read)->data = weights;
-  Node like = {.name = "loss", .state = NO_STATE};
-  NodeId product = op_build(c->graph, &like, OP_mul, (NodeId[]){result, read}, 2, NULL);
-  return op_build(c->graph, &like, OP_sum, &product, 1, NULL);
-}
-
-static void differentiate(Case *c, NodeId loss) {
-  c->graph->modules = ARENA_NEW(c->arena, Module);
-  c->graph->n_modules = 1;
-  c->graph->losses = ARENA_NEW(c->arena, Loss);
-  c->graph->losses[0] = (Loss){.value = loss, .term = loss, .name = "loss"};
-  c->graph->n_losses = 1;
-  PassCtx ctx = {.scratch = c->arena, .is_training = true};
-  pass_differentiate(c->graph, &ctx);
 }
 
 // ---- values and gradients ----
@@ -165,11 +119,7 @@ static void run_case(void *data, Case *c) {
     check_refusal(tally, c);
     return;
   }
-  NodeId loss = NO_NODE;
-  if (is_differentiable(c)) {
-    loss = add_loss(c, c->names[c->n_names - 1].node);
-    differentiate(c, loss);
-  }
+  NodeId loss = case_train(c);
   Values *values = ARENA_NEW(c->arena, Values);
   *values = host_values(c);
   host_run(c, values, c->graph->n_nodes);

@@ -14,10 +14,6 @@ typedef double real;
 typedef float real;
 #endif
 
-constexpr int mla_alignment(int lanes) {
-  return lanes * (int)sizeof(real) < 16 ? lanes * (int)sizeof(real) : 16;
-}
-
 // ---- one lane ----
 // max, min: a NaN in `a` stays.  gate: g where y > 0, else 0.
 MLA_FN real mla_max(real a, real b) {
@@ -87,7 +83,7 @@ MLA_FN real mla_drop(real x, unsigned key0, unsigned key1, long e, unsigned thre
   }
 
 // A real where a vec is expected stands for all lanes.
-template <int N> struct alignas(mla_alignment(N)) MlaVec {
+template <int N> struct alignas(N * sizeof(real) < 16 ? N * sizeof(real) : 16) MlaVec {
   real lane[N];
 
   MlaVec() = default;

@@ -19,13 +19,12 @@ static void put_position(Emit *emit, StrBuf *out) {
 void cuda_gather(Emit *emit) {
   SingleImage image = single_image(emit->node->shape);
   StrBuf text = strbuf_new(emit->arena);
-  cuda_open(&text, emit->node->n_in + 1, CUDA_THREADS);
   writer_line(&text, 1, "MLA_USE(%d)", emit->gather_lanes);
   single_operands(emit, &text);
   put_position(emit, &text);
   writer_indent(&text, 1, emit->body.text);
   writer_line(&text, 1, "mla_store(to, mla_vec(%s));", emit->result);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, emit->node->n_in + 1, CUDA_THREADS, text.text);
   int64_t vectors = image.height * image.width * image.channels / emit->gather_lanes;
   cuda_single_draft(emit, text.text, CUDA_THREADS, cuda_grid(vectors, CUDA_THREADS));
 }

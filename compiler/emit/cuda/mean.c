@@ -3,7 +3,6 @@
 
 void cuda_mean(Emit *emit, const Node *node, const char *term) {
   StrBuf text = strbuf_new(emit->arena);
-  cuda_open(&text, node->n_in + 1, CUDA_THREADS);
   writer_line(&text, 1, "MLA_USE(1)");
   writer_line(&text, 1, "__shared__ real shared[%d];", CUDA_THREADS);
   single_operands(emit, &text);
@@ -14,6 +13,6 @@ void cuda_mean(Emit *emit, const Node *node, const char *term) {
   writer_line(&text, 1, "}");
   writer_line(&text, 1, "total = mla_block_sum(total, shared);");
   writer_line(&text, 1, "if (threadIdx.x == 0) out[0] = total / (real)batch;");
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, node->n_in + 1, CUDA_THREADS, text.text);
   cuda_single_draft(emit, text.text, CUDA_THREADS, cuda_blocks(1));
 }

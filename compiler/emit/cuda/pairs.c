@@ -50,7 +50,6 @@ void cuda_pairs(Emit *emit, const Node *node, int rows, bool is_combined) {
   StrBuf text = strbuf_new(emit->arena);
   long features = (long)shape_channels(emit_input_shape(emit, rows));
   Pairs pairs = {emit, &text, rows, features, writer_lanes(features, writer_max_lanes(emit))};
-  cuda_open(&text, node->n_in + 1, CUDA_THREADS);
   writer_line(&text, 1, "MLA_USE(%d)", pairs.lanes);
   single_operands(emit, &text);
   writer_line(&text, 1, "__shared__ real dot[%lld]; // for batches of up to so many images",
@@ -59,6 +58,6 @@ void cuda_pairs(Emit *emit, const Node *node, int rows, bool is_combined) {
   put_dots(&pairs);
   put_body(&pairs);
   if (is_combined) put_sums(&pairs);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, node->n_in + 1, CUDA_THREADS, text.text);
   cuda_single_draft(emit, text.text, CUDA_THREADS, cuda_grid(1, 1));
 }

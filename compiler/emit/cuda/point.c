@@ -40,12 +40,11 @@ void cuda_point(Emit *emit) {
   KernelDraft draft = {.stem = emit_stem(emit), .role = "", .threads = columns.threads};
   draft.buffers = frame_buffers(emit, true, 0, &draft.n_buffers);
   frame_add_outputs(emit, draft.buffers, &draft.n_buffers);
-  cuda_open(&text, draft.n_buffers, columns.threads);
   writer_line(&text, 1, "MLA_USE(%d)", emit->space.lanes);
   frame_outputs(emit, &text, frame_operands(emit, &text));
   frame_counts(emit, &text, walk.text);
   strbuf_put(&text, walk.text);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, draft.n_buffers, columns.threads, text.text);
 
   int64_t vectors = emit->space.unit / emit->space.lanes;
   draft.grid = emit->space.has_batch ? cuda_grid(vectors, columns.threads)

@@ -170,7 +170,6 @@ static void draft_finish(const Sums *sums, const char *stem) {
   draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};
   roots_add_results(emit, &draft);
 
-  cuda_open(&text, draft.n_buffers, threads);
   writer_line(&text, 1, "MLA_USE(%d)", lanes);
   writer_line(&text, 1, "__shared__ vec shared[%d];", threads);
   int n = with_operands ? frame_operands(emit, &text) : 0;
@@ -179,7 +178,7 @@ static void draft_finish(const Sums *sums, const char *stem) {
   roots_results(emit, &text, n + 1);
   frame_counts(emit, &text, rest.text);
   strbuf_put(&text, rest.text);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, draft.n_buffers, threads, text.text);
   draft.text = text.text;
   emit_draft(emit, draft);
 }
@@ -225,11 +224,10 @@ void cuda_reduce(Emit *emit) {
   else
     draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};
 
-  cuda_open(&text, draft.n_buffers, draft.threads);
   put_buffers(&sums, &text);
   frame_counts(emit, &text, rest.text);
   strbuf_put(&text, rest.text);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, draft.n_buffers, draft.threads, text.text);
   draft.text = text.text;
   emit_draft(emit, draft);
   if (!sums.is_whole) draft_finish(&sums, draft.stem);

@@ -15,9 +15,9 @@ void cuda_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
 void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element);
 void cuda_running(Emit *emit, const Node *node);
 
-// ---- open.c: how kernels begin and how they are launched ----
-// The function's head, up to `batch` (long, as the operators' lines expect it).
-void cuda_open(StrBuf *out, int n_buffers, int threads);
+// ---- kernel.c: how kernels begin and how they are launched ----
+// The function around `body`; `batch` in there is a long, as the operators' lines expect it.
+StrBuf cuda_kernel(Emit *emit, int n_buffers, int threads, const char *body);
 // A grid of as many blocks as `per_image` things of every image need, `threads` in a block.
 MlaGrid cuda_grid(int64_t per_image, int threads);
 // Exactly `blocks`.

@@ -75,14 +75,13 @@ void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char
   const int lanes = writer_max_lanes(emit);
   const bool has_momentum = run->momentum != NO_STATE;
   StrBuf text = strbuf_new(emit->arena);
-  cuda_open(&text, node->n_in + 1 + has_momentum, CUDA_THREADS);
   writer_line(&text, 1, "MLA_USE(%d)", lanes);
   int64_t blocks = put_table(emit, &text, run, lanes);
   writer_indent(&text, 1, rates);
   put_search(&text, node->n_states);
   put_addresses(&text, run);
   put_element(&text, element, lanes);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, node->n_in + 1 + has_momentum, CUDA_THREADS, text.text);
 
   const char *stem = writer_format(emit, "%s_module%d", emit_stem(emit), node->module);
   KernelDraft draft = {.text = text.text, .stem = stem, .role = "", .threads = CUDA_THREADS};
@@ -103,7 +102,6 @@ void cuda_running(Emit *emit, const Node *node) {
   const double u = node->attr[op_attr_index(node->op, "momentum")].r;
   const char *keep = emit_number(emit, 1 - u), *take = emit_number(emit, u);
   StrBuf text = strbuf_new(emit->arena);
-  cuda_open(&text, 3, CUDA_THREADS);
   writer_line(&text, 1, "MLA_USE(%d)", lanes);
   writer_line(&text, 1, "const real *stats = buf[0]; // [2][%lld]", (long long)channels);
   writer_line(&text, 1, "real *mean = buf[1], *var = buf[2];");
@@ -117,7 +115,7 @@ void cuda_running(Emit *emit, const Node *node) {
   writer_line(&text, 1,
               "mla_store(var + c, %s * mla_load(var + c) + %s * unbiased * mla_load(stats + %lld + c));",
               keep, take, (long long)channels);
-  strbuf_put(&text, "}\n");
+  text = cuda_kernel(emit, 3, CUDA_THREADS, text.text);
 
   const char *stem = writer_format(emit, "%s_%lld", emit_stem(emit), (long long)channels);
   KernelDraft draft = {.text = text.text, .stem = stem, .role = "", .threads = CUDA_THREADS};

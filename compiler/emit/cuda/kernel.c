@@ -1,10 +1,16 @@
-// How CUDA kernels begin and how they are launched.
+// How CUDA kernels begin and end and how they are launched.
 #include "compiler/emit/cuda/skeletons.h"
 
-void cuda_open(StrBuf *out, int n_buffers, int threads) {
-  strbuf_printf(out, "extern \"C\" __global__ void __launch_bounds__(%d)\n", threads);
-  strbuf_printf(out, KERNEL_SYMBOL "(const MlaBuffers<%d> buf, const int images) {\n", n_buffers);
-  writer_line(out, 1, "const long batch = images;");
+StrBuf cuda_kernel(Emit *emit, int n_buffers, int threads, const char *body) {
+  StrBuf text = strbuf_new(emit->arena);
+  bool needs_batch = writer_uses(body, "batch");
+  strbuf_printf(&text, "extern \"C\" __global__ void __launch_bounds__(%d)\n", threads);
+  strbuf_printf(&text, KERNEL_SYMBOL "(const MlaBuffers<%d> buf, const int%s) {\n", n_buffers,
+                needs_batch ? " images" : "");
+  if (needs_batch) writer_line(&text, 1, "const long batch = images;");
+  strbuf_put(&text, body);
+  strbuf_put(&text, "}\n");
+  return text;
 }
 
 MlaGrid cuda_grid(int64_t per_image, int threads) {
