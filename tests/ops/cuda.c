@@ -31,44 +31,54 @@ static void add_case(void *data, Case *c) {
   for (int i = 0; i < 2; i++) kernel_add_case(&sets[i], c, values);
 }
 
-static int report(const KernelSet *set, const KernelRun *run, const char *what) {
-  fprintf(stderr, "%s: %s: kernel_%d (%s, %d bytes) %s\n", run->c->file, run->c->title, run->symbols[0],
-          run->drafts[0].stem, set->config.elem_bytes, what);
+static int check_run(const CudaProgram *program, MlaLoaded *loaded, CudaRun *run, double *worst) {
+  MlaError error = {0};
+  const KernelRun *from = run->run;
+  double off = cuda_results(program, loaded, run, &error);
+  *worst = fmax(*worst, off);
+  if (off <= (program->set->config.elem_bytes == 8 ? 1e-11 : from->c->rough)) return 0;
+  fprintf(stderr, "%s: %s: kernel_%d (%s, %d bytes) is off by %.2e\n", from->c->file, from->c->title,
+          from->symbols[0], from->drafts[0].stem, program->set->config.elem_bytes, off);
   return 1;
 }
 
-static int check_run(const CudaProgram *program, MlaLoaded *loaded, CudaRun *run, double *worst) {
-  MlaError error = {0};
-  bool is_double = program->set->config.elem_bytes == 8;
-  double off = cuda_run(program, loaded, run, &error);
-  if (error.text[0]) return report(program->set, run->run, error.text);
-  *worst = fmax(*worst, off);
-  if (off <= (is_double ? 1e-11 : run->run->c->rough)) return 0;
-  return report(program->set, run->run, arena_printf(program->set->arena, "is off by %.2e", off));
+static int fault(const MlaError *error) {
+  fprintf(stderr, "%s\n", error->text);
+  return 1;
 }
 
-// Returns the failures.
+// The cases of one batch. Returns the failures.
+static int check_batch(MlaDevice *device, const KernelSet *set, int64_t batch, double *worst) {
+  int n_failures = 0;
+  MlaError error = {0};
+  CudaProgram program;
+  cuda_program(&program, set, batch);
+  if (program.n_runs == 0) return 0;
+  MlaLoaded *loaded = device->ops->load(device, &program.program, &error);
+  if (!loaded) return fault(&error);
+  bool is_run = cuda_run(&program, loaded, &error);
+  if (!is_run) n_failures = fault(&error);
+  for (int i = 0; i < program.n_runs && is_run; i++)
+    n_failures += check_run(&program, loaded, &program.runs[i], worst);
+  device->ops->unload(loaded);
+  return n_failures;
+}
+
 static int check_results(const KernelSet *set) {
   int n_failures = 0;
+  int64_t most = 0;
   double worst = 0;
   MlaError error = {0};
   MlaDevice device;
   MlaDeviceOptions options = {0};
-  CudaProgram program;
-  cuda_program(&program, set, nvrtc_prelude(set));
-  if (!mla_device_open(&device, "emulated-cuda", &options, &error)) {
-    fprintf(stderr, "%s\n", error.text);
-    return 1;
-  }
-  MlaLoaded *loaded = device.ops->load(&device, &program.program, &error);
-  if (!loaded) fprintf(stderr, "%s\n", error.text);
-  for (int i = 0; i < set->n_runs && loaded; i++)
-    n_failures += check_run(&program, loaded, &program.runs[i], &worst);
+  if (!mla_device_open(&device, "emulated-cuda", &options, &error)) return fault(&error);
+  for (int i = 0; i < set->n_runs; i++)
+    if (set->runs[i].c->batch > most) most = set->runs[i].c->batch;
+  for (int64_t batch = 1; batch <= most; batch++) n_failures += check_batch(&device, set, batch, &worst);
   printf("%d bytes: %d runs of %d kernels under the emulation, worst %.1e\n", set->config.elem_bytes,
          set->n_runs, set->n_texts, worst);
-  if (loaded) device.ops->unload(loaded);
   mla_device_close(&device);
-  return n_failures + !loaded;
+  return n_failures;
 }
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-// The kernels of a set as one program: every run has buffers of its own, and its launches are a step of their own.
+// The kernels of a set as a program whose step is all runs of the cases of one batch; every run has buffers of its own.
 #pragma once
 #include "runtime/device/device.h"
 #include "tests/ops/kernel_set.h"
@@ -12,7 +12,6 @@ typedef struct CudaRun {
   int of_node[MAX_RUN_BUFFERS]; // buffers of the program
   int n_nodes, partial, states;
   int state_of[MAX_RUN_BUFFERS]; // by state, -1: none
-  MlaLaunch launches[4];
 } CudaRun;
 
 typedef struct CudaProgram {
@@ -22,6 +21,9 @@ typedef struct CudaProgram {
   int n_buffers, buffer_capacity;
   int64_t n_bytes;
   CudaRun *runs;
+  int n_runs;
+  MlaLaunch *launches;
+  int n_launches;
   MlaModule module;
 } CudaProgram;
 
@@ -87,18 +89,21 @@ static int cuda_ref(CudaProgram *p, CudaRun *run, BufferRef ref) {
   return run->partial;
 }
 
-static void cuda_add_run(CudaProgram *p, const KernelRun *from, CudaRun *run) {
+static void cuda_add_run(CudaProgram *p, const KernelRun *from) {
+  CudaRun *run = &p->runs[p->n_runs++];
   *run = (CudaRun){.run = from, .partial = -1, .states = -1};
   for (int d = 0; d < from->n_drafts; d++) {
     const KernelDraft *draft = &from->drafts[d];
-    int32_t *buffers = ARENA_ARRAY(p->set->arena, int32_t, draft->n_buffers);
+    Arena *arena = p->set->arena;
+    int32_t *buffers = ARENA_ARRAY(arena, int32_t, draft->n_buffers);
     for (int i = 0; i < draft->n_buffers; i++) buffers[i] = cuda_ref(p, run, draft->buffers[i]);
-    run->launches[d] = (MlaLaunch){.name = draft->stem,
-                                   .kernel = from->symbols[d],
-                                   .buffers = buffers,
-                                   .n_buffers = draft->n_buffers,
-                                   .parts = 1,
-                                   .grid = draft->grid};
+    p->launches[p->n_launches++] =
+        (MlaLaunch){.name = arena_printf(arena, "%s: %s: %s", from->c->file, from->c->title, draft->stem),
+                    .kernel = from->symbols[d],
+                    .buffers = buffers,
+                    .n_buffers = draft->n_buffers,
+                    .parts = 1,
+                    .grid = draft->grid};
   }
 }
 
@@ -117,22 +122,16 @@ static const MlaKernel *cuda_kernels(const KernelSet *set) {
   return kernels;
 }
 
-static int64_t cuda_most_images(const KernelSet *set) {
-  int64_t most = 1;
-  for (int i = 0; i < set->n_runs; i++)
-    if (set->runs[i].c->batch > most) most = set->runs[i].c->batch;
-  return most;
-}
-
-// The program's own steps are empty: runs are steps that the test hands over.
-static void cuda_program(CudaProgram *p, const KernelSet *set, const char *prelude) {
+static void cuda_program(CudaProgram *p, const KernelSet *set, int64_t batch) {
   *p = (CudaProgram){.set = set, .module = {.name = "only"}};
   p->runs = ARENA_ARRAY(set->arena, CudaRun, set->n_runs);
-  for (int i = 0; i < set->n_runs; i++) cuda_add_run(p, &set->runs[i], &p->runs[i]);
+  p->launches = ARENA_ARRAY(set->arena, MlaLaunch, set->n_runs * MAX_GROUP_LAUNCHES);
+  for (int i = 0; i < set->n_runs; i++)
+    if (set->runs[i].c->batch == batch) cuda_add_run(p, &set->runs[i]);
   p->program = (MlaProgram){.model = "cases",
                             .target = MLA_TARGET_CUDA,
                             .elem = cuda_elem(p),
-                            .prelude = prelude,
+                            .prelude = "",
                             .compile_flags = "",
                             .buffers = p->buffers,
                             .n_buffers = p->n_buffers,
@@ -141,10 +140,11 @@ static void cuda_program(CudaProgram *p, const KernelSet *set, const char *prelu
                             .modules = &p->module,
                             .n_modules = 1,
                             .region_bytes = {p->n_bytes}};
-  p->program.train = p->program.eval = (MlaStep){NULL, 0, -1, -1, -1, -1, -1, p->n_bytes};
+  p->program.train = (MlaStep){p->launches, p->n_launches, -1, -1, -1, -1, -1, p->n_bytes};
+  p->program.eval = (MlaStep){NULL, 0, -1, -1, -1, -1, -1, p->n_bytes};
   p->program.data =
       (MlaData){.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1};
-  p->program.recipe = (MlaRecipe){.batch = cuda_most_images(set), .epochs = 1};
+  p->program.recipe = (MlaRecipe){.batch = batch, .epochs = 1};
 }
 
 // ---- running ----
@@ -215,11 +215,13 @@ static double cuda_results(const CudaProgram *p, MlaLoaded *loaded, CudaRun *run
   return off;
 }
 
-// Runs one group of kernels; returns how far its results are off, relative to the largest value.
-static double cuda_run(const CudaProgram *p, MlaLoaded *loaded, CudaRun *run, MlaError *error) {
-  MlaStep step = {run->launches, run->run->n_drafts, -1, -1, -1, -1, -1, p->n_bytes};
-  bool good = run->states < 0 || cuda_upload_states(p, loaded, run, error);
-  for (int i = 0; i < run->n_nodes && good; i++) good = cuda_upload(p, loaded, run, i, error);
-  good = good && loaded->device->ops->run(loaded, &step, run->run->c->batch, error);
-  return good ? cuda_results(p, loaded, run, error) : INFINITY;
+// Uploads what all runs read, and runs them.
+static bool cuda_run(const CudaProgram *p, MlaLoaded *loaded, MlaError *error) {
+  for (int r = 0; r < p->n_runs; r++) {
+    const CudaRun *run = &p->runs[r];
+    if (run->states >= 0 && !cuda_upload_states(p, loaded, run, error)) return false;
+    for (int i = 0; i < run->n_nodes; i++)
+      if (!cuda_upload(p, loaded, run, i, error)) return false;
+  }
+  return loaded->device->ops->run(loaded, &p->program.train, p->program.recipe.batch, error);
 }

@@ -173,25 +173,31 @@ template <int N> struct MlaBuffers {
 };
 
 // ---- a block's threads together ----
+// Room for a vec in shared memory, which nothing initialises.
+template <int N> struct alignas(N * sizeof(real) < 16 ? N * sizeof(real) : 16) MlaSlot {
+  real lane[N];
+};
+
 // The sum over the threads of equal threadIdx.x % columns, for the first `columns` threads; the others get a part of it.
-// `shared` has room for one value of each thread. Halves are added pairwise: the order depends on blockDim alone. All
+// `shared` has a slot for each thread. Halves are added pairwise: the order depends on blockDim alone. All
 // threads of the block call this.
-template <class V> MLA_FN V mla_column_sum(V value, V *shared, int columns) {
+template <class V, class Slot> MLA_FN V mla_column_sum(V value, Slot *shared, int columns) {
   const int thread = (int)threadIdx.x;
+  V *mine = (V *)(shared + thread);
   __syncthreads();
-  shared[thread] = value;
+  *mine = value;
   for (int n = (int)blockDim.x / columns; n > 1;) {
     const int kept = (n + 1) / 2;
     __syncthreads();
     if (thread < (n - kept) * columns) {
-      value += shared[thread + kept * columns];
-      shared[thread] = value;
+      value += mine[kept * columns];
+      *mine = value;
     }
     n = kept;
   }
   return value;
 }
 // The sum over all threads, for thread 0.
-template <class V> MLA_FN V mla_block_sum(V value, V *shared) {
+template <class V, class Slot> MLA_FN V mla_block_sum(V value, Slot *shared) {
   return mla_column_sum(value, shared, 1);
 }

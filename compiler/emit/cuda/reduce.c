@@ -171,7 +171,7 @@ static void draft_finish(const Sums *sums, const char *stem) {
   roots_add_results(emit, &draft);
 
   writer_line(&text, 1, "MLA_USE(%d)", lanes);
-  writer_line(&text, 1, "__shared__ vec shared[%d];", threads);
+  writer_line(&text, 1, "__shared__ MlaSlot<%d> shared[%d];", lanes, threads);
   int n = with_operands ? frame_operands(emit, &text) : 0;
   writer_line(&text, 1, "const real *partial = buf[%d]; // [%d][%lld]", n, emit->group->parts,
               (long long)roots_elems(emit));
@@ -197,7 +197,8 @@ static void put_buffers(const Sums *sums, StrBuf *out) {
   Emit *emit = sums->emit;
   writer_line(out, 1, "MLA_USE(%d)", emit->space.lanes);
   if (sums->is_scalar || sums->columns.is_kept)
-    writer_line(out, 1, "__shared__ %s shared[%d];", sums->is_scalar ? "real" : "vec", sums->columns.threads);
+    writer_line(out, 1, "__shared__ MlaSlot<%d> shared[%d];", sums->is_scalar ? 1 : emit->space.lanes,
+                sums->columns.threads);
   int n = frame_operands(emit, out);
   n += frame_outputs(emit, out, n);
   if (sums->is_whole)
