@@ -7,9 +7,10 @@
 // Embedded by the build from c/prelude.h and cuda/*.cuh.
 extern const char mla_c_prelude[], mla_cuda_prelude[], mla_cuda_arithmetic[];
 
-// Contraction to fused multiply-add; nothing that would let a compiler reorder sums.
+// Of CUDA: the widest access to memory; blocks that add up one sum.
 enum { CUDA_VECTOR_BYTES = 16, CUDA_MAX_PARTS = 512 };
 
+// Contraction to fused multiply-add; nothing that would let a compiler reorder sums.
 #define COMPILE_FLAGS                                                                                        \
   "-std=gnu11 -O2 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi"
 

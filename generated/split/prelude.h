@@ -343,8 +343,14 @@ MLA_INLINE v1 mla_real_1(w1 bits) {
   MLA_ERROR_FUNCTION(N, v##N)                                                                                \
   MLA_NOISE(N, v##N, w##N, u##N)
 
-// The sum of all lanes, halves added pairwise: the same order wherever the kernel runs.
+// The sum of all lanes, halves added pairwise: the same order wherever the kernel runs; the largest lane; the first.
 MLA_INLINE real mla_total_1(v1 x) {
+  return x;
+}
+MLA_INLINE real mla_largest_1(v1 x) {
+  return x;
+}
+MLA_INLINE real mla_first_1(v1 x) {
   return x;
 }
 #define MLA_TOTAL(lanes, half)                                                                               \
@@ -353,6 +359,15 @@ MLA_INLINE real mla_total_1(v1 x) {
     __builtin_memcpy(&low, &x, sizeof low);                                                                  \
     __builtin_memcpy(&high, (const char *)&x + sizeof low, sizeof high);                                     \
     return mla_total_##half(low + high);                                                                     \
+  }                                                                                                          \
+  MLA_INLINE real mla_largest_##lanes(v##lanes x) {                                                          \
+    v##half low, high;                                                                                       \
+    __builtin_memcpy(&low, &x, sizeof low);                                                                  \
+    __builtin_memcpy(&high, (const char *)&x + sizeof low, sizeof high);                                     \
+    return mla_largest_##half(mla_max_##half(low, high));                                                    \
+  }                                                                                                          \
+  MLA_INLINE real mla_first_##lanes(v##lanes x) {                                                            \
+    return x[0];                                                                                             \
   }
 
 MLA_FUNCTIONS(1)
@@ -410,3 +425,5 @@ MLA_TOTAL(16, 8)
 #define mla_erf(x)          MLA_BY_TYPE((x) + (x), erf)(x)
 #define mla_drop(x, ...)    MLA_BY_TYPE((x) + (x), drop)(x, __VA_ARGS__)
 #define mla_total(x)        MLA_BY_TYPE((x) + (x), total)(x)
+#define mla_first(x)        MLA_BY_TYPE((x) + (x), first)(x)
+#define mla_largest(x)      MLA_BY_TYPE((x) + (x), largest)(x)

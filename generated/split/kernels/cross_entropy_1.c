@@ -8,14 +8,14 @@ void cross_entropy_1(void *const *buf, long batch, void *scratch, int part, int 
   const real *in0 = buf[0]; // [batch, 10]
   const int *in1 = buf[1]; // [batch]
   real *out = buf[2]; // scalar
-  real loss = 0;
+  real total = 0;
   for (long n = 0; n < batch; n++) {
     const real *row = in0 + n * 10;
     real top = row[0], sum = 0;
     for (long k = 1; k < 10; k++) top = mla_max(top, row[k]);
     for (long k = 0; k < 10; k++) sum += mla_exp(row[k] - top);
     real log_sum = top + mla_log(sum);
-    loss += log_sum - row[in1[n]];
+    total += log_sum - row[in1[n]];
   }
-  out[0] = loss / (real)batch;
+  out[0] = total / (real)batch;
 }

@@ -9,8 +9,9 @@ void cross_entropy_grad_10(void *const *buf, long batch, void *scratch, int part
   const real *in1 = buf[1]; // [batch, 10]
   const int *in2 = buf[2]; // [batch]
   real *out = buf[3]; // [batch, 10]
-  real scale = in0[0] / (real)batch;
-  for (long n = 0; n < batch; n++) {
+  const long rows = batch * 1, begin = rows * part / parts, end = rows * (part + 1) / parts;
+  for (long n = begin; n < end; n++) {
+    const real scale = in0[0] / (real)batch;
     const real *row = in1 + n * 10;
     real top = row[0], sum = 0;
     for (long k = 1; k < 10; k++) top = mla_max(top, row[k]);
