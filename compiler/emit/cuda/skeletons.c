@@ -1,13 +1,6 @@
 // The table of the CUDA skeletons.
+#include "compiler/emit/cuda/matrix.h"
 #include "compiler/emit/cuda/skeletons.h"
-#include <stdio.h>
-#include <stdlib.h>
-
-_Noreturn static void missing(Emit *emit, const Node *node) {
-  (void)emit;
-  fprintf(stderr, "mlaanc: no CUDA kernel for %s yet\n", op_info(node->op)->name);
-  exit(1);
-}
 
 const Skeletons cuda_skeletons = {
     .is_aligned = true,
@@ -20,13 +13,13 @@ const Skeletons cuda_skeletons = {
     .pairs = cuda_pairs,
     .update = cuda_update,
     .running = cuda_running,
-    .conv_forward = missing,
-    .conv_grad_input = missing,
-    .conv_grad_weight = missing,
-    .conv_transpose_weight = missing,
-    .linear_forward = missing,
-    .linear_grad_input = missing,
-    .linear_grad_weight = missing,
-    .attention = missing,
-    .attention_grad = missing,
+    .conv_forward = cuda_conv_forward,
+    .conv_grad_input = cuda_conv_grad_input,
+    .conv_grad_weight = cuda_conv_grad_weight,
+    .conv_transpose_weight = cuda_conv_transpose_weight,
+    .linear_forward = cuda_linear_forward,
+    .linear_grad_input = cuda_linear_grad_input,
+    .linear_grad_weight = cuda_linear_grad_weight,
+    .attention = cuda_attention,
+    .attention_grad = cuda_attention_grad,
 };
