@@ -3,8 +3,8 @@
 set(emulation_parts
   ${CMAKE_SOURCE_DIR}/runtime/device/emulation/interface.h
   ${CMAKE_SOURCE_DIR}/runtime/device/emulation/prelude.h
-  ${CMAKE_SOURCE_DIR}/compiler/emit/cuda/arithmetic.cuh
   ${CMAKE_SOURCE_DIR}/runtime/device/emulation/mma.h
+  ${CMAKE_SOURCE_DIR}/compiler/emit/cuda/arithmetic.cuh
   ${CMAKE_SOURCE_DIR}/runtime/device/emulation/unit.h)
 string(REPLACE ";" "," emulation_list "${emulation_parts}")
 set(EMULATION_SOURCE ${CMAKE_BINARY_DIR}/generated/emulation_text.c)

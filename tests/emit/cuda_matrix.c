@@ -1,6 +1,7 @@
 // The matrix kernels of CUDA, run by the emulated-cuda device, against the operators' host references: convolutions
 // and linear layers over shapes that cut channels, pixels and strides in every way, and attention. Every shape runs
-// with tiles chosen for its own batch and with those of a large one.
+// with tiles chosen for its own batch and with those of a large one. Products by tensor cores are compared with those of
+// operands rounded in the same way; those too small for them must be exact.
 #include "compiler/emit/cuda/matrix.h"
 #include "runtime/device/device.h"
 
@@ -39,7 +40,8 @@ typedef struct Check {
 typedef struct Bench {
   Arena *arena;
   MlaElem elem;
-  int elem_bytes;
+  TileMath math;
+  int elem_bytes, n_rounded; // kernels whose operands are
   MlaBuffer buffers[MAX_BUFFERS];
   const double *start[MAX_BUFFERS]; // what is uploaded; NULL: a value that spoils every sum
   int n_buffers;
@@ -66,12 +68,12 @@ static int add_buffer(Bench *bench, int64_t n, const double *start) {
   return at;
 }
 
-// Numbers between -1 and 1 that are the same in both precisions.
+// Numbers between -1 and 1 that are the same in both precisions, and have more bits than operands of tensor cores.
 static HostTensor random_tensor(Bench *bench, Shape shape, unsigned seed) {
   HostTensor t = {.data = ARENA_ARRAY(bench->arena, double, elems_of(shape)), .shape = shape};
   for (int64_t i = 0; i < elems_of(shape); i++) {
     seed = seed * 1664525u + 1013904223u;
-    t.data[i] = ((int)(seed >> 16) % 2048 - 1024) / 1024.0;
+    t.data[i] = ((int)(seed >> 12) % 65536 - 32768) / 32768.0;
   }
   return t;
 }
@@ -99,23 +101,59 @@ static int add_result(Bench *bench, HostTensor truth, const char *what) {
   return at;
 }
 
+// To 11 bits with ties away from zero, or to 8 with ties to even.
+static HostTensor rounded(Bench *bench, HostTensor t) {
+  HostTensor result = {.data = ARENA_ARRAY(bench->arena, double, elems_of(t.shape)), .shape = t.shape};
+  for (int64_t i = 0; i < elems_of(t.shape); i++) {
+    int exponent;
+    double mantissa = frexp(t.data[i], &exponent);
+    result.data[i] = bench->math == TILE_TF32 ? ldexp(round(ldexp(mantissa, 11)), exponent - 11)
+                                              : ldexp(rint(ldexp(mantissa, 8)), exponent - 8);
+  }
+  return result;
+}
+
+// A product by the host: of operands as the kernel's text multiplies them.
+typedef struct Truth {
+  OpKind op;
+  HostTensor in[2];
+  Shape shape;
+  const Attr *attr;
+} Truth;
+
+static HostTensor truth_for(Bench *bench, const Truth *truth, const StrBuf *text) {
+  bool is_rounded = strstr(text->text, "mla_mma_") != NULL;
+  HostTensor in[2] = {truth->in[0], truth->in[1]};
+  bench->n_rounded += is_rounded;
+  for (int i = 0; i < 2 && is_rounded; i++) in[i] = rounded(bench, in[i]);
+  return host(bench, truth->op, in, 2, truth->shape, truth->attr);
+}
+
 typedef MatrixKernel Writer(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 
 static void run_layer(Bench *bench, const char *name, const char *what, Writer *write,
-                      const MatrixLayer *layer, int a, int b, int c) {
+                      const MatrixLayer *layer, int a, int b, const Truth *truth) {
   StrBuf text = strbuf_new(bench->arena);
   const char *symbol = arena_printf(bench->arena, "%s_%s", name, what);
   MatrixKernel kernel = write(&text, symbol, layer);
-  add_launch(bench, symbol, &text, kernel, a, b, c);
+  add_launch(bench, symbol, &text, kernel, a, b, add_result(bench, truth_for(bench, truth, &text), symbol));
+}
+
+static void run_transpose(Bench *bench, const char *name, const MatrixLayer *layer, int weight,
+                          int transposed) {
+  StrBuf text = strbuf_new(bench->arena);
+  const char *symbol = arena_printf(bench->arena, "%s_transpose", name);
+  MatrixKernel kernel = matrix_transpose_weight(&text, symbol, layer);
+  add_launch(bench, symbol, &text, kernel, weight, transposed, -1);
 }
 
 static void run_grad_weight(Bench *bench, const char *name, const MatrixLayer *layer, int parts, int x, int g,
-                            HostTensor truth) {
-  int dw = add_result(bench, truth, name),
-      sum = parts > 1 ? add_buffer(bench, parts * elems_of(truth.shape), NULL) : dw;
+                            const Truth *truth) {
   StrBuf text = strbuf_new(bench->arena), add = strbuf_new(bench->arena);
   const char *symbol = arena_printf(bench->arena, "%s_grad_weight", name);
   MatrixKernel kernel = matrix_grad_weight(&text, symbol, layer, parts);
+  int dw = add_result(bench, truth_for(bench, truth, &text), symbol),
+      sum = parts > 1 ? add_buffer(bench, parts * elems_of(truth->shape), NULL) : dw;
   add_launch(bench, symbol, &text, kernel, x, g, sum);
   if (parts == 1) return;
   symbol = arena_printf(bench->arena, "%s_finish", name);
@@ -138,29 +176,29 @@ static void add_case(Bench *bench, int index, int64_t batch) {
                        c->pad,
                        c->groups,
                        bench->elem_bytes,
-                       batch};
+                       batch,
+                       bench->math};
   Shape x_shape = {4, {BATCH, c->h, c->w, c->in_c}},
         y_shape = {4, {BATCH, layer.out_h, layer.out_w, c->out_c}},
         w_shape = {4, {c->kernel_h, c->kernel_w, c->in_c / c->groups, c->out_c}},
         t_shape = {4, {c->kernel_h, c->kernel_w, c->out_c / c->groups, c->in_c}};
   Attr attr[] = {{.i = c->stride}, {.i = c->pad}, {.i = c->groups}, {.i = c->h}, {.i = c->w}},
        groups = {.i = c->groups};
-  HostTensor xw[] = {random_tensor(bench, x_shape, 1), random_tensor(bench, w_shape, 2)},
-             gt[] = {random_tensor(bench, y_shape, 3),
-                     host(bench, OP_transpose_weight, &xw[1], 1, t_shape, &groups)},
-             xg[] = {xw[0], gt[0]};
-  int x = add_buffer(bench, elems_of(x_shape), xw[0].data),
-      w = add_buffer(bench, elems_of(w_shape), xw[1].data),
-      g = add_buffer(bench, elems_of(y_shape), gt[0].data), t = add_result(bench, gt[1], name);
-  HostTensor dx = host(bench, OP_conv2d_grad_input, gt, 2, x_shape, attr);
-  run_layer(bench, name, "forward", matrix_forward, &layer, x, w,
-            add_result(bench, host(bench, OP_conv2d, xw, 2, y_shape, attr), name));
-  run_layer(bench, name, "transpose", matrix_transpose_weight, &layer, w, t, -1);
-  run_layer(bench, name, "grad_input", matrix_grad_input, &layer, g, t, add_result(bench, dx, name));
+  HostTensor x = random_tensor(bench, x_shape, 1), w = random_tensor(bench, w_shape, 2),
+             g = random_tensor(bench, y_shape, 3),
+             t = host(bench, OP_transpose_weight, &w, 1, t_shape, &groups);
+  int at_x = add_buffer(bench, elems_of(x_shape), x.data),
+      at_w = add_buffer(bench, elems_of(w_shape), w.data),
+      at_g = add_buffer(bench, elems_of(y_shape), g.data), at_t = add_result(bench, t, name);
+  Truth forward = {OP_conv2d, {x, w}, y_shape, attr},
+        grad_input = {OP_conv2d_grad_input, {g, t}, x_shape, attr},
+        grad_weight = {OP_conv2d_grad_weight, {x, g}, w_shape, attr};
+  run_layer(bench, name, "forward", matrix_forward, &layer, at_x, at_w, &forward);
+  run_transpose(bench, name, &layer, at_w, at_t);
+  run_layer(bench, name, "grad_input", matrix_grad_input, &layer, at_g, at_t, &grad_input);
   if (c->h * c->w * c->kernel_h * c->kernel_w == 1)
-    run_layer(bench, name, "linear", matrix_linear_grad_input, &layer, g, w, add_result(bench, dx, name));
-  run_grad_weight(bench, name, &layer, c->parts, x, g,
-                  host(bench, OP_conv2d_grad_weight, xg, 2, w_shape, attr));
+    run_layer(bench, name, "linear", matrix_linear_grad_input, &layer, at_g, at_w, &grad_input);
+  run_grad_weight(bench, name, &layer, c->parts, at_x, at_g, &grad_weight);
 }
 
 static void add_attention(Bench *bench, int index) {
@@ -261,25 +299,30 @@ static int run_bench(Bench *bench) {
   return n_bad;
 }
 
-static int run_precision(MlaElem elem) {
+// `n_rounded`: products that are large enough for tensor cores.
+static int run_precision(const char *name, MlaElem elem, TileMath math, int n_rounded) {
   Bench *bench = calloc(1, sizeof *bench);
   if (!bench) abort();
   bench->arena = arena_new();
   bench->elem = elem;
+  bench->math = math;
   bench->elem_bytes = elem == MLA_F64 ? 8 : 4;
   for (int i = 0; i < COUNT(cases); i++) {
     add_case(bench, i, BATCH);
     add_case(bench, i, MANY_IMAGES);
   }
-  for (int i = 0; i < COUNT(attentions); i++) add_attention(bench, i);
+  for (int i = 0; i < COUNT(attentions) && math == TILE_EXACT; i++) add_attention(bench, i);
   int n_bad = run_bench(bench);
-  printf("float%d: %d kernels, %d results, %d wrong\n", 8 * bench->elem_bytes, bench->n_kernels,
-         bench->n_checks, n_bad);
+  printf("%s: %d kernels, %d by tensor cores, %d results, %d wrong\n", name, bench->n_kernels,
+         bench->n_rounded, bench->n_checks, n_bad);
+  n_bad += bench->n_rounded != n_rounded;
   arena_free(bench->arena);
   free(bench);
   return n_bad;
 }
 
 int main(void) {
-  return run_precision(MLA_F32) + run_precision(MLA_F64) != 0;
+  return run_precision("f32", MLA_F32, TILE_EXACT, 0) + run_precision("f64", MLA_F64, TILE_EXACT, 0) +
+             run_precision("tf32", MLA_F32, TILE_TF32, 55) + run_precision("bf16", MLA_F32, TILE_BF16, 55) !=
+         0;
 }

@@ -148,11 +148,11 @@ static double softmax_truth(const Numbers *a, const Numbers *b, int i, int batch
   "  float c[4] = {0, 0, 0, 0};\n  mla_mma_bf16_16x8x16(c, fragment, bs);\n"                                 \
   "  for (int i = 0; i < 4; i++) out[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = c[i];\n}\n"
 
-// To `bits` bits of mantissa behind the leading one, ties to even.
+// To `bits` bits of mantissa behind the leading one; ties away from zero as TF32 (10 bits), or to even as bf16.
 static double rounded(double x, int bits) {
   int exponent;
-  double mantissa = frexp(x, &exponent);
-  return ldexp(rint(ldexp(mantissa, bits + 1)), exponent - bits - 1);
+  double mantissa = ldexp(frexp(x, &exponent), bits + 1);
+  return ldexp(bits == 10 ? round(mantissa) : rint(mantissa), exponent - bits - 1);
 }
 
 static double fragment_product(const Numbers *a, const Numbers *b, int i, int bits) {

@@ -5,6 +5,7 @@
 //   MLA_FN                              the qualifiers of a function that kernels call, always inline
 //   exp log sqrt erf fabs               for float and double
 //   threadIdx blockIdx blockDim gridDim __syncthreads, and __shared__
+//   mla_tf32 mla_bf16_pair              what an operand of mma is made of
 // A kernel opens a scope with MLA_USE(lanes), which names `vec`: that many reals (1: a plain real). The mla_* functions
 // take vec or real. A vec in memory begins at a multiple of its size, at most 16 bytes.
 
@@ -60,6 +61,19 @@ MLA_FN real mla_drop(real x, unsigned key0, unsigned key1, long e, unsigned thre
   const unsigned high = (unsigned)((unsigned long long)e >> 32) * 0x9E3779B9u;
   const unsigned h = mla_mix(mla_mix((unsigned)e ^ key0) + (key1 + high));
   return x * (h >> 8 < threshold ? scale : (real)0);
+}
+
+// ---- operands of tensor cores ----
+// Neighbours of a row, rounded to TF32 or to bf16.
+template <int N> MLA_FN void mla_round(const float (&from)[N], unsigned (&to)[N]) {
+  for (int i = 0; i < N; i++) to[i] = mla_tf32(from[i]);
+}
+template <int N> MLA_FN void mla_round(const float (&from)[N], unsigned short (&to)[N]) {
+  for (int i = 0; i < N; i += 2) {
+    const unsigned pair = mla_bf16_pair(from[i], i + 1 < N ? from[i + 1] : 0.0f);
+    to[i] = (unsigned short)pair;
+    if (i + 1 < N) to[i + 1] = (unsigned short)(pair >> 16);
+  }
 }
 
 // ---- several lanes ----

@@ -83,16 +83,17 @@ static MatrixKernel finish(StrBuf *out, const char *symbol, const char *head, co
   return (MatrixKernel){.threads = threads, .grid = grid};
 }
 
-static Tile tile_of(const Product *product, int64_t rows, int64_t columns, int64_t terms, int64_t copies) {
-  return tile_choose(&(TileSize){.rows = rows,
-                                 .columns = columns,
-                                 .terms = terms,
-                                 .copies = copies,
-                                 .elem_bytes = product->elem_bytes,
-                                 .left_lanes = product->left.lanes,
-                                 .right_lanes = product->right.lanes,
-                                 .left_along_terms = product->left.along_terms,
-                                 .right_along_terms = product->right.along_terms});
+// The tile of a product, and what follows from it. `lanes`: columns of the result that an access can store.
+static void choose_tile(Product *product, const MatrixLayer *layer, TileSize size, int lanes) {
+  size.elem_bytes = layer->elem_bytes;
+  size.math = layer->math;
+  size.left_lanes = product->left.lanes;
+  size.right_lanes = product->right.lanes;
+  size.left_along_terms = product->left.along_terms;
+  size.right_along_terms = product->right.along_terms;
+  product->elem_bytes = layer->elem_bytes;
+  product->tile = tile_candidate(&size, 0);
+  product->stores_vectors = lanes >= tile_column_lanes(&product->tile, layer->elem_bytes);
 }
 
 // ---- forward ----
@@ -167,7 +168,6 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
   if (!is_matrix(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
   writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_OUT, n_terms = %s;", taps_in(layer));
   Product product = {
-      .elem_bytes = layer->elem_bytes,
       .left = forward_left(out, layer),
       .right = weight_right(layer, layer->out_c, "const int term = next + right_term + i * RIGHT_APART;\n",
                             "is_column && term < n_terms", "weight + (term * OUT_C + right_at)"),
@@ -176,9 +176,12 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
       .place = arena_printf(out->arena,
                             "%sconst int n_rows = batch * OUT_PIXELS;\nif (first_row >= n_rows) return;\n",
                             place_of_columns)};
-  product.tile = tile_of(&product, layer->batch * pixels, group_out,
-                         (int64_t)layer->kernel_h * layer->kernel_w * group_in, layer->groups);
-  product.stores_vectors = lanes_of(layer, layer->out_c, group_out) * layer->elem_bytes == TILE_VECTOR_BYTES;
+  choose_tile(&product, layer,
+              (TileSize){.rows = layer->batch * pixels,
+                         .columns = group_out,
+                         .terms = (int64_t)layer->kernel_h * layer->kernel_w * group_in,
+                         .copies = layer->groups},
+              lanes_of(layer, layer->out_c, group_out));
   return finish(out, symbol, head.text, &product,
                 grid_of_rows(&product.tile, pixels, div_up(group_out, product.tile.block_n) * layer->groups));
 }
@@ -303,16 +306,17 @@ static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const Matr
       &head, 1,
       "// Rows are pixels of x, columns its channels (of one group), terms of a sum taps x channels of y.");
   writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_IN;");
-  Product product = {.elem_bytes = layer->elem_bytes,
-                     .left = grad_input_left(layer),
+  Product product = {.left = grad_input_left(layer),
                      .right = grad_input_right(layer, is_transposed),
                      .target = grad_input_target(layer),
                      .n_columns = "GROUP_COLUMNS",
                      .place = grad_input_place(out, layer)};
-  product.tile =
-      tile_of(&product, layer->batch * pixels, group_in,
-              div_up((int64_t)layer->kernel_h * layer->kernel_w, phases) * group_out, layer->groups * phases);
-  product.stores_vectors = lanes_of(layer, layer->in_c, group_in) * layer->elem_bytes == TILE_VECTOR_BYTES;
+  choose_tile(&product, layer,
+              (TileSize){.rows = layer->batch * pixels,
+                         .columns = group_in,
+                         .terms = div_up((int64_t)layer->kernel_h * layer->kernel_w, phases) * group_out,
+                         .copies = layer->groups * phases},
+              lanes_of(layer, layer->in_c, group_in));
   return finish(
       out, symbol, head.text, &product,
       grid_of_rows(&product.tile, pixels, div_up(group_in, product.tile.block_n) * layer->groups * phases));
@@ -401,15 +405,17 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   if (!is_matrix(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
   writer_line(&head, 1, "constexpr int n_rows = %s;", taps_in(layer));
   Product product = {
-      .elem_bytes = layer->elem_bytes,
       .left = grad_weight_left(layer),
       .right = grad_weight_right(layer),
       .target = "real *to = dw + ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;\n",
       .n_columns = "GROUP_OUT",
       .place = grad_weight_place(out, parts)};
-  product.tile = tile_of(&product, rows, group_out, div_up(layer->batch, parts) * layer->out_h * layer->out_w,
-                         (int64_t)layer->groups * parts);
-  product.stores_vectors = lanes_of(layer, layer->out_c, group_out) * layer->elem_bytes == TILE_VECTOR_BYTES;
+  choose_tile(&product, layer,
+              (TileSize){.rows = rows,
+                         .columns = group_out,
+                         .terms = div_up(layer->batch, parts) * layer->out_h * layer->out_w,
+                         .copies = (int64_t)layer->groups * parts},
+              lanes_of(layer, layer->out_c, group_out));
   int64_t blocks =
       div_up(rows, product.tile.block_m) * div_up(group_out, product.tile.block_n) * layer->groups * parts;
   return finish(out, symbol, head.text, &product, (MlaGrid){.fixed = blocks, .per_block = 1});

@@ -9,6 +9,7 @@
 //
 // for each group of channels. A linear layer is a convolution of images of one pixel.
 #pragma once
+#include "compiler/emit/cuda/tile.h"
 #include "compiler/emit/writer.h"
 
 // x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c / groups, out_c], y [batch, out_h, out_w, out_c].
@@ -17,6 +18,7 @@ typedef struct MatrixLayer {
   int kernel_h, kernel_w, stride, pad, groups;
   int elem_bytes; // 4 or 8
   int64_t batch;  // the full batch: how much work the tiles are chosen for
+  TileMath math;  // how its products may be formed
 } MatrixLayer;
 
 // What a written kernel needs from its launch.

@@ -8,40 +8,32 @@
 //     barrier
 //
 // Tiles stand with the terms outside: a thread reads its rows and columns of one term as whole vectors.
-#include "compiler/emit/cuda/product.h"
-
-// Names of one factor's side.
-typedef struct Side {
-  const char *name, *capital, *type; // left LEFT LeftVector
-  const char *block, *item;          // BLOCK_M row
-  const Fetch *fetch;
-} Side;
+#include "compiler/emit/cuda/product_parts.h"
 
 static Side left_side(const Product *product) {
-  return (Side){"left", "LEFT", "LeftVector", "BLOCK_M", "row", &product->left};
+  return (Side){"left", "LEFT", "Left", "BLOCK_M", "row", product->tile.block_m, &product->left};
 }
 static Side right_side(const Product *product) {
-  return (Side){"right", "RIGHT", "RightVector", "BLOCK_N", "column", &product->right};
-}
-
-static int side_across(const Product *product, const Side *side, bool is_left) {
-  const Tile *tile = &product->tile;
-  int extent = side->fetch->along_terms ? tile->block_k : is_left ? tile->block_m : tile->block_n;
-  return extent / side->fetch->lanes;
+  return (Side){"right", "RIGHT", "Right", "BLOCK_N", "column", product->tile.block_n, &product->right};
 }
 
 // More threads than there is to fetch: some have nothing to put away.
-static bool side_is_small(const Product *product, const Side *side, bool is_left) {
-  const Tile *tile = &product->tile;
-  int extent = !side->fetch->along_terms ? tile->block_k : is_left ? tile->block_m : tile->block_n;
-  return tile_threads(tile) / side_across(product, side, is_left) > extent;
+static bool side_is_small(const Product *product, const Side *side) {
+  int block_k = product->tile.block_k, along = side->fetch->along_terms ? block_k : side->extent,
+      apart = side->fetch->along_terms ? side->extent : block_k;
+  return tile_threads(&product->tile) / (along / side->fetch->lanes) > apart;
 }
 
-static void put_tiles(StrBuf *out, const Product *product) {
+void product_column_vector(StrBuf *out) {
+  writer_line(out, 1, "struct alignas(COLUMN_LANES * sizeof(real)) ColumnVector { real at[COLUMN_LANES]; };");
+}
+
+static void put_exact_tiles(StrBuf *out, const Product *product) {
   const Tile *tile = &product->tile;
-  int vector = TILE_VECTOR_BYTES / product->elem_bytes;
+  int vector = TILE_VECTOR_BYTES / product->elem_bytes,
+      padding = tile_padding(TILE_EXACT, false, product->elem_bytes);
   int row_lanes = tile->thread_m < vector ? tile->thread_m : vector,
-      column_lanes = tile->thread_n < vector ? tile->thread_n : vector;
+      column_lanes = tile_column_lanes(tile, product->elem_bytes);
   writer_line(out, 1, "// A thread's rows (columns) are groups of neighbours, spread over the block's.");
   writer_line(out, 1, "constexpr int THREADS_N = BLOCK_N / THREAD_N;");
   writer_line(out, 1, "constexpr int ROW_LANES = %d, ROW_SPREAD = BLOCK_M / (THREAD_M / ROW_LANES);",
@@ -49,22 +41,22 @@ static void put_tiles(StrBuf *out, const Product *product) {
   writer_line(out, 1, "constexpr int COLUMN_LANES = %d, COLUMN_SPREAD = BLOCK_N / (THREAD_N / COLUMN_LANES);",
               column_lanes);
   writer_line(out, 1, "struct alignas(ROW_LANES * sizeof(real)) RowVector { real at[ROW_LANES]; };");
-  writer_line(out, 1, "struct alignas(COLUMN_LANES * sizeof(real)) ColumnVector { real at[COLUMN_LANES]; };");
+  product_column_vector(out);
   writer_line(
       out, 1,
       "const int my_row = thread / THREADS_N * ROW_LANES, my_column = thread %% THREADS_N * COLUMN_LANES;");
   writer_line(out, 1,
               "// Tiles of both factors, [terms][rows] and [terms][columns], padded against bank conflicts.");
-  writer_line(out, 1, "struct alignas(16) LeftTile { real at[BLOCK_K][BLOCK_M + %d]; };", vector);
-  writer_line(out, 1, "struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + %d]; };", vector);
+  writer_line(out, 1, "struct alignas(16) LeftTile { real at[BLOCK_K][BLOCK_M + %d]; };", padding);
+  writer_line(out, 1, "struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + %d]; };", padding);
   writer_line(out, 1, "__shared__ LeftTile left_tile[2];");
   writer_line(out, 1, "__shared__ RightTile right_tile[2];");
 }
 
-static void put_side(StrBuf *out, const Product *product, const Side *side, bool is_left) {
+static void put_side(StrBuf *out, const Side *side) {
   const Fetch *fetch = side->fetch;
-  const char *along = fetch->along_terms ? "terms" : is_left ? "rows" : "columns";
-  const char *apart = !fetch->along_terms ? "terms" : is_left ? "rows" : "columns";
+  const char *items = arena_printf(out->arena, "%ss", side->item);
+  const char *along = fetch->along_terms ? "terms" : items, *apart = fetch->along_terms ? items : "terms";
   const char *extent = fetch->along_terms ? "BLOCK_K" : side->block,
              *rest = fetch->along_terms ? side->block : "BLOCK_K";
   strbuf_printf(out,
@@ -76,14 +68,13 @@ static void put_side(StrBuf *out, const Product *product, const Side *side, bool
       side->capital, fetch->lanes, side->capital, extent, side->capital, side->capital, side->capital);
   writer_line(out, 1, "constexpr int %s_FETCHES = (%s + %s_APART - 1) / %s_APART;", side->capital, rest,
               side->capital, side->capital);
-  writer_line(out, 1, "struct alignas(%s_LANES * sizeof(real)) %s { real at[%s_LANES]; };", side->capital,
-              side->type, side->capital);
+  writer_line(out, 1, "struct alignas(%s_LANES * sizeof(real)) %sVector { real at[%s_LANES]; };",
+              side->capital, side->type, side->capital);
   writer_line(out, 1, "const int %s_%s = thread %% %s_ACROSS * %s_LANES, %s_%s = thread / %s_ACROSS;",
               side->name, fetch->along_terms ? "term" : side->item, side->capital, side->capital, side->name,
               fetch->along_terms ? side->item : "term", side->capital);
   writer_indent(out, 1, fetch->prepare);
-  writer_line(out, 1, "%s %s[%s_FETCHES];", side->type, side->name, side->capital);
-  (void)product;
+  writer_line(out, 1, "%sVector %s[%s_FETCHES];", side->type, side->name, side->capital);
 }
 
 static void put_fetch(StrBuf *out, const Side *side) {
@@ -93,34 +84,37 @@ static void put_fetch(StrBuf *out, const Side *side) {
   strbuf_put(out, "#pragma unroll\n");
   writer_line(out, 4, "for (int i = 0; i < %s_FETCHES; i++) {", side->capital);
   writer_indent(out, 5, fetch->each);
-  writer_line(out, 5, "%s[i] = %s{};", side->name, side->type);
-  writer_line(out, 5, "if (%s) %s[i] = *(const %s *)(%s);", fetch->inside, side->name, side->type,
+  writer_line(out, 5, "%s[i] = %sVector{};", side->name, side->type);
+  writer_line(out, 5, "if (%s) %s[i] = *(const %sVector *)(%s);", fetch->inside, side->name, side->type,
               fetch->address);
   writer_line(out, 4, "}");
   writer_line(out, 3, "}");
 }
 
-static void put_stash(StrBuf *out, const Product *product, const Side *side, bool is_left) {
-  const Fetch *fetch = side->fetch;
-  strbuf_put(out, "#pragma unroll\n");
-  writer_line(out, 3, "for (int i = 0; i < %s_FETCHES; i++) {", side->capital);
-  const char *across = fetch->along_terms ? side->item : "term";
-  if (side_is_small(product, side, is_left))
-    writer_line(out, 4, "if (%s_%s >= %s) continue;", side->name, across,
-                fetch->along_terms ? side->block : "BLOCK_K");
-  if (fetch->along_terms) {
+static void put_exact_stash(StrBuf *out, const Side *side) {
+  if (side->fetch->along_terms) {
     strbuf_put(out, "#pragma unroll\n");
     writer_line(out, 4, "for (int lane = 0; lane < %s_LANES; lane++)", side->capital);
     writer_line(out, 5, "%s_tile[!now].at[%s_term + lane][%s_%s + i * %s_APART] = %s[i].at[lane];",
                 side->name, side->name, side->name, side->item, side->capital, side->name);
   } else {
-    writer_line(out, 4, "*(%s *)&%s_tile[!now].at[%s_term + i * %s_APART][%s_%s] = %s[i];", side->type,
+    writer_line(out, 4, "*(%sVector *)&%s_tile[!now].at[%s_term + i * %s_APART][%s_%s] = %s[i];", side->type,
                 side->name, side->name, side->capital, side->name, side->item, side->name);
   }
+}
+
+static void put_stash(StrBuf *out, const Product *product, const Side *side) {
+  const Fetch *fetch = side->fetch;
+  strbuf_put(out, "#pragma unroll\n");
+  writer_line(out, 3, "for (int i = 0; i < %s_FETCHES; i++) {", side->capital);
+  if (side_is_small(product, side))
+    writer_line(out, 4, "if (%s_%s >= %s) continue;", side->name, fetch->along_terms ? side->item : "term",
+                fetch->along_terms ? side->block : "BLOCK_K");
+  (product->tile.math == TILE_EXACT ? put_exact_stash : tensor_stash)(out, side);
   writer_line(out, 3, "}");
 }
 
-static void put_multiply(StrBuf *out) {
+static void put_exact_multiply(StrBuf *out) {
   writer_line(out, 2, "// The tiles at hand: each term of this thread's rows with each of its columns.");
   writer_line(out, 2, "if (step >= 0) {");
   strbuf_put(out, "#pragma unroll 8\n");
@@ -146,8 +140,11 @@ static void put_multiply(StrBuf *out) {
 
 static void put_loop(StrBuf *out, const Product *product) {
   Side left = left_side(product), right = right_side(product);
+  bool is_exact = product->tile.math == TILE_EXACT;
   strbuf_put(out, "\n");
-  writer_line(out, 1, "real sum[THREAD_M][THREAD_N] = {};");
+  writer_line(out, 1,
+              is_exact ? "real sum[THREAD_M][THREAD_N] = {};"
+                       : "float fragment[THREAD_M / 2][THREAD_N / 2][4] = {};");
   writer_line(out, 1, "// One step behind the fetches; the first only fetches. `now` are the tiles at hand.");
   writer_line(out, 1, "for (int step = -BLOCK_K, now = 1; step < n_terms; step += BLOCK_K, now = !now) {");
   writer_line(out, 2, "const int next = step + BLOCK_K;");
@@ -155,13 +152,17 @@ static void put_loop(StrBuf *out, const Product *product) {
   put_fetch(out, &left);
   put_fetch(out, &right);
   writer_line(out, 2, "}");
-  put_multiply(out);
+  if (is_exact)
+    put_exact_multiply(out);
+  else
+    tensor_multiply(out, product);
   writer_line(out, 2, "if (next < n_terms) {");
-  put_stash(out, product, &left, true);
-  put_stash(out, product, &right, false);
+  put_stash(out, product, &left);
+  put_stash(out, product, &right);
   writer_line(out, 2, "}");
   writer_line(out, 2, "__syncthreads();");
   writer_line(out, 1, "}");
+  if (!is_exact) tensor_sums(out);
 }
 
 static void put_store(StrBuf *out, const Product *product) {
@@ -201,9 +202,9 @@ void product_write(StrBuf *out, const Product *product) {
       tile->block_m, tile->block_n, tile->block_k, tile->thread_m, tile->thread_n, tile_threads(tile));
   writer_line(out, 1, "const int thread = threadIdx.x;");
   writer_indent(out, 1, product->place);
-  put_tiles(out, product);
-  put_side(out, product, &left, true);
-  put_side(out, product, &right, false);
+  (product->tile.math == TILE_EXACT ? put_exact_tiles : tensor_tiles)(out, product);
+  put_side(out, &left);
+  put_side(out, &right);
   put_loop(out, product);
   put_store(out, product);
 }

@@ -4,8 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Exact: a thread multiplies its own rows and columns. Else a warp does, by tensor cores: operands rounded, sums float32.
+typedef enum TileMath { TILE_EXACT, TILE_TF32, TILE_BF16 } TileMath;
+
 typedef struct Tile {
   int block_m, block_n, block_k, thread_m, thread_n;
+  TileMath math;
 } Tile;
 
 // A product, or `copies` equal ones side by side (groups, phases, shares of the batch).
@@ -14,11 +18,20 @@ typedef struct TileSize {
   int elem_bytes;
   int left_lanes, right_lanes;              // elements that one access to memory fetches
   bool left_along_terms, right_along_terms; // which lie side by side along a sum, else along rows or columns
+  TileMath math;                            // what is wanted; a product that is too small for it is exact
 } TileSize;
 
-enum { TILE_VECTOR_BYTES = 16 };
+enum { TILE_VECTOR_BYTES = 16, TILE_CANDIDATES = 16 };
 
 int tile_threads(const Tile *tile);
-// Bytes of shared memory: two tiles of each factor, one being filled while the other is multiplied.
-int64_t tile_shared_bytes(const Tile *tile, int elem_bytes);
-Tile tile_choose(const TileSize *size);
+// Neighbouring columns that a thread stores at once.
+int tile_column_lanes(const Tile *tile, int elem_bytes);
+// Terms of one fragment of tensor cores.
+int tile_fragment_terms(TileMath math);
+// Bytes of an element in shared memory, and elements that pad each row of a factor's tile there.
+int tile_elem_bytes(TileMath math, int elem_bytes);
+int tile_padding(TileMath math, bool along_terms, int elem_bytes);
+// The k-th best tile by estimated time, k < tile_candidate_count (at least 1, at most TILE_CANDIDATES). All compute the
+// same numbers.
+int tile_candidate_count(const TileSize *size);
+Tile tile_candidate(const TileSize *size, int k);

@@ -1,6 +1,6 @@
 // Matrix fragments of a warp as PTX lays them out, for the emulation. In a warp, g = lane / 4 and t = lane % 4.
-// Operands are rounded as the chip does (TF32: 10 bits of mantissa, bf16: 7, ties to even); products are summed in
-// float32 in the order of k.
+// Operands are rounded as the chip does (TF32: 10 bits of mantissa, ties away from zero; bf16: 7, ties to even); products
+// are summed in float32 in the order of k.
 MLA_UNCHECKED static float mla_from_bits(unsigned bits) {
   float value;
   memcpy(&value, &bits, 4);
@@ -11,17 +11,19 @@ MLA_UNCHECKED static unsigned mla_to_bits(float value) {
   memcpy(&bits, &value, 4);
   return bits;
 }
-MLA_UNCHECKED static unsigned mla_round_bits(unsigned bits, int n_dropped) {
-  if ((bits & 0x7F800000u) == 0x7F800000u) return bits; // infinite or not a number
-  const unsigned half = 1u << (n_dropped - 1);
-  return (bits + half - 1 + (bits >> n_dropped & 1)) & ~(2 * half - 1);
+// Without the last bits, which are less than half a unit of what stays, half, or more.
+MLA_UNCHECKED static unsigned mla_round_bits(float value, int n_dropped, int is_tie_even) {
+  const unsigned bits = mla_to_bits(value), half = 1u << (n_dropped - 1), mask = ~(2 * half - 1);
+  if (value != value) return 0x7FFFFFFFu & mask;
+  if ((bits & 0x7F800000u) == 0x7F800000u) return bits;
+  return (bits + half - (is_tie_even && !(bits >> n_dropped & 1))) & mask;
 }
-// What an mma operand is made of: a float rounded to TF32, or two floats as bf16, the first in the low half.
+// What an operand of mma is made of: a float rounded to TF32, or two floats as bf16, the first in the low half.
 MLA_UNCHECKED static unsigned mla_tf32(float value) {
-  return mla_round_bits(mla_to_bits(value), 13);
+  return mla_round_bits(value, 13, 0);
 }
 MLA_UNCHECKED static unsigned mla_bf16_pair(float low, float high) {
-  return mla_round_bits(mla_to_bits(low), 16) >> 16 | (mla_round_bits(mla_to_bits(high), 16) & 0xFFFF0000u);
+  return mla_round_bits(low, 16, 1) >> 16 | mla_round_bits(high, 16, 1);
 }
 MLA_UNCHECKED static float mla_bf16_half(unsigned pair, int is_high) {
   return mla_from_bits(is_high ? pair & 0xFFFF0000u : pair << 16);
