@@ -40,6 +40,7 @@ typedef struct MlaKernel {
   int64_t scratch_bytes; // needed by one worker
   int threads;           // CUDA: of a block
   int64_t shared_bytes;  // CUDA: dynamic shared memory of a block
+  const char *file;      // of a saved program: kernels/FILE.cu; NULL: one of its own, under its symbol
 } MlaKernel;
 
 // CUDA: blocks of a launch, ceil((batch * per_image + fixed) / per_block), at least 1 and, if `most` is not 0, at most
@@ -69,6 +70,8 @@ typedef struct MlaLaunch {
   MlaGrid grid; // CUDA
   int module;
   int64_t flops, n_bytes; // for the full batch; bytes read and written
+  // For people, may be NULL: what it writes, "[batch, 28, 28, 16]", and the line of the model, "lib/resnet.mlaan:6".
+  const char *shape, *source;
 } MlaLaunch;
 
 // A sequence of launches with its own batch data. Buffers index MlaProgram.buffers; -1: absent.

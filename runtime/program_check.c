@@ -63,8 +63,9 @@ bool mla_is_symbol(const char *text) {
   return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n;
 }
 
-const char *mla_kernel_ending(MlaTarget target) {
-  return target == MLA_TARGET_CUDA ? "cu" : "c";
+void mla_kernel_file(const MlaProgram *program, const MlaKernel *kernel, char name[MLA_KERNEL_FILE_BYTES]) {
+  snprintf(name, MLA_KERNEL_FILE_BYTES, "kernels/%s.%s", kernel->file ? kernel->file : kernel->symbol,
+           program->target == MLA_TARGET_CUDA ? "cu" : "c");
 }
 
 const char *mla_prelude_file(MlaTarget target) {
@@ -138,6 +139,8 @@ static bool check_kernels(Check *c) {
     if (!mla_is_symbol(k->symbol))
       return fail_at(c, at.text, "not a C identifier of at most %d letters", MAX_SYMBOL);
     if (!k->text) return fail_at(c, at.text, "there is no text");
+    if (k->file && !mla_is_symbol(k->file))
+      return fail_at(c, place("kernels[%d].file", i).text, "not a C identifier");
     if (!in_range(c, place("kernels[%d].scratch_bytes", i).text, k->scratch_bytes, 0, max_bytes) ||
         !in_range(c, place("kernels[%d].threads", i).text, k->threads, least_threads, MAX_THREADS) ||
         !in_range(c, place("kernels[%d].shared_bytes", i).text, k->shared_bytes, 0, MAX_SHARED))

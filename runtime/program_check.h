@@ -7,6 +7,9 @@
 bool mla_program_check(const MlaProgram *program, MlaError *error);
 // A kernel's symbol is a C identifier and so a safe file name.
 bool mla_is_symbol(const char *text);
-// The files of a saved program: "kernels/conv_16.cu", "prelude.cuh".
-const char *mla_kernel_ending(MlaTarget target);
+// The files of a saved program: "kernels/convolution.cu" (of the kernel, into `name`), "prelude.cuh".
+enum { MLA_KERNEL_FILE_BYTES = 256 };
+void mla_kernel_file(const MlaProgram *program, const MlaKernel *kernel, char name[MLA_KERNEL_FILE_BYTES]);
+// What stands in front of a kernel in its file.
+#define MLA_KERNEL_MARK "// ==== "
 const char *mla_prelude_file(MlaTarget target);

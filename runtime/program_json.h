@@ -1,5 +1,5 @@
-// A program as files: DIR/plan.json and DIR/kernels/<symbol>.c (plus DIR/prelude.h); of a program for CUDA .cu and
-// prelude.cuh.
+// A program as files: DIR/plan.json and DIR/kernels/<file>.c (plus DIR/prelude.h); of a program for CUDA .cu and
+// prelude.cuh. A file holds kernels of one kind, each behind a line that marks it.
 #pragma once
 #include "runtime/error.h"
 #include "runtime/program.h"

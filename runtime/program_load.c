@@ -224,18 +224,54 @@ static bool read_file(Reader *reader, const char *name, char **text) {
   return good;
 }
 
+// Files of kernels, each read once.
+typedef struct KernelFile {
+  char name[MLA_KERNEL_FILE_BYTES];
+  char *text;
+} KernelFile;
+
+static const char *read_kernel_file(Reader *reader, KernelFile *files, const MlaKernel *kernel) {
+  char name[MLA_KERNEL_FILE_BYTES];
+  mla_kernel_file(&reader->loaded->program, kernel, name);
+  while (files->text && strcmp(files->name, name) != 0) files++;
+  if (files->text) return files->text;
+  memcpy(files->name, name, sizeof name);
+  return read_file(reader, name, &files->text) ? files->text : NULL;
+}
+
+// From behind the kernel's mark to the next one.
+static char *cut_kernel(Reader *reader, const char *file, const MlaKernel *kernel) {
+  char mark[MLA_KERNEL_FILE_BYTES];
+  int length = snprintf(mark, sizeof mark, "\n" MLA_KERNEL_MARK "%s\n", kernel->symbol);
+  const char *begin = strstr(file, mark);
+  if (!begin) {
+    char name[MLA_KERNEL_FILE_BYTES];
+    mla_kernel_file(&reader->loaded->program, kernel, name);
+    return mla_fail(reader->error, MLA_ERROR_INPUT, "%s/%s: there is no line `%.*s`", reader->dir, name,
+                    length - 2, mark + 1),
+           NULL;
+  }
+  begin += length;
+  const char *end = strstr(begin, "\n" MLA_KERNEL_MARK);
+  size_t n = end ? (size_t)(end - begin) : strlen(begin);
+  char *text = take_memory(reader, n + 1);
+  return text ? memcpy(text, begin, n) : NULL;
+}
+
 static bool read_kernels(Reader *reader) {
   MlaProgram *program = &reader->loaded->program;
   MlaKernel *kernels = (MlaKernel *)(uintptr_t)program->kernels; // ours: made by read_list
-  for (int i = 0; i < program->n_kernels; i++) {
-    char name[256], *text;
+  KernelFile *files = take_memory(reader, ((size_t)program->n_kernels + 1) * sizeof *files);
+  for (int i = 0; i < program->n_kernels && files; i++) {
     leave(reader, 0);
     if (!mla_is_symbol(kernels[i].symbol))
       return fail_at(reader, "kernels[%d].symbol: not a C identifier", i);
-    snprintf(name, sizeof name, "kernels/%s.%s", kernels[i].symbol, mla_kernel_ending(program->target));
-    if (!read_file(reader, name, &text)) return false;
-    kernels[i].text = text;
+    if (kernels[i].file && !mla_is_symbol(kernels[i].file))
+      return fail_at(reader, "kernels[%d].file: not a C identifier", i);
+    const char *file = read_kernel_file(reader, files, &kernels[i]);
+    if (!file || !(kernels[i].text = cut_kernel(reader, file, &kernels[i]))) return false;
   }
+  if (!files) return false;
   char *prelude;
   if (!read_file(reader, mla_prelude_file(program->target), &prelude)) return false;
   program->prelude = prelude;

@@ -1,5 +1,5 @@
-// Writes a program as DIR/plan.json, DIR/prelude.h and DIR/kernels/<symbol>.c (CUDA: prelude.cuh and .cu). Each file appears by rename,
-// plan.json last: a plan that is there is whole. Records of a list stand on one line each, so that a plan can
+// Writes a program as DIR/plan.json, DIR/prelude.h and DIR/kernels/<file>.c (CUDA: prelude.cuh and .cu). Each file
+// appears by rename, plan.json last: a plan that is there is whole. Records of a list stand on one line each, so that a plan can
 // be read and compared by line.
 #include "runtime/program_check.h"
 #include "runtime/program_json.h"
@@ -158,13 +158,43 @@ static bool write_file(const char *dir, const char *name, const char *text, cons
   return good;
 }
 
-static bool write_kernels(const MlaProgram *program, const char *dir, MlaError *error) {
-  for (int i = 0; i < program->n_kernels; i++) {
-    char name[256];
-    snprintf(name, sizeof name, "kernels/%s.%s", program->kernels[i].symbol,
-             mla_kernel_ending(program->target));
-    if (!write_file(dir, name, program->kernels[i].text, NULL, error)) return false;
+static bool is_in_file(const MlaProgram *program, int kernel, const char *name) {
+  char other[MLA_KERNEL_FILE_BYTES];
+  mla_kernel_file(program, &program->kernels[kernel], other);
+  return strcmp(other, name) == 0;
+}
+
+static void print_kernels(FILE *text, const MlaProgram *program, const char *name, int first) {
+  int n = 0;
+  for (int i = first; i < program->n_kernels; i++) n += is_in_file(program, i, name);
+  fprintf(text, "// %s of `%s`: %d kernel%s, in the order in which a step first comes to them.\n", name,
+          program->model, n, n == 1 ? "" : "s");
+  fprintf(text, "#include \"../%s\"\n", mla_prelude_file(program->target));
+  for (int i = first; i < program->n_kernels; i++) {
+    if (!is_in_file(program, i, name)) continue;
+    const MlaKernel *kernel = &program->kernels[i];
+    fprintf(text, "\n" MLA_KERNEL_MARK "%s\n%s", kernel->symbol, kernel->text);
   }
+}
+
+// The file of kernel `first`, with all others that share it.
+static bool write_kernel_file(const MlaProgram *program, const char *dir, int first, MlaError *error) {
+  char name[MLA_KERNEL_FILE_BYTES], *text = NULL;
+  size_t n_bytes = 0;
+  mla_kernel_file(program, &program->kernels[first], name);
+  for (int i = 0; i < first; i++)
+    if (is_in_file(program, i, name)) return true; // is written
+  FILE *memory = open_memstream(&text, &n_bytes);
+  if (memory) print_kernels(memory, program, name, first);
+  bool good = (memory && fclose(memory) == 0) || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  good = good && write_file(dir, name, text, NULL, error);
+  free(text);
+  return good;
+}
+
+static bool write_kernels(const MlaProgram *program, const char *dir, MlaError *error) {
+  for (int i = 0; i < program->n_kernels; i++)
+    if (!write_kernel_file(program, dir, i, error)) return false;
   return true;
 }
 

@@ -65,10 +65,10 @@ static const Field buffer_fields[] = {ONE(TEXT, name),    NAME(region, region_na
 static const Schema buffer_schema = {sizeof(RECORD), buffer_fields};
 #undef RECORD
 
-// The text is a file of its own: kernels/<symbol>.c or .cu.
+// The text is in kernels/<file>.c or .cu.
 #define RECORD MlaKernel
 static const Field kernel_fields[] = {ONE(TEXT, symbol), ONE(INT64, scratch_bytes), ONE(INT, threads),
-                                      ONE(INT64, shared_bytes), END};
+                                      ONE(INT64, shared_bytes), ONE(OPTIONAL_TEXT, file), END};
 static const Schema kernel_schema = {sizeof(RECORD), kernel_fields};
 #undef RECORD
 
@@ -82,7 +82,7 @@ static const Schema grid_schema = {sizeof(RECORD), grid_fields};
 static const Field launch_fields[] = {
     ONE(TEXT, name),   ONE(INT, kernel),        LIST(INT32, buffers, n_buffers),
     ONE(INT, parts),   PART(grid, grid_schema), ONE(INT, module),
-    ONE(INT64, flops), ONE(INT64, n_bytes),     END};
+    ONE(INT64, flops), ONE(INT64, n_bytes),     ONE(OPTIONAL_TEXT, shape), ONE(OPTIONAL_TEXT, source), END};
 static const Schema launch_schema = {sizeof(RECORD), launch_fields};
 #undef RECORD
 

@@ -190,7 +190,8 @@ void kernels_finish(ProgramBuilder *builder) {
                              .text = text.text,
                              .scratch_bytes = kernel->scratch_bytes,
                              .threads = kernel->threads,
-                             .shared_bytes = kernel->shared_bytes};
+                             .shared_bytes = kernel->shared_bytes,
+                             .file = kernel_file(kernel->graph, kernel->group)};
   }
   builder->program->kernels = kernels;
   builder->program->n_kernels = builder->n_kernels;

@@ -55,6 +55,26 @@ static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, cons
   return (is_pair ? 4 : 2) * n * builder->elem_bytes;
 }
 
+// Of the value that matters: the last one that the group writes.
+static const char *written_shape(const ProgramBuilder *builder, const Graph *graph, const Group *group) {
+  const Node *node =
+      graph_node(graph, group->n_outputs ? group->outputs[group->n_outputs - 1] : group->nodes[0]);
+  if (op_info(node->op)->effect != EFFECT_WRITES_STATE) return shape_text(builder->arena, node->shape);
+  return arena_printf(builder->arena, "%d tensor%s", node->n_states, node->n_states == 1 ? "" : "s");
+}
+
+// The line of the model behind the group's last operator that has one; NULL: none.
+static const char *source_place(const ProgramBuilder *builder, const Graph *graph, const Group *group) {
+  const SourceMap *map = builder->options->map;
+  for (int i = group->n_nodes - 1; i >= 0 && map; i--) {
+    Span span = graph_node(graph, group->nodes[i])->span;
+    if (span.file == 0) continue;
+    return arena_printf(builder->arena, "%s:%u", map->files[span.file].path,
+                        source_line_col(map, span.file, span.begin).line);
+  }
+  return NULL;
+}
+
 static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group,
                                const KernelDraft *draft) {
   int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, draft->n_buffers);
@@ -68,6 +88,8 @@ static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const
   if (!is_finish) launch.flops = group_flops(step->graph, group);
   launch.name =
       arena_printf(builder->arena, "%s%s %s", step->name, layer_name(step->graph, group), draft->stem);
+  launch.shape = written_shape(builder, step->graph, group);
+  launch.source = source_place(builder, step->graph, group);
   launch.kernel = kernel_add(builder, step->graph, group, draft, &launch);
   return launch;
 }

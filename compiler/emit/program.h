@@ -15,6 +15,8 @@ typedef struct Kernel {
   int n_launches, parts, threads;
   int64_t shared_bytes;
   int64_t n_bytes, flops; // of the first launch
+  BufferRef *buffers;     // of the first launch
+  int n_buffers;
 } Kernel;
 
 // A graph of the program, and which buffer each of its nodes is.
@@ -53,6 +55,10 @@ int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, 
                const MlaLaunch *launch);
 // Gives the kernels their symbols and opening comments.
 void kernels_finish(ProgramBuilder *builder);
+
+// ---- files.c ----
+// In which file a group's kernels are written: "convolution".
+const char *kernel_file(const Graph *graph, const Group *group);
 
 // ---- states.c ----
 void program_states(ProgramBuilder *builder);
