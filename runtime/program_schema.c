@@ -67,8 +67,8 @@ static const Schema buffer_schema = {sizeof(RECORD), buffer_fields};
 
 // The text is in kernels/<file>.c or .cu.
 #define RECORD MlaKernel
-static const Field kernel_fields[] = {ONE(TEXT, symbol), ONE(INT64, scratch_bytes), ONE(INT, threads),
-                                      ONE(INT64, shared_bytes), ONE(OPTIONAL_TEXT, file), END};
+static const Field kernel_fields[] = {ONE(TEXT, symbol),        ONE(INT64, scratch_bytes), ONE(INT, threads),
+                                      ONE(INT64, shared_bytes), ONE(OPTIONAL_TEXT, file),  END};
 static const Schema kernel_schema = {sizeof(RECORD), kernel_fields};
 #undef RECORD
 
@@ -79,10 +79,17 @@ static const Schema grid_schema = {sizeof(RECORD), grid_fields};
 #undef RECORD
 
 #define RECORD MlaLaunch
-static const Field launch_fields[] = {
-    ONE(TEXT, name),   ONE(INT, kernel),        LIST(INT32, buffers, n_buffers),
-    ONE(INT, parts),   PART(grid, grid_schema), ONE(INT, module),
-    ONE(INT64, flops), ONE(INT64, n_bytes),     ONE(OPTIONAL_TEXT, shape), ONE(OPTIONAL_TEXT, source), END};
+static const Field launch_fields[] = {ONE(TEXT, name),
+                                      ONE(INT, kernel),
+                                      LIST(INT32, buffers, n_buffers),
+                                      ONE(INT, parts),
+                                      PART(grid, grid_schema),
+                                      ONE(INT, module),
+                                      ONE(INT64, flops),
+                                      ONE(INT64, n_bytes),
+                                      ONE(OPTIONAL_TEXT, shape),
+                                      ONE(OPTIONAL_TEXT, source),
+                                      END};
 static const Schema launch_schema = {sizeof(RECORD), launch_fields};
 #undef RECORD
 

@@ -4,22 +4,51 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN_LAYERS = 6, SHOWN_LINES = 4, COMMENT_WIDTH = 110 };
+enum { SHOWN_USES = 6, SHOWN_LINES = 4, COMMENT_WIDTH = 110 };
 
 // ---- whom a kernel serves ----
 
-static void note_layer(Arena *arena, Kernel *kernel, const char *name) {
-  for (int i = 0; i < kernel->n_layers; i++) {
-    if (!strcmp(kernel->layers[i], name)) return;
+// The layer and its operator: "stage1.0" of "stage1.0/bn1".
+static size_t layer_length(const char *name) {
+  const char *slash = strrchr(name, '/');
+  return slash ? (size_t)(slash - name) + 1 : 0;
+}
+
+static bool is_named_before(const Graph *graph, const Group *group, int node, const char *name) {
+  for (int i = 0; i < node; i++) {
+    const char *other = graph_node(graph, group->nodes[i])->name;
+    if (other && !strcmp(other, name)) return true;
   }
-  if (kernel->n_layers == kernel->layer_capacity) {
-    int capacity = kernel->layer_capacity ? 2 * kernel->layer_capacity : 8;
-    const char **layers = ARENA_ARRAY(arena, const char *, capacity);
-    for (int i = 0; i < kernel->n_layers; i++) layers[i] = kernel->layers[i];
-    kernel->layers = layers;
-    kernel->layer_capacity = capacity;
+  return false;
+}
+
+// What a group computes, in the user's names, in the order of its operators: "aux0.copy1/bn2+add1+relu2, aux0/add1".
+static const char *use_text(Arena *arena, const Graph *graph, const Group *group) {
+  StrBuf text = strbuf_new(arena);
+  const char *last = NULL;
+  for (int i = 0; i < group->n_nodes; i++) {
+    const char *name = graph_node(graph, group->nodes[i])->name;
+    if (!name || is_named_before(graph, group, i, name)) continue;
+    size_t n = layer_length(name);
+    bool is_same_layer = last && n && layer_length(last) == n && !memcmp(name, last, n);
+    strbuf_printf(&text, "%s%s", !last ? "" : is_same_layer ? "+" : ", ", is_same_layer ? name + n : name);
+    last = name;
   }
-  kernel->layers[kernel->n_layers++] = name;
+  return last ? text.text : NULL;
+}
+
+static void note_use(Arena *arena, Kernel *kernel, const char *use) {
+  for (int i = 0; i < kernel->n_uses; i++) {
+    if (!strcmp(kernel->uses[i], use)) return;
+  }
+  if (kernel->n_uses == kernel->use_capacity) {
+    int capacity = kernel->use_capacity ? 2 * kernel->use_capacity : 8;
+    const char **uses = ARENA_ARRAY(arena, const char *, capacity);
+    for (int i = 0; i < kernel->n_uses; i++) uses[i] = kernel->uses[i];
+    kernel->uses = uses;
+    kernel->use_capacity = capacity;
+  }
+  kernel->uses[kernel->n_uses++] = use;
 }
 
 static void note_span(Arena *arena, Kernel *kernel, Span span) {
@@ -38,11 +67,17 @@ static void note_span(Arena *arena, Kernel *kernel, Span span) {
 }
 
 static void note_group(Arena *arena, Kernel *kernel, const Graph *graph, const Group *group) {
-  for (int i = 0; i < group->n_nodes; i++) {
-    const Node *node = graph_node(graph, group->nodes[i]);
-    if (node->name) note_layer(arena, kernel, node->name);
-    note_span(arena, kernel, node->span);
-  }
+  const char *use = use_text(arena, graph, group);
+  if (use) note_use(arena, kernel, use);
+  for (int i = 0; i < group->n_nodes; i++) note_span(arena, kernel, graph_node(graph, group->nodes[i])->span);
+}
+
+// Kernels of chains and sums call what they read in0, in1, ..; their first buffers are these.
+static void note_operands(Kernel *kernel, const Group *group, const KernelDraft *draft) {
+  if (group->kind == GROUP_SINGLE || draft->role[0]) return;
+  kernel->operands = draft->buffers;
+  while (kernel->n_operands < draft->n_buffers && draft->buffers[kernel->n_operands].kind == REF_NODE)
+    kernel->n_operands++;
 }
 
 static Kernel *new_kernel(ProgramBuilder *builder) {
@@ -70,23 +105,45 @@ int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, 
                                     .shared_bytes = draft->shared_bytes,
                                     .n_bytes = launch->n_bytes,
                                     .flops = launch->flops};
+    note_operands(&builder->kernels[at], group, draft);
   }
   Kernel *kernel = &builder->kernels[at];
   if (draft->scratch_bytes > kernel->scratch_bytes) kernel->scratch_bytes = draft->scratch_bytes;
-  kernel->n_launches++;
+  kernel->n_launches[graph == builder->model->eval ? WHEN_EVALUATING : (int)group->phase]++;
   note_group(builder->arena, kernel, graph, group);
   return at;
 }
 
 // ---- the opening comment ----
 
-static void put_layers(StrBuf *out, const Kernel *kernel) {
+// "(8 launches a step: 6 forward, 2 backward; 3 in an evaluation)"
+static void put_launches(StrBuf *out, const Kernel *kernel) {
+  static const char *const names[] = {"forward", "backward", "update"};
+  int n = 0, n_phases = 0;
+  for (int i = 0; i < WHEN_EVALUATING; i++) {
+    n += kernel->n_launches[i];
+    n_phases += kernel->n_launches[i] > 0;
+  }
+  const char *separator = ": ";
+  strbuf_printf(out, " (%d launch%s a step", n, n == 1 ? "" : "es");
+  for (int i = 0; i < WHEN_EVALUATING; i++) {
+    if (!kernel->n_launches[i]) continue;
+    strbuf_put(out, separator);
+    if (n_phases > 1) strbuf_printf(out, "%d ", kernel->n_launches[i]);
+    strbuf_put(out, names[i]);
+    separator = ", ";
+  }
+  if (kernel->n_launches[WHEN_EVALUATING])
+    strbuf_printf(out, "; %d in an evaluation", kernel->n_launches[WHEN_EVALUATING]);
+  strbuf_put(out, ")\n");
+}
+
+static void put_uses(StrBuf *out, const Kernel *kernel) {
   strbuf_printf(out, "// for  ");
-  for (int i = 0; i < kernel->n_layers && i < SHOWN_LAYERS; i++)
-    strbuf_printf(out, "%s%s", i ? ", " : "", kernel->layers[i]);
-  if (kernel->n_layers > SHOWN_LAYERS) strbuf_printf(out, " and %d more", kernel->n_layers - SHOWN_LAYERS);
-  if (kernel->n_launches > 1) strbuf_printf(out, " (%d launches)", kernel->n_launches);
-  strbuf_put(out, "\n");
+  for (int i = 0; i < kernel->n_uses && i < SHOWN_USES; i++)
+    strbuf_printf(out, "%s%s", i ? "; " : "", kernel->uses[i]);
+  if (kernel->n_uses > SHOWN_USES) strbuf_printf(out, "; and %d more", kernel->n_uses - SHOWN_USES);
+  put_launches(out, kernel);
 }
 
 static const char *trimmed(const char *text) {
@@ -113,17 +170,25 @@ static void put_source_lines(StrBuf *out, const SourceMap *map, const Kernel *ke
   }
 }
 
-static void put_value(StrBuf *out, const Graph *graph, const Group *group, NodeId id) {
+// A value of the group, a buffer's name in the text, or what is known without: the shape.
+static void put_value(StrBuf *out, const Kernel *kernel, NodeId id) {
+  const Group *group = kernel->group;
   for (int i = 0; i < group->n_nodes; i++) {
     if (group->nodes[i] == id) {
       strbuf_printf(out, "%%%d", i + 1);
       return;
     }
   }
-  strbuf_put(out, shape_text(out->arena, graph_node(graph, id)->shape));
+  for (int i = 0; i < kernel->n_operands; i++) {
+    if (kernel->operands[i].node == id) {
+      strbuf_printf(out, "in%d", i);
+      return;
+    }
+  }
+  strbuf_put(out, shape_text(out->arena, graph_node(kernel->graph, id)->shape));
 }
 
-// One line an operator: `%2 relu(%1)`; operands from memory by their shapes.
+// One line an operator: `%2 relu(%1)`.
 static void put_operators(StrBuf *out, const Kernel *kernel) {
   enum { SHOWN_OPERANDS = 8 };
   const Group *group = kernel->group;
@@ -132,7 +197,7 @@ static void put_operators(StrBuf *out, const Kernel *kernel) {
     strbuf_printf(out, "//   %%%d %s(", i + 1, op_info(node->op)->name);
     for (int k = 0; k < node->n_in && k < SHOWN_OPERANDS; k++) {
       if (k) strbuf_put(out, ", ");
-      put_value(out, kernel->graph, group, node->in[k]);
+      put_value(out, kernel, node->in[k]);
     }
     if (node->n_in > SHOWN_OPERANDS) strbuf_printf(out, ", %d more", node->n_in - SHOWN_OPERANDS);
     if (op_info(node->op)->effect == EFFECT_WRITES_STATE) {
@@ -181,7 +246,7 @@ void kernels_finish(ProgramBuilder *builder) {
     const Kernel *kernel = &builder->kernels[i];
     const char *symbol = unique_symbol(builder->arena, kernels, i, kernel->stem);
     StrBuf text = strbuf_new(builder->arena);
-    put_layers(&text, kernel);
+    put_uses(&text, kernel);
     if (builder->options->map) put_source_lines(&text, builder->options->map, kernel);
     put_operators(&text, kernel);
     put_costs(&text, kernel);

@@ -2,21 +2,25 @@
 #pragma once
 #include "compiler/emit/writer.h"
 
+// When launches happen: in the phases of a training step, or in an evaluation.
+enum { WHEN_EVALUATING = PHASE_UPDATE + 1, N_WHEN };
+
 // A kernel and whom it serves; becomes an MlaKernel when all launches are known.
 typedef struct Kernel {
   const char *stem, *text;
   int64_t scratch_bytes;
   const Graph *graph; // of the first launch
   const Group *group;
-  const char **layers; // names of the layers served, each once
-  int n_layers, layer_capacity;
+  const char **uses; // what its launches compute, each once: "stage1.0/bn1+relu1"
+  int n_uses, use_capacity;
   Span *spans; // places in the source, each once
   int n_spans, span_capacity;
-  int n_launches, parts, threads;
+  int n_launches[N_WHEN], parts, threads;
   int64_t shared_bytes;
   int64_t n_bytes, flops; // of the first launch
-  BufferRef *buffers;     // of the first launch
-  int n_buffers;
+  const BufferRef
+      *operands; // of the first launch, in0, in1, .. in the text; NULL: they have other names there
+  int n_operands;
 } Kernel;
 
 // A graph of the program, and which buffer each of its nodes is.

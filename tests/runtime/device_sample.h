@@ -45,7 +45,10 @@ static inline void sample_kernels(Sample *s) {
                   "    for (int i = 0; i < 16; i++) row[i] = image[16 * n + i] * 2;\n"
                   "    for (int i = 0; i < 16; i++) hidden[16 * n + i] = row[i] + weight[i];\n"
                   "  }\n}\n",
-                  64, 0, 0};
+                  64,
+                  0,
+                  0,
+                  NULL};
   s->kernels[1] =
       (MlaKernel){"sample_partial",
                   "void sample_partial(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
@@ -53,29 +56,39 @@ static inline void sample_kernels(Sample *s) {
                   "  for (int i = 0; i < 700; i++) sum[i] = 0;\n"
                   "  for (long i = part; i < 16 * batch; i += parts) sum[i % 7] += hidden[i] * (real)0.37;\n"
                   "  partial[part] = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6];\n}\n",
-                  2800, 0, 0};
+                  2800,
+                  0,
+                  0,
+                  NULL};
   s->kernels[2] =
       (MlaKernel){"sample_loss",
                   "void sample_loss(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
                   "  const real *partial = buf[0]; real *loss = buf[1], total = 0;\n"
                   "  for (int i = 0; i < 7; i++) total += partial[i];\n"
                   "  *loss = total / batch;\n}\n",
-                  0, 0, 0};
+                  0,
+                  0,
+                  0,
+                  NULL};
   s->kernels[3] =
       (MlaKernel){"sample_update",
                   "void sample_update(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
                   "  real *weight = buf[0]; const real *rate = buf[1], *loss = buf[2];\n"
                   "  for (int i = part; i < 16; i += parts) weight[i] -= *rate * *loss * (real)0.01;\n}\n",
-                  0, 0, 0};
+                  0,
+                  0,
+                  0,
+                  "sample_loss"}; // two kernels in one file
 }
 
 static inline void sample_launches(Sample *s) {
   static const int32_t forward[] = {BUF_IMAGE, BUF_WEIGHT, BUF_HIDDEN}, partial[] = {BUF_HIDDEN, BUF_PARTIAL},
                        loss[] = {BUF_PARTIAL, BUF_LOSS}, update[] = {BUF_WEIGHT, BUF_RATE, BUF_LOSS};
-  s->train[0] = (MlaLaunch){"first/forward", 0, NULL, NULL, forward, 3, 5, {0}, 0, 4096, 1024};
-  s->train[1] = (MlaLaunch){"first/partial", 1, NULL, NULL, partial, 2, 7, {0}, 0, 100, 512};
-  s->train[2] = (MlaLaunch){"second/loss", 2, NULL, NULL, loss, 2, 1, {0}, 1, 7, 28};
-  s->train[3] = (MlaLaunch){"second/update", 3, NULL, NULL, update, 3, 4, {0}, 1, 48, 64};
+  s->train[0] = (MlaLaunch){"first/forward", 0, NULL, NULL, forward, 3, 5, {0}, 0, 4096, 1024, "[batch, 16]",
+                            "sample.mlaan:3"};
+  s->train[1] = (MlaLaunch){"first/partial", 1, NULL, NULL, partial, 2, 7, {0}, 0, 100, 512, NULL, NULL};
+  s->train[2] = (MlaLaunch){"second/loss", 2, NULL, NULL, loss, 2, 1, {0}, 1, 7, 28, NULL, NULL};
+  s->train[3] = (MlaLaunch){"second/update", 3, NULL, NULL, update, 3, 4, {0}, 1, 48, 64, NULL, NULL};
   s->eval[0] = s->train[0];
   s->eval[1] = s->train[1];
 }

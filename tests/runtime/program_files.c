@@ -45,7 +45,8 @@ static bool same_launch(const MlaLaunch *a, const MlaLaunch *b) {
   return strcmp(a->name, b->name) == 0 && a->kernel == b->kernel && a->n_buffers == b->n_buffers &&
          memcmp(a->buffers, b->buffers, sizeof *a->buffers * (size_t)a->n_buffers) == 0 &&
          a->parts == b->parts && memcmp(&a->grid, &b->grid, sizeof a->grid) == 0 && a->module == b->module &&
-         a->flops == b->flops && a->n_bytes == b->n_bytes;
+         a->flops == b->flops && a->n_bytes == b->n_bytes && !a->shape == !b->shape &&
+         (!a->shape || (strcmp(a->shape, b->shape) == 0 && strcmp(a->source, b->source) == 0));
 }
 
 static bool same_program(const MlaProgram *a, const MlaProgram *b) {
@@ -63,7 +64,8 @@ static bool same_program(const MlaProgram *a, const MlaProgram *b) {
     same = strcmp(a->kernels[i].text, b->kernels[i].text) == 0 &&
            a->kernels[i].scratch_bytes == b->kernels[i].scratch_bytes &&
            a->kernels[i].threads == b->kernels[i].threads &&
-           a->kernels[i].shared_bytes == b->kernels[i].shared_bytes;
+           a->kernels[i].shared_bytes == b->kernels[i].shared_bytes &&
+           !a->kernels[i].file == !b->kernels[i].file;
   for (int i = 0; i < a->n_buffers && same; i++) same = strcmp(a->buffers[i].name, b->buffers[i].name) == 0;
   for (int i = 0; i < a->n_states && same; i++)
     same = strcmp(a->states[i].name, b->states[i].name) == 0 && a->states[i].init == b->states[i].init &&
@@ -181,7 +183,11 @@ static void check_corruptions(Tally *tally, const char *dir) {
   static const Corruption cases[] = {
       {"", "{", "", "plan.json:2:9: "},
       {"", "\"mlaanc plan\"", "\"other\"", "\"format\" does not say"},
-      {"", "\"version\": 3", "\"version\": 99", "has version 99; this program reads version 3"},
+      {"", "\"version\": 4", "\"version\": 99", "has version 99; this program reads version 4"},
+      {"\"kernels\"", "\"file\": \"sample_loss\"", "\"file\": \"../up\"",
+       "kernels[3].file: not a C identifier"},
+      {"\"kernels\"", "\"file\": \"sample_loss\"", "\"file\": \"sample_partial\"",
+       "kernels/sample_partial.c: there is no line `// ==== sample_update`"},
       {"", "\"model\"", "\"modle\"", "model: missing"},
       {"", "\"model\"", "\"extra\": 1, \"model\"", "unknown key \"extra\""},
       {"", "\"model\": \"sample\"", "\"model\": \"a\", \"model\": \"b\"", "duplicate"},
