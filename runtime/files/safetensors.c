@@ -11,18 +11,6 @@
 
 enum { LENGTH_BYTES = 8, MAX_HEADER_BYTES = 100 << 20 };
 
-int mla_dtype_bytes(const char *dtype) {
-  static const struct {
-    const char *name;
-    int n_bytes;
-  } known[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},     {"BF16", 2},    {"I64", 8},
-               {"I32", 4}, {"I16", 2}, {"I8", 1},      {"U64", 8},     {"U32", 4},
-               {"U16", 2}, {"U8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"BOOL", 1}};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (strcmp(known[i].name, dtype) == 0) return known[i].n_bytes;
-  return 0;
-}
-
 static bool read_bytes(MlaTensorFile *file, FILE *stream, const char *path, MlaError *error) {
   struct stat status;
   if (fstat(fileno(stream), &status) != 0)
@@ -180,48 +168,4 @@ const MlaTensor *mla_tensors_find(const MlaTensorFile *file, const char *name) {
 
 const char *mla_tensors_metadata(const MlaTensorFile *file, const char *key) {
   return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
-}
-
-static json_t *describe(MlaTensor *tensor, int64_t begin) {
-  json_t *shape = json_array();
-  int64_t n_bytes = mla_dtype_bytes(tensor->dtype);
-  for (int d = 0; d < tensor->rank; d++) {
-    json_array_append_new(shape, json_integer(tensor->dim[d]));
-    n_bytes *= tensor->dim[d];
-  }
-  tensor->begin = begin;
-  tensor->end = begin + n_bytes;
-  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->dtype, "shape", shape, "data_offsets",
-                   (json_int_t)tensor->begin, (json_int_t)tensor->end);
-}
-
-static char *header_text(MlaTensor *tensors, int n_tensors, const MlaMetadata *metadata, int n_metadata) {
-  json_t *header = json_object(), *texts = json_object();
-  for (int i = 0; i < n_metadata; i++)
-    json_object_set_new(texts, metadata[i].key, json_string(metadata[i].value));
-  json_object_set_new(header, "__metadata__", texts);
-  int64_t begin = 0;
-  for (int i = 0; i < n_tensors; i++) {
-    json_object_set_new(header, tensors[i].name, describe(&tensors[i], begin));
-    begin = tensors[i].end;
-  }
-  char *text = json_dumps(header, JSON_COMPACT);
-  json_decref(header);
-  return text;
-}
-
-bool mla_tensors_begin(MlaAtomicFile *file, const char *path, MlaTensor *tensors, int n_tensors,
-                       const MlaMetadata *metadata, int n_metadata, MlaError *error) {
-  char *text = header_text(tensors, n_tensors, metadata, n_metadata);
-  if (!text)
-    return mla_fail(error, MLA_ERROR_SYSTEM, "%s: a tensor's name or the metadata is not UTF-8 text", path);
-  size_t length = strlen(text),
-         padding = (8 - length % 8) % 8; // spaces, so that the data begin at a multiple of 8
-  unsigned char prefix[LENGTH_BYTES];
-  for (int i = 0; i < LENGTH_BYTES; i++) prefix[i] = (unsigned char)((uint64_t)(length + padding) >> 8 * i);
-  bool good = mla_atomic_open(file, path, error) && mla_atomic_write(file, prefix, sizeof prefix, error) &&
-              mla_atomic_write(file, text, length, error) &&
-              mla_atomic_write(file, "        ", padding, error);
-  free(text);
-  return good;
 }

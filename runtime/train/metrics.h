@@ -46,6 +46,8 @@ typedef struct MlaEpochRecord {
 // from the lines before it.
 bool mla_metrics_open(MlaMetrics *metrics, const MlaProgram *program, const char *run_dir, bool to_stdout,
                       const MlaProgress *resumed, MlaError *error);
+// Adds up the lines of `file` that were written before that place; returns where they end.
+long mla_metrics_read_kept(MlaMetrics *metrics, const MlaProgress *resumed);
 bool mla_metrics_step(MlaMetrics *metrics, const MlaStepRecord *record, MlaError *error);
 bool mla_metrics_epoch(MlaMetrics *metrics, const MlaEpochRecord *record,
                        MlaError *error); // and starts new sums

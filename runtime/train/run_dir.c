@@ -1,11 +1,11 @@
 // See run_dir.h. `latest` moves only after its checkpoint is on the disk, and old ones go only after that.
 #include "runtime/train/run_dir.h"
 #include "runtime/files/atomic_file.h"
+#include "runtime/files/json_text.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,15 +65,19 @@ static bool write_text(const char *dir, const char *name, const char *text, MlaE
 }
 
 static bool write_description(const char *dir, const MlaProgram *program, MlaError *error) {
-  char seed[24]; // as text: JSON readers round integers beyond 2^53
-  snprintf(seed, sizeof seed, "%" PRIu64, program->recipe.seed);
-  json_t *object =
-      json_pack("{s:s, s:s, s:s, s:I, s:i, s:i}", "model", program->model, "seed", seed, "element",
-                program->elem == MLA_F64 ? "float64" : "float32", "batch", (json_int_t)program->recipe.batch,
-                "epochs", program->recipe.epochs, "modules", program->n_modules);
-  char *text = json_dumps(object, JSON_INDENT(2));
-  json_decref(object);
-  bool good = text ? write_text(dir, "run.json", text, error) : fail_memory(error);
+  char *text = NULL;
+  size_t n_bytes = 0;
+  FILE *out = open_memstream(&text, &n_bytes);
+  if (!out) return fail_memory(error);
+  fputs("{\n  \"model\": ", out);
+  mla_json_text(out, program->model);
+  // The seed as text: JSON readers round integers beyond 2^53.
+  fprintf(out,
+          ",\n  \"seed\": \"%" PRIu64 "\",\n  \"element\": \"%s\",\n  \"batch\": %" PRId64
+          ",\n  \"epochs\": %d,\n  \"modules\": %d\n}",
+          program->recipe.seed, program->elem == MLA_F64 ? "float64" : "float32", program->recipe.batch,
+          program->recipe.epochs, program->n_modules);
+  bool good = fclose(out) == 0 ? write_text(dir, "run.json", text, error) : fail_memory(error);
   free(text);
   return good;
 }
