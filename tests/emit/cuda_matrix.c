@@ -1,5 +1,6 @@
-// The matrix kernels of CUDA, run by the emulated-cuda device, against the operators' host references: convolutions
-// and linear layers over shapes that cut channels, pixels and strides in every way, and attention. Every shape runs
+// The matrix kernels of CUDA, run by the emulated-cuda device ($MLAANC_TEST_DEVICE: or another), against the operators'
+// host references: convolutions and linear layers over shapes that cut channels, pixels and strides in every way, and
+// attention. Every shape runs
 // with tiles chosen for its own batch and with those of a large one. Products by tensor cores are compared with those of
 // operands rounded in the same way; those too small for them must be exact.
 #include "compiler/emit/cuda/matrix.h"
@@ -12,6 +13,8 @@
 
 // timeout: 900
 // label: slow
+
+extern const char mla_cuda_prelude[], mla_cuda_arithmetic[]; // as embedded in the compiler
 
 enum { BATCH = 3, MANY_IMAGES = 512, MAX_BUFFERS = 1024, MAX_KERNELS = 512, MAX_CHECKS = 512 };
 
@@ -51,6 +54,7 @@ typedef struct Bench {
   int n_kernels;
   Check checks[MAX_CHECKS];
   int n_checks;
+  double worst; // of all results
 } Bench;
 
 static int64_t elems_of(Shape shape) {
@@ -248,7 +252,7 @@ static bool upload_all(const Bench *bench, MlaLoaded *loaded, MlaError *error) {
 }
 
 // Errors are told relative to the largest element of the result.
-static int check_result(const Bench *bench, MlaLoaded *loaded, const Check *check, MlaError *error) {
+static int check_result(Bench *bench, MlaLoaded *loaded, const Check *check, MlaError *error) {
   int64_t n_bytes = bench->buffers[check->buffer].n_bytes;
   void *data = malloc((size_t)n_bytes);
   if (!data) abort();
@@ -261,6 +265,7 @@ static int check_result(const Bench *bench, MlaLoaded *loaded, const Check *chec
     if (fabs(check->truth[i]) > most) most = fabs(check->truth[i]);
   }
   free(data);
+  if (!(worst / most <= bench->worst)) bench->worst = worst / most;
   if (worst / most <= allowed) return 0;
   printf("%s, buffer %d of %d bytes: off by %.1e\n", check->what, check->buffer, (int)n_bytes, worst / most);
   return 1;
@@ -277,6 +282,9 @@ static int run_bench(Bench *bench) {
       .n_buffers = bench->n_buffers,
       .kernels = bench->kernels,
       .n_kernels = bench->n_kernels,
+      .prelude =
+          arena_printf(bench->arena, "%s%s%s", bench->elem == MLA_F64 ? "#define MLA_REAL_DOUBLE\n" : "",
+                       mla_cuda_prelude, mla_cuda_arithmetic),
       .train = step,
       .eval = step,
       .region_bytes = {bench->n_bytes},
@@ -287,7 +295,11 @@ static int run_bench(Bench *bench) {
   MlaDevice device;
   MlaError error = {0};
   int n_bad = 1;
-  if (!mla_device_open(&device, "emulated-cuda", &(MlaDeviceOptions){0}, &error)) return 1;
+  const char *name = getenv("MLAANC_TEST_DEVICE");
+  if (!mla_device_open(&device, name ? name : "emulated-cuda", &(MlaDeviceOptions){0}, &error)) {
+    printf("%s\n", error.text);
+    return 1;
+  }
   MlaLoaded *loaded = device.ops->load(&device, &program, &error);
   if (loaded && upload_all(bench, loaded, &error) && device.ops->run(loaded, &program.train, BATCH, &error)) {
     n_bad = 0;
@@ -313,8 +325,8 @@ static int run_precision(const char *name, MlaElem elem, TileMath math, int n_ro
   }
   for (int i = 0; i < COUNT(attentions) && math == TILE_EXACT; i++) add_attention(bench, i);
   int n_bad = run_bench(bench);
-  printf("%s: %d kernels, %d by tensor cores, %d results, %d wrong\n", name, bench->n_kernels,
-         bench->n_rounded, bench->n_checks, n_bad);
+  printf("%s: %d kernels, %d by tensor cores, %d results, %d wrong, worst %.1e\n", name, bench->n_kernels,
+         bench->n_rounded, bench->n_checks, n_bad, bench->worst);
   n_bad += bench->n_rounded != n_rounded;
   arena_free(bench->arena);
   free(bench);

@@ -1,6 +1,6 @@
 // The CUDA kernels of all cases (see harness.c), each operator alone and as pass_fuse groups them, in float and double:
 //   - NVRTC compiles them for sm_90, where it is installed;
-//   - the emulated-cuda device runs them, and every result is the host reference's.
+//   - the emulated-cuda device ($MLAANC_TEST_DEVICE: or another) runs them, and every result is the host reference's.
 // timeout: 900
 #include "tests/ops/case_graph.h"
 #include "tests/ops/cuda_nvrtc.h"
@@ -64,19 +64,19 @@ static int check_batch(MlaDevice *device, const KernelSet *set, int64_t batch, d
   return n_failures;
 }
 
-static int check_results(const KernelSet *set) {
+static int check_results(const KernelSet *set, const char *name) {
   int n_failures = 0;
   int64_t most = 0;
   double worst = 0;
   MlaError error = {0};
   MlaDevice device;
   MlaDeviceOptions options = {0};
-  if (!mla_device_open(&device, "emulated-cuda", &options, &error)) return fault(&error);
+  if (!mla_device_open(&device, name, &options, &error)) return fault(&error);
   for (int i = 0; i < set->n_runs; i++)
     if (set->runs[i].c->batch > most) most = set->runs[i].c->batch;
   for (int64_t batch = 1; batch <= most; batch++) n_failures += check_batch(&device, set, batch, &worst);
-  printf("%d bytes: %d runs of %d kernels under the emulation, worst %.1e\n", set->config.elem_bytes,
-         set->n_runs, set->n_texts, worst);
+  printf("%d bytes: %d runs of %d kernels on %s, worst %.1e\n", set->config.elem_bytes, set->n_runs,
+         set->n_texts, name, worst);
   mla_device_close(&device);
   return n_failures;
 }
@@ -91,8 +91,9 @@ int main(int argc, char **argv) {
     case_file_read(files.gl_pathv[i], arena, scratch, add_case, sets);
   for (int i = 1; i < argc; i++) case_file_read(argv[i], arena, scratch, add_case, sets);
   int n_failures = 0;
+  const char *device = getenv("MLAANC_TEST_DEVICE");
   for (int i = 0; i < 2; i++) n_failures += nvrtc_check(&sets[i]);
-  for (int i = 0; i < 2; i++) n_failures += check_results(&sets[i]);
+  for (int i = 0; i < 2; i++) n_failures += check_results(&sets[i], device ? device : "emulated-cuda");
   globfree(&files);
   arena_free(scratch);
   arena_free(arena);

@@ -1,7 +1,7 @@
 // The kernels of a set as a program whose step is all runs of the cases of one batch; every run has buffers of its own.
 #pragma once
 #include "runtime/device/device.h"
-#include "tests/ops/kernel_set.h"
+#include "tests/ops/cuda_nvrtc.h"
 #include <inttypes.h>
 
 enum { MAX_RUN_BUFFERS = 128, NEAR_BYTES = 128 };
@@ -131,7 +131,7 @@ static void cuda_program(CudaProgram *p, const KernelSet *set, int64_t batch) {
   p->program = (MlaProgram){.model = "cases",
                             .target = MLA_TARGET_CUDA,
                             .elem = cuda_elem(p),
-                            .prelude = "",
+                            .prelude = nvrtc_prelude(set),
                             .compile_flags = "",
                             .buffers = p->buffers,
                             .n_buffers = p->n_buffers,
