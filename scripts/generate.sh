@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mlaanc=${1:-build/bin/mlaanc} folder=${2:-generated}
 rm -rf "$folder/split"
-"$mlaanc" emit -o "$folder/split" --batch 32 --vector-bytes 32 examples/split.mlaan
+"$mlaanc" emit -o "$folder/split" --device cpu --batch 32 --vector-bytes 32 examples/split.mlaan

@@ -40,11 +40,6 @@ static const MlaDeviceOps *find_device(const Options *options) {
   return NULL;
 }
 
-const char *compile_device(const Options *options) {
-  const MlaDeviceOps *device = find_device(options);
-  return device ? device->name : NULL;
-}
-
 static EmitTarget emit_target(const Options *options) {
   if (compile_is_reference(options)) return EMIT_REFERENCE;
   return find_device(options)->target == MLA_TARGET_CUDA ? EMIT_CUDA : EMIT_C;
@@ -147,7 +142,7 @@ static bool check_vector_bytes(const Options *options) {
 
 static bool check_options(const Options *options) {
   MlaElem elem;
-  return compile_device(options) && parse_precision(options, &elem) && check_vector_bytes(options) &&
+  return find_device(options) && parse_precision(options, &elem) && check_vector_bytes(options) &&
          check_pass("pass to --dump-before", options->dump_before, true) &&
          check_pass("pass to --dump-after", options->dump_after, true) &&
          check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
@@ -224,6 +219,16 @@ static int compile_model(Compilation *c, const Options *options) {
   return STATUS_OK;
 }
 
+// A program is for one kind of device: where the user names none, it decides.
+static void device_of_plan(Compilation *c) {
+  for (const MlaDeviceOps *const *device = mla_device_list(); *device; device++) {
+    bool is_given = strcmp((*device)->name, c->device) == 0;
+    if (is_given && ((*device)->target == c->program->target || !c->device_why)) return;
+  }
+  c->device = c->program->target == MLA_TARGET_CUDA ? "cuda" : "cpu";
+  c->device_why = "the plan is for it";
+}
+
 // What a compiled program can still be told: how long to train and from which seed.
 static int load_plan(Compilation *c, const Options *options, const char *dir) {
   if (options->sets.n > 0 || options->batch >= 0 || options->precision) {
@@ -233,9 +238,15 @@ static int load_plan(Compilation *c, const Options *options, const char *dir) {
   MlaError error = {0};
   c->program = c->loaded = mla_program_load(dir, &error);
   if (!c->program) return report_error(options, &error);
+  device_of_plan(c);
   if (options->epochs >= 0) c->program->recipe.epochs = (int)options->epochs;
   if (options->seed >= 0) c->program->recipe.seed = (uint64_t)options->seed;
   return STATUS_OK;
+}
+
+static void take_device(Compilation *c, const Options *options) {
+  c->device = options->device ? options->device : "cpu";
+  c->device_why = options->device_why;
 }
 
 int compile_begin(Compilation *c, const Options *options) {
@@ -244,10 +255,12 @@ int compile_begin(Compilation *c, const Options *options) {
   const char *dir = plan_dir(c->arena, options->input);
   int status;
   if (dir) {
+    take_device(c, options);
     status = check_options(options) ? load_plan(c, options, dir) : STATUS_USAGE;
   } else {
     arena_free(c->arena);
     status = compile_model(c, options);
+    take_device(c, options);
   }
   c->seconds = now() - start;
   return status;

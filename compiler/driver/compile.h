@@ -11,10 +11,12 @@ typedef struct Compilation {
   Arena *arena;
   SourceMap *map;
   Diag *diag;
-  Model *model;        // NULL if the program was loaded
-  MlaProgram *program; // NULL if --stop-after left the road early
-  MlaProgram *loaded;  // owned: the program read from a directory
-  double seconds;      // from opening the file to the program
+  Model *model;           // NULL if the program was loaded
+  MlaProgram *program;    // NULL if --stop-after left the road early
+  MlaProgram *loaded;     // owned: the program read from a directory
+  double seconds;         // from opening the file to the program
+  const char *device;     // a name of runtime/device/devices.def
+  const char *device_why; // NULL: the command line names it
 } Compilation;
 
 // Fills `c`; in every case compile_end releases it. Returns a STATUS_; mistakes have been said.
@@ -25,9 +27,6 @@ int compile_load(Compilation *c, const Options *options);
 int compile_passes(Compilation *c, const Options *options, const char *stop_after);
 void compile_end(Compilation *c);
 
-// `--device`, checked: a name of runtime/device/devices.def; "cpu" if not given. NULL: unknown, and has been
-// said.
-const char *compile_device(const Options *options);
 bool compile_is_reference(const Options *options);
 
 // Says a runtime error (as JSON too with --json) and returns the status that belongs to it.

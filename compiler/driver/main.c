@@ -60,9 +60,12 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], verb_table[verb].name) != 0) continue;
     Options options;
     if (!options_parse(&options, (VerbKind)verb, argc - 2, argv + 2)) return STATUS_USAGE;
-    if (!options.help) return verb_table[verb].run(&options);
-    options_print_help((VerbKind)verb);
-    return STATUS_OK;
+    if (options.help) {
+      options_print_help((VerbKind)verb);
+      return STATUS_OK;
+    }
+    options_choose_device(&options, (VerbKind)verb);
+    return verb_table[verb].run(&options);
   }
   return unknown_verb(argv[1]);
 }

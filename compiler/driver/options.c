@@ -2,6 +2,7 @@
 // fills.
 #include "compiler/driver/options.h"
 #include "compiler/support/diag.h"
+#include "runtime/device/device.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -48,7 +49,7 @@ static const OptionDef option_table[] = {
     TEXT("--precision", "f32|f64", PLANNED, precision,
          "element type (default f32; reference: always f64; replay: both)"),
     TEXT("--device", "NAME", DEVICE | BIT(plan) | BIT(emit), device,
-         "cpu (default) or another of --list-devices"),
+         "one of --list-devices (default: $MLAANC_DEVICE; else cuda if there is a GPU, else cpu)"),
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
     TEXT("-o", "PATH", BIT(emit) | BIT(graph), out,
          "directory (emit) or file (graph; default: standard output)"),
@@ -209,6 +210,20 @@ bool options_parse(Options *options, VerbKind verb, int n_args, char **args) {
   if (options->input || options->help || takes_none) return true;
   usage_error("which model? usage: mlaanc %s %s [options]", verb_table[verb].name, verb_table[verb].argument);
   return false;
+}
+
+void options_choose_device(Options *options, VerbKind verb) {
+  if (options->device || !find_option(verb, "--device", strlen("--device"))) return;
+  MlaDeviceChoice choice = mla_device_choose();
+  options->device = choice.name;
+  options->device_why = choice.why;
+  if (choice.lacking.kind == MLA_OK) return;
+  for (char *c = choice.lacking.text; *c; c++)
+    if (*c == '\n') *c = ' ';
+  fprintf(stderr,
+          "mlaanc: warning: the cpu is used, not the GPU (--device cpu or MLAANC_DEVICE=cpu: without "
+          "this warning): %s\n",
+          choice.lacking.text);
 }
 
 void options_print_help(VerbKind verb) {

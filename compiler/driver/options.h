@@ -26,6 +26,7 @@ typedef struct Options {
   TextList sets, disabled;
   bool help, json, timing, resume, calm, recorded, report, clear;
   const char *device, *precision;
+  const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;
   const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch;
   int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels, vector_bytes, limit;
@@ -52,6 +53,8 @@ extern const Verb verb_table[N_VERBS];
 
 // Parses what stands behind the verb. False: the mistake has been said on stderr.
 bool options_parse(Options *options, VerbKind verb, int n_args, char **args);
+// Where the verb takes a device and none is named: the machine's. Warns on stderr of a GPU that lacks a library.
+void options_choose_device(Options *options, VerbKind verb);
 void options_print_help(VerbKind verb);
 
 // "mlaanc: TEXT" on stderr; returns STATUS_USAGE.

@@ -11,7 +11,7 @@ int session_compile(Session *session, const Options *options) {
 int session_load(Session *session, const Options *options) {
   MlaError error = {0};
   MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0};
-  if (!mla_device_open(&session->device, compile_device(options), &device, &error)) {
+  if (!mla_device_open(&session->device, session->compilation.device, &device, &error)) {
     session->device = (MlaDevice){0};
     return report_error(options, &error);
   }
@@ -29,6 +29,12 @@ void session_end(Session *session) {
   if (session->loaded) session->device.ops->unload(session->loaded);
   if (session->device.ops) mla_device_close(&session->device);
   compile_end(&session->compilation);
+}
+
+void session_print_device(const Session *session) {
+  const char *why = session->compilation.device_why, *about = session->device.about;
+  fprintf(stderr, "device %s%s%s%s%s%s\n", session->device.ops->name, *about ? ": " : "", about,
+          why ? " (" : "", why ? why : "", why ? ")" : "");
 }
 
 void session_print_kernels(const Session *session) {

@@ -14,5 +14,7 @@ int session_begin(Session *session, const Options *options);
 int session_compile(Session *session, const Options *options);
 int session_load(Session *session, const Options *options);
 void session_end(Session *session);
+// "device cuda: NVIDIA H100 80GB HBM3, sm_90, 78.6 of 79.2 GiB free (the machine has a GPU)", on stderr.
+void session_print_device(const Session *session);
 // "7 kernels compiled in 1.2 s, 3 from the cache", on stderr.
 void session_print_kernels(const Session *session);

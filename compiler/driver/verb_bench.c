@@ -175,6 +175,7 @@ int verb_bench(const Options *options) {
     MlaError error = {0};
     BenchResult result = {0};
     int64_t n_steps = options->steps > 0 ? options->steps : 20;
+    if (!options->json) session_print_device(&session);
     if (!measure(session.loaded, n_steps, &result, &error)) {
       status = report_error(options, &error);
     } else {

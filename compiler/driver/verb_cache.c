@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+// By the end of the file's name, which the compilers choose.
 static const char *unit_device(const MlaCacheUnit *unit) {
-  return strcmp(strrchr(unit->name, '.'), ".cubin") == 0 ? "cuda" : "cpu";
+  const char *ending = strchr(unit->name, '.');
+  if (strcmp(ending, ".cubin") == 0) return "cuda";
+  return strcmp(ending, ".so") == 0 ? "cpu" : "emulated-cuda";
 }
 
 static const char *age_text(Arena *arena, double seconds) {
@@ -29,8 +32,8 @@ static void print_table(const MlaCacheUnits *list) {
   int n_kernels = 0;
   for (int i = 0; i < list->n; i++) {
     const MlaCacheUnit *unit = &list->units[i];
-    if (i == 0) printf("%-4s %8s %10s %10s  %s\n", "for", "kernels", "size", "used", "file");
-    printf("%-4s %8d %10s %10s  %.21s\n", unit_device(unit), unit->n_kernels,
+    if (i == 0) printf("%-13s %8s %10s %10s  %s\n", "for", "kernels", "size", "used", "file");
+    printf("%-13s %8d %10s %10s  %.21s\n", unit_device(unit), unit->n_kernels,
            text_bytes(arena, unit->n_bytes), age_text(arena, unit->age), unit->name);
     n_kernels += unit->n_kernels;
   }

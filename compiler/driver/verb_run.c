@@ -78,6 +78,7 @@ static int load_and_train(Session *session, MlaRunData *data, const Options *opt
   if (!options->json) {
     plan_print_summary(&facts, stdout);
     fflush(stdout);
+    session_print_device(session);
     session_print_kernels(session);
   }
   return train(session, data, options);

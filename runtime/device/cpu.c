@@ -5,6 +5,7 @@
 #include "runtime/device/jit_compiler.h"
 #include "runtime/program_check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,7 +36,11 @@ bool mla_cpu_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *
   bool has_memory =
       !options->cache_dir || cpu->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   if (has_memory) cpu->pool = mla_pool_start(options->threads ? options->threads : mla_cpu_count(), error);
-  if (cpu->pool) return true;
+  if (cpu->pool) {
+    int n = mla_pool_threads(cpu->pool);
+    snprintf(device->about, sizeof device->about, "%d thread%s", n, n == 1 ? "" : "s");
+    return true;
+  }
   mla_cpu_close(device);
   return false;
 }

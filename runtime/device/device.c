@@ -1,8 +1,10 @@
 // The registry of devices and what all of them share: where a program's buffers and states lie.
 #include "runtime/device/device.h"
 #include "runtime/device/backend.h"
+#include "runtime/device/cuda/gpu.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEVICE(id, text, for_target, line)                                                                   \
@@ -48,6 +50,18 @@ bool mla_device_open(MlaDevice *device, const char *name, const MlaDeviceOptions
     return false;
   }
   return fail_unknown(name, error);
+}
+
+MlaDeviceChoice mla_device_choose(void) {
+  MlaDeviceChoice choice = {.name = getenv("MLAANC_DEVICE"), .why = "$MLAANC_DEVICE"};
+  if (choice.name && *choice.name) return choice;
+  switch (mla_cuda_look(&choice.lacking)) {
+  case CUDA_READY: choice.name = "cuda", choice.why = "the machine has a GPU"; return choice;
+  case CUDA_INCOMPLETE: choice.why = "CUDA is incomplete"; break;
+  case CUDA_NO_GPU: choice.why = "no GPU"; break;
+  }
+  choice.name = "cpu";
+  return choice;
 }
 
 void mla_device_close(MlaDevice *device) {

@@ -36,8 +36,18 @@ typedef struct MlaDeviceOps {
 
 struct MlaDevice {
   const MlaDeviceOps *ops;
-  void *self; // the backend's own
+  void *self;      // the backend's own
+  char about[192]; // "NVIDIA H100 80GB HBM3, sm_90, 78.6 of 79.2 GiB free"
 };
+
+// The device where nobody names one.
+typedef struct MlaDeviceChoice {
+  const char *name; // not checked: $MLAANC_DEVICE may say anything
+  const char *why;  // "no GPU"
+  MlaError lacking; // the machine has a GPU and not all that `cuda` needs: what to install
+} MlaDeviceChoice;
+// $MLAANC_DEVICE; else `cuda` where it would open, else `cpu`.
+MlaDeviceChoice mla_device_choose(void);
 
 // Every loaded program begins with this; backends put their own fields behind it.
 struct MlaLoaded {

@@ -8,6 +8,7 @@
 #include "runtime/program_check.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,7 +42,11 @@ bool mla_emulated_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, 
   self->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool good = !options->cache_dir || self->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   if (good) self->pool = mla_pool_start(options->threads ? options->threads : mla_cpu_count(), error);
-  if (self->pool) return true;
+  if (self->pool) {
+    int n = mla_pool_threads(self->pool);
+    snprintf(device->about, sizeof device->about, "%d thread%s", n, n == 1 ? "" : "s");
+    return true;
+  }
   mla_emulated_cuda_close(device);
   return false;
 }

@@ -1,7 +1,7 @@
 // The disk cache of compiled kernels. Private to runtime/device.
 //
 //   DIR/unit-<sha256 of the file>.so    what one run of the C compiler made: some kernels
-//   DIR/unit-<sha256 of the file>.cubin the same of NVRTC
+//   DIR/unit-<sha256 of the file>.cubin the same of NVRTC; .emulated.so: of the C++ compiler for emulated-cuda
 //   DIR/k-<key of a kernel>             a symbolic link to the unit that holds it
 //   DIR/build-XXXXXX/                   where a process is compiling
 //

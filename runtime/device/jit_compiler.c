@@ -14,6 +14,7 @@
 const MlaLanguage mla_language_c = {
     .toolchain = "the C compiler",
     .source_ending = "c",
+    .unit_ending = "so",
     .variable = "CC",
     .usual = {"cc", "gcc", "clang"},
     .flags = "-O2 -march=native -fPIC -shared -w -ffp-contract=fast",
@@ -184,7 +185,7 @@ static void unload(void *self, void *unit) {
 MlaToolchain mla_compiler_toolchain(MlaCompiler *compiler) {
   return (MlaToolchain){.name = compiler->language->toolchain,
                         .source_ending = compiler->language->source_ending,
-                        .unit_ending = "so",
+                        .unit_ending = compiler->language->unit_ending,
                         .self = compiler,
                         .add_key = add_key,
                         .start = start,

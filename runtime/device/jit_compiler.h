@@ -8,6 +8,7 @@ enum { MLA_MAX_WORDS = 64 };
 typedef struct MlaLanguage {
   const char *toolchain;     // "the C compiler"
   const char *source_ending; // "c"
+  const char *unit_ending;   // "so"
   const char *variable;      // of the environment, that may name a compiler: "CC"
   const char *usual[4];      // commands to try; NULL ends
   const char *flags;

@@ -31,6 +31,16 @@ expect 0 "$MLAANC" cache --clear
 [ -z "$(ls "$MLAANC_CACHE")" ] || fail "not cleared: $(ls "$MLAANC_CACHE")"
 expect 0 "$MLAANC" bench "$tiny" --steps 1
 ls "$MLAANC_CACHE" | grep -c "^k-" | cmp - <(grep -c "^k-" "$TEST_TMP/before") || fail "not compiled again"
+
+# Each device's units have their own name.
+cat >"$TEST_TMP/small.mlaan" <<'EOF'
+data squares { format idx  root "."  classes 4 }
+model small { input image[2, 2, 1]  logits = image | flatten | linear(4) }
+train { optimizer sgd(lr: 0.1)  schedule constant  epochs 1  batch 2  seed 7 }
+EOF
+expect 0 "$MLAANC" bench "$TEST_TMP/small.mlaan" --device emulated-cuda --steps 1 --threads 1
+expect 0 "$MLAANC" cache --json
+[ "$(json 'sorted({u["device"] for u in j["units"]})' "$TEST_TMP/out")" = "['cpu', 'emulated-cuda']" ] || fail "devices"
 expect 2 "$MLAANC" cache "$tiny"
 expect 2 "$MLAANC" cache --batch 3
 MLAANC_CACHE=/proc/version expect 3 "$MLAANC" cache

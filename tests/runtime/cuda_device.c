@@ -111,7 +111,7 @@ static void check_counts(Tally *tally, const char *cache, const char *parent) {
   if (file) fclose(file);
   free(path);
   printf("     %s", line);
-  expect(tally, run.good && !strcmp(line, "fake: 3 graphs, 5 replays, 0 left\n"),
+  expect(tally, run.good && !strcmp(line, "fake: 3 graphs, 5 replays, 0 forks, 0 left\n"),
          "three graphs, five replays, no leak");
 }
 
@@ -129,7 +129,7 @@ static void check_faults(Tally *tally, const char *cache) {
   check_fault(tally, "old_driver", cache, "the driver is too old: it serves CUDA 11.4");
   check_fault(tally, "no_device", cache, "no device: there is a driver (CUDA 13.0)");
   check_fault(tally, "new_device", cache, "cannot compile for sm_990; it knows sm_75");
-  check_fault(tally, "memory", cache, "do not fit: the GPU has 3.0 MiB of 8.0 free");
+  check_fault(tally, "memory", cache, "do not fit: the GPU has 6144.0 MiB of 8192.0 free");
   check_fault(
       tally, "launch", cache,
       "launch `first/forward` (kernel `sample_forward`, 2 blocks of 64 threads): invalid configuration");

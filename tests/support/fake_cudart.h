@@ -1,7 +1,9 @@
 // A stand-in for libcudart, for machines without a GPU: "device memory" is the host's, a "kernel" is its name, and a
-// launch runs the sample's kernels (device_sample.h) as plain loops over blocks and threads. It is strict where the real
-// one is: nothing runs during a capture, copies must lie in an allocation, and what is allocated is counted. $FAKE_CUDA
-// chooses a fault. Compiled by the test with `cc -x c -shared`; no NVIDIA code ran through it.
+// launch runs the sample's kernels (device_sample.h) as plain loops over blocks and threads; other kernels do nothing.
+// It is strict where the real one is: nothing runs during a capture, streams that join one must be joined again, copies
+// must lie in an allocation, and what is allocated is counted. A graph's launches run in a random order that its edges
+// allow. $FAKE_CUDA chooses a fault, $FAKE_CUDA_FREE the MiB that are free. Compiled by the tests with
+// `cc -x c -shared`; no NVIDIA code ran through it.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,23 +12,33 @@ typedef struct Dim {
   unsigned x, y, z;
 } Dim;
 
+enum { MOST_NODES = 4096, MOST_EDGES = 64, MOST_KERNELS = 4096, MOST_MEMORY = 64 };
+
 typedef struct Launch {
   char name[64];
   unsigned blocks, threads;
   size_t shared;
   int batch;
   void *at[8];
+  int before[MOST_EDGES], n_before; // nodes of the graph
 } Launch;
 
 typedef struct Graph {
-  Launch launches[64];
+  Launch launches[MOST_NODES];
   int n;
 } Graph;
 
+// What comes next on a stream, or behind an event, runs after these nodes of the capture.
+typedef struct Front {
+  int capture; // its number
+  int node[MOST_EDGES], n;
+} Front;
+
 static Graph *capture;
-static int is_capturing, n_graphs, n_replayed, n_live;
-static char *memory[4]; // allocations
-static size_t memory_bytes[4];
+static Front *origin;
+static int current, is_capturing, n_graphs, n_replayed, n_live, n_forks, order = 1;
+static char *memory[MOST_MEMORY]; // allocations
+static size_t memory_bytes[MOST_MEMORY];
 static int n_memory;
 
 static int fault(const char *name) {
@@ -36,6 +48,14 @@ static int fault(const char *name) {
 
 static const char *const names[] = {"sample_forward", "sample_partial", "sample_loss", "sample_update"};
 static const int n_buffers[] = {3, 2, 2, 3};
+static char kernels[MOST_KERNELS][64];
+static int n_kernels;
+
+static int buffers_of(const char *name) {
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!strcmp(names[i], name)) return n_buffers[i];
+  return 0;
+}
 
 static void run_thread(const Launch *l, int block, int thread) {
   float *a = l->at[0], *b = l->at[1], *c = l->at[2];
@@ -56,6 +76,7 @@ static void run_thread(const Launch *l, int block, int thread) {
 }
 
 static void run(const Launch *l) {
+  if (!buffers_of(l->name)) return;
   for (unsigned block = 0; block < l->blocks; block++)
     for (unsigned thread = 0; thread < l->threads; thread++) run_thread(l, (int)block, (int)thread);
 }
@@ -69,26 +90,39 @@ int cudaRuntimeGetVersion(int *version) {
 int cudaGetDeviceCount(int *n) {
   return *n = !fault("no_device"), fault("no_device") ? 100 : 0;
 }
+int cudaGetDeviceProperties(void *properties, int device) {
+  return strcpy(properties, "Stand-in GPU"), device;
+}
 int cudaSetDevice(int device) {
   return device;
 }
 int cudaDeviceGetAttribute(int *value, int attribute, int device) {
-  return *value = attribute == 75 ? (fault("new_device") ? 99 : 9) : 0, device;
+  switch (attribute) {
+  case 16: *value = 4; return device;
+  case 39: *value = 2048; return device;
+  case 75: *value = fault("new_device") ? 99 : 9; return device;
+  case 76: *value = 0; return device;
+  }
+  return 1;
 }
 int cudaGetLastError(void) {
   return 0;
 }
 int cudaMemGetInfo(size_t *n_free, size_t *n_total) {
-  return *n_free = 3 << 20, *n_total = 8 << 20, 0;
+  const char *free_mib = getenv("FAKE_CUDA_FREE");
+  *n_free = (free_mib ? (size_t)atol(free_mib) : 6144) << 20;
+  return *n_total = (size_t)8192 << 20, 0;
 }
 int cudaMalloc(void **to, size_t n_bytes) {
   if (fault("memory")) return 2;
   *to = memset(malloc(n_bytes), 0x7f, n_bytes);
-  memory[n_memory & 3] = *to;
-  memory_bytes[n_memory++ & 3] = n_bytes;
+  memory[n_memory % MOST_MEMORY] = *to;
+  memory_bytes[n_memory++ % MOST_MEMORY] = n_bytes;
   return n_live++, 0;
 }
 int cudaFree(void *at) {
+  for (int i = 0; i < MOST_MEMORY; i++)
+    if (memory[i] == at) memory[i] = NULL;
   return free(at), n_live--, 0;
 }
 int cudaMemsetAsync(void *at, int value, size_t n_bytes, void *stream) {
@@ -96,40 +130,100 @@ int cudaMemsetAsync(void *at, int value, size_t n_bytes, void *stream) {
 }
 int cudaMemcpyAsync(void *to, const void *from, size_t n_bytes, int kind, void *stream) {
   const char *inside = kind == 1 ? to : from;
-  for (int i = 0; i < 4 && !is_capturing && stream; i++)
-    if (inside >= memory[i] && inside + n_bytes <= memory[i] + memory_bytes[i])
+  for (int i = 0; i < MOST_MEMORY && !is_capturing && stream; i++)
+    if (memory[i] && inside >= memory[i] && inside + n_bytes <= memory[i] + memory_bytes[i])
       return memcpy(to, from, n_bytes), 0;
   return 1;
 }
 int cudaStreamCreateWithFlags(void **stream, unsigned flags) {
-  return *stream = malloc(1), n_live++, flags != 1;
+  return *stream = calloc(1, sizeof(Front)), n_live++, flags != 1;
 }
 int cudaStreamDestroy(void *stream) {
   free(stream);
   n_live--;
-  if (getenv("FAKE_CUDA_COUNTS"))
-    printf("fake: %d graphs, %d replays, %d left\n", n_graphs, n_replayed, n_live);
-  return n_graphs = n_replayed = 0; // the library stays loaded
+  if (getenv("FAKE_CUDA_COUNTS") && !n_live)
+    printf("fake: %d graphs, %d replays, %d forks, %d left\n", n_graphs, n_replayed, n_forks, n_live);
+  if (!n_live) n_graphs = n_replayed = n_forks = 0; // the library stays loaded
+  return 0;
 }
 int cudaStreamSynchronize(void *stream) {
   return !stream ? 1 : fault("kernel") ? 700 : 0;
 }
+
+// ---- captures ----
+
+int cudaEventCreateWithFlags(void **event, unsigned flags) {
+  return *event = calloc(1, sizeof(Front)), n_live++, flags != 2;
+}
+int cudaEventDestroy(void *event) {
+  return free(event), n_live--, 0;
+}
+int cudaEventRecord(void *event, void *stream) {
+  return memcpy(event, stream, sizeof(Front)), 0;
+}
+static int add_node(Front *front, int node) {
+  for (int i = 0; i < front->n; i++)
+    if (front->node[i] == node) return 0;
+  if (front->n == MOST_EDGES) return 1;
+  front->node[front->n++] = node;
+  return 0;
+}
+static int is_part(const Front *front) {
+  return is_capturing && front->capture == current;
+}
+int cudaStreamWaitEvent(void *stream, void *event, unsigned flags) {
+  Front *to = stream;
+  const Front *from = event;
+  if (!is_part(from)) return is_part(to) ? 906 : (int)flags; // an event of before the capture
+  if (!is_part(to)) *to = (Front){.capture = current}, n_forks++;
+  for (int i = 0; i < from->n; i++)
+    if (add_node(to, from->node[i])) return 1;
+  return (int)flags;
+}
 int cudaStreamBeginCapture(void *stream, int mode) {
+  origin = stream;
+  if (!stream || is_capturing || mode != 1) return 1;
+  *origin = (Front){.capture = ++current};
   capture = calloc(1, sizeof *capture);
-  n_live++;
-  return is_capturing = 1, stream && mode == 1 ? 0 : 1;
+  return is_capturing = 1, n_live++, 0;
+}
+static void mark(const Graph *graph, char *is_marked, int node) {
+  if (is_marked[node]) return;
+  is_marked[node] = 1;
+  for (int i = 0; i < graph->launches[node].n_before; i++)
+    mark(graph, is_marked, graph->launches[node].before[i]);
 }
 int cudaStreamEndCapture(void *stream, void **graph) {
+  char is_marked[MOST_NODES] = "";
+  if (stream != origin) return 1;
+  for (int i = 0; i < origin->n; i++) mark(capture, is_marked, origin->node[i]);
   is_capturing = 0;
-  return *graph = capture, stream ? 0 : 1;
+  *graph = capture;
+  for (int i = 0; i < capture->n; i++)
+    if (!is_marked[i]) return 904; // a stream was not joined
+  return 0;
 }
 int cudaGraphInstantiate(void **exec, void *graph, unsigned long long flags) {
   *exec = memcpy(malloc(sizeof(Graph)), graph, sizeof(Graph));
   return n_graphs++, n_live++, flags != 0;
 }
+// In a random order that the edges allow.
 int cudaGraphLaunch(void *exec, void *stream) {
   const Graph *graph = exec;
-  for (int i = 0; i < graph->n; i++) run(&graph->launches[i]);
+  char is_done[MOST_NODES] = "";
+  for (int n_left = graph->n; n_left;) {
+    order = (int)((unsigned)order * 1103515245u + 12345u);
+    int start = (int)((unsigned)order >> 8) % graph->n;
+    for (int i = 0; i < graph->n; i++) {
+      int node = (start + i) % graph->n, is_ready = !is_done[node];
+      for (int k = 0; k < graph->launches[node].n_before; k++)
+        is_ready &= is_done[graph->launches[node].before[k]];
+      if (!is_ready) continue;
+      run(&graph->launches[node]);
+      is_done[node] = 1, n_left--;
+      break;
+    }
+  }
   return n_replayed++, stream ? 0 : 1;
 }
 int cudaGraphDestroy(void *graph) {
@@ -138,6 +232,9 @@ int cudaGraphDestroy(void *graph) {
 int cudaGraphExecDestroy(void *exec) {
   return free(exec), n_live--, 0;
 }
+
+// ---- kernels ----
+
 // A CUBIN is an ELF file; real ones come from NVRTC.
 int cudaLibraryLoadData(void **unit, const void *code, int *a, void **b, unsigned c, int *d, void **e,
                         unsigned f) {
@@ -148,27 +245,31 @@ int cudaLibraryUnload(void *unit) {
   return free(unit), n_live--, 0;
 }
 int cudaLibraryGetKernel(void **kernel, void *unit, const char *name) {
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(names[i], name)) return *kernel = (void *)&n_buffers[i], unit ? 0 : 1;
-  return 500;
+  int i = 0;
+  while (i < n_kernels && strncmp(kernels[i], name, 63)) i++;
+  if (!unit || i == MOST_KERNELS) return 500;
+  if (i == n_kernels) snprintf(kernels[n_kernels++], sizeof *kernels, "%s", name);
+  return *kernel = kernels[i], 0;
 }
 int cudaFuncSetAttribute(const void *function, int attribute, int value) {
   return !function || attribute != 8 || value > 232448;
 }
 int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments, size_t shared,
                      void *stream) {
-  Launch l = {.blocks = grid.x, .threads = block.x, .shared = shared, .batch = *(int *)arguments[1]};
-  const int *n = function;
-  snprintf(l.name, sizeof l.name, "%s", names[n - n_buffers]);
+  static Launch l;
+  Front *front = stream;
+  l = (Launch){.blocks = grid.x, .threads = block.x, .shared = shared, .batch = *(int *)arguments[1]};
+  snprintf(l.name, sizeof l.name, "%s", (const char *)function);
   const char *wide = getenv("FAKE_CUDA_WIDE"); // this kernel's buffers come as a table
   void *table = wide && !strcmp(wide, l.name) ? *(void **)arguments[0] : arguments[0];
-  memcpy(l.at, table, sizeof(void *) * (size_t)*n);
+  memcpy(l.at, table, sizeof(void *) * (size_t)buffers_of(l.name));
   if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1 || !stream || fault("launch")) return 9;
-  if (is_capturing)
-    capture->launches[capture->n++] = l;
-  else
-    run(&l);
-  return 0;
+  if (!is_part(front)) return run(&l), is_capturing ? 900 : 0;
+  if (capture->n == MOST_NODES) return 1;
+  memcpy(l.before, front->node, sizeof l.before);
+  l.n_before = front->n;
+  front->n = 1, front->node[0] = capture->n;
+  return capture->launches[capture->n++] = l, 0;
 }
 const char *cudaGetErrorName(int status) {
   return status == 700 ? "cudaErrorIllegalAddress"

@@ -9,25 +9,16 @@
 
 // ---- opening ----
 
-static bool find_device(Cuda *cuda, MlaError *error) {
-  Cudart *rt = &cuda->rt;
-  int n = 0, major = 0, minor = 0;
-  CudaStatus status = rt->GetDeviceCount(&n);
-  if (status == CUDA_NO_DEVICE || (status == 0 && n == 0)) {
-    rt->GetLastError();
-    return mla_fail(error, MLA_ERROR_SYSTEM,
-                    "no device: there is a driver (CUDA %d.%d) but no GPU that it shows; see nvidia-smi and "
-                    "$CUDA_VISIBLE_DEVICES",
-                    rt->driver / 1000, rt->driver % 1000 / 10);
-  }
-  if (!mla_cuda_check(rt, status, "looking for a GPU", error) ||
+// Makes the GPU's context: what it takes of the memory is taken before anybody asks how much is free.
+static bool take_gpu(MlaDevice *device, Cuda *cuda, MlaError *error) {
+  const Cudart *rt = &cuda->rt;
+  size_t n_free = 0, n_total = 0;
+  if (!mla_cuda_find_gpu(rt, &cuda->gpu, error) ||
       !mla_cuda_check(rt, rt->SetDevice(0), "choosing the GPU", error) ||
-      !mla_cuda_check(rt, rt->DeviceGetAttribute(&major, CUDA_ATTRIBUTE_MAJOR, 0), "asking for the GPU",
-                      error) ||
-      !mla_cuda_check(rt, rt->DeviceGetAttribute(&minor, CUDA_ATTRIBUTE_MINOR, 0), "asking for the GPU",
-                      error))
+      !mla_cuda_check(rt, rt->MemGetInfo(&n_free, &n_total), "asking for the GPU's memory", error))
     return false;
-  cuda->arch = 10 * major + minor;
+  snprintf(device->about, sizeof device->about, "%s, sm_%d, %.1f of %.1f GiB free", cuda->gpu.name,
+           cuda->gpu.arch, (double)n_free / (1 << 30), (double)n_total / (1 << 30));
   return true;
 }
 
@@ -43,9 +34,9 @@ bool mla_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError 
   // Kernels are loaded with their unit, not when a capture first meets them; the user may have said otherwise.
   setenv("CUDA_MODULE_LOADING", "EAGER", 0);
   // A driver runs what an NVRTC of its own major version makes, and older ones.
-  good = good && mla_cudart_open(&cuda->rt, error) && find_device(cuda, error) &&
+  good = good && mla_cudart_open(&cuda->rt, error) && take_gpu(device, cuda, error) &&
          mla_nvrtc_open(&cuda->nvrtc, cuda->rt.driver / 1000, error) &&
-         mla_nvrtc_target(&cuda->nvrtc, cuda->arch, error);
+         mla_nvrtc_target(&cuda->nvrtc, cuda->gpu.arch, error);
   if (!good) mla_cuda_close(device);
   return good;
 }

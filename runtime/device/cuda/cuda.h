@@ -2,6 +2,7 @@
 #pragma once
 #include "runtime/device/backend.h"
 #include "runtime/device/cuda/cudart.h"
+#include "runtime/device/cuda/gpu.h"
 #include "runtime/device/cuda/nvrtc.h"
 #include "runtime/device/jit.h"
 
@@ -16,7 +17,7 @@ enum { CUDA_MAX_GRAPHS = 8 };
 typedef struct Cuda {
   Nvrtc nvrtc; // first: the toolchain's `self` is both
   Cudart rt;
-  int arch; // of the device: 90 is sm_90
+  CudaGpu gpu;
   char *cache_dir;
   bool verbose, has_warned;
   bool is_checked; // $MLAANC_CUDA_CHECK: launch by launch, waiting for each

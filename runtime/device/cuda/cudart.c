@@ -15,6 +15,10 @@ static const char *find_functions(Cudart *cuda) {
   const CudaSymbol symbols[] = {CUDART_FUNCTIONS(CUDART_SYMBOL){"cudaGetErrorName", &cuda->GetErrorName},
                                 {"cudaGetErrorString", &cuda->GetErrorString}};
 #undef CUDART_SYMBOL
+  // The name in CUDA 12, which keeps the structure of 11 under the old one; then CUDA 13's.
+  const CudaSymbol new_name = {"cudaGetDeviceProperties_v2", &cuda->GetDeviceProperties},
+                   name = {"cudaGetDeviceProperties", &cuda->GetDeviceProperties};
+  if (mla_cuda_find_symbols(&cuda->library, &new_name, 1)) mla_cuda_find_symbols(&cuda->library, &name, 1);
   return mla_cuda_find_symbols(&cuda->library, symbols, sizeof symbols / sizeof *symbols);
 }
 

@@ -12,7 +12,12 @@ typedef struct CudaDim {
 
 enum { CUDA_OUT_OF_MEMORY = 2, CUDA_DRIVER_TOO_OLD = 35, CUDA_NO_DEVICE = 100 };
 enum { CUDA_TO_DEVICE = 1, CUDA_TO_HOST = 2 };
-enum { CUDA_ATTRIBUTE_MAJOR = 75, CUDA_ATTRIBUTE_MINOR = 76 };
+enum {
+  CUDA_ATTRIBUTE_PROCESSORS = 16,
+  CUDA_ATTRIBUTE_PROCESSOR_THREADS = 39,
+  CUDA_ATTRIBUTE_MAJOR = 75,
+  CUDA_ATTRIBUTE_MINOR = 76
+};
 enum { CUDA_FUNCTION_DYNAMIC_SHARED = 8 };
 enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1 };
 
@@ -52,6 +57,7 @@ typedef struct Cudart {
 #define CUDART_MEMBER(name, parameters) CudaStatus(*name) parameters;
   CUDART_FUNCTIONS(CUDART_MEMBER)
 #undef CUDART_MEMBER
+  CudaStatus (*GetDeviceProperties)(void *properties, int device); // NULL: not there
   const char *(*GetErrorName)(CudaStatus status);
   const char *(*GetErrorString)(CudaStatus status);
 } Cudart;

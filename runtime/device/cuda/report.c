@@ -1,6 +1,6 @@
 // A report is a toolchain whose units are loaded by reading what ptxas said while they were made.
 #include "runtime/device/cuda/report.h"
-#include "runtime/device/cuda/cudart.h"
+#include "runtime/device/cuda/gpu.h"
 #include "runtime/device/cuda/nvrtc.h"
 #include "runtime/device/jit.h"
 #include "runtime/program_check.h"
@@ -79,13 +79,12 @@ static void unload_log(void *self, void *unit) {
 
 static int own_arch(void) {
   Cudart rt;
+  CudaGpu gpu;
   MlaError ignored = {0};
-  int major = 0, minor = 0;
   if (!mla_cudart_open(&rt, &ignored)) return DEFAULT_ARCH;
-  bool good = rt.DeviceGetAttribute(&major, CUDA_ATTRIBUTE_MAJOR, 0) == 0 &&
-              rt.DeviceGetAttribute(&minor, CUDA_ATTRIBUTE_MINOR, 0) == 0;
+  bool good = mla_cuda_find_gpu(&rt, &gpu, &ignored);
   mla_cudart_close(&rt);
-  return good ? 10 * major + minor : DEFAULT_ARCH;
+  return good ? gpu.arch : DEFAULT_ARCH;
 }
 
 static bool compile(Reporter *reporter, double *seconds, MlaError *error) {

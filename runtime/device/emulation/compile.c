@@ -16,6 +16,7 @@ extern const char mla_emulation_text[]; // the prelude, embedded by the build
 static const MlaLanguage language = {
     .toolchain = "the C++ compiler",
     .source_ending = "cc",
+    .unit_ending = "emulated.so",
     .variable = "CXX",
     .usual = {"c++", "g++", "clang++"},
     .flags = "-std=c++17 -O1 -g1 -fPIC -shared -w -ffp-contract=fast -fno-exceptions -fno-rtti "
