@@ -5,7 +5,8 @@
 typedef enum MlaErrorKind {
   MLA_OK,
   MLA_ERROR_INPUT, // data, checkpoint or plan is missing, truncated, corrupt, or does not fit the model: exit 1
-  MLA_ERROR_SYSTEM, // device, memory, disk, compiler: exit 3
+  MLA_ERROR_SYSTEM, // device, disk, compiler: exit 3
+  MLA_ERROR_MEMORY, // the device has too little for the program, told before anything began: exit 3
 } MlaErrorKind;
 
 typedef struct MlaError {

@@ -50,16 +50,15 @@ bool compile_is_reference(const Options *options) {
 }
 
 int report_error(const Options *options, const MlaError *error) {
-  bool is_input = error->kind == MLA_ERROR_INPUT;
+  static const char *const kinds[] = {"", "input", "system", "memory"};
   fprintf(stderr, "mlaanc: %s\n", error->text);
   if (options->json) {
-    json_t *json =
-        json_pack("{s:{s:s,s:s}}", "error", "kind", is_input ? "input" : "system", "message", error->text);
+    json_t *json = json_pack("{s:{s:s,s:s}}", "error", "kind", kinds[error->kind], "message", error->text);
     if (json) json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
   }
-  return is_input ? STATUS_MODEL : STATUS_SYSTEM;
+  return error->kind == MLA_ERROR_INPUT ? STATUS_MODEL : STATUS_SYSTEM;
 }
 
 // ---- options that the compiler's parts read
@@ -156,15 +155,20 @@ static void print_diagnostics(const Compilation *c, const Options *options) {
   if (options->json && diag_error_count(c->diag) > 0) diag_print_json(c->diag, stdout);
 }
 
-int compile_load(Compilation *c, const Options *options) {
+static int load_model(Compilation *c, const Options *options) {
   *c = (Compilation){.arena = arena_new()};
   c->map = source_map_new(c->arena);
   c->diag = diag_new(c->arena, c->map);
   SemaOptions sema = {.library_dir = locate_library(c->arena)};
   if (!check_options(options) || !collect_overrides(c->arena, options, &sema)) return STATUS_USAGE;
   c->model = sema_load(c->arena, c->map, c->diag, options->input, &sema);
-  print_diagnostics(c, options);
   return c->model ? STATUS_OK : STATUS_MODEL;
+}
+
+int compile_load(Compilation *c, const Options *options) {
+  int status = load_model(c, options);
+  if (status != STATUS_USAGE) print_diagnostics(c, options);
+  return status;
 }
 
 static void print_times(const PassTime *times, int n_times) {
@@ -206,10 +210,7 @@ static void shorten_library_paths(SourceMap *map, const char *library) {
   }
 }
 
-static int compile_model(Compilation *c, const Options *options) {
-  int status = compile_load(c, options);
-  if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
-  if (status != STATUS_OK || options->stop_after) return status;
+static int emit(Compilation *c, const Options *options) {
   shorten_library_paths(c->map, locate_library(c->arena));
   EmitOptions emit = {.target = emit_target(options),
                       .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
@@ -217,6 +218,30 @@ static int compile_model(Compilation *c, const Options *options) {
   parse_precision(options, &emit.elem);
   c->program = emit_program(c->arena, c->model, &emit);
   return STATUS_OK;
+}
+
+static int compile_model(Compilation *c, const Options *options) {
+  int status = compile_load(c, options);
+  if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
+  return status == STATUS_OK && !options->stop_after ? emit(c, options) : status;
+}
+
+int64_t compile_plan_bytes(const Options *options, int64_t batch) {
+  Options other = *options;
+  Compilation c;
+  int64_t start[MLA_N_REGIONS], n_bytes = -1;
+  other.batch = batch;
+  other.timing = false;
+  other.dump_before = other.dump_after = other.stop_after = NULL;
+  other.sets.n = 0;
+  for (int i = 0; i < options->sets.n; i++)
+    if (strncmp(options->sets.items[i], "train.batch=", strlen("train.batch=")) != 0)
+      other.sets.items[other.sets.n++] = options->sets.items[i];
+  if (load_model(&c, &other) == STATUS_OK && compile_passes(&c, &other, NULL) == STATUS_OK &&
+      emit(&c, &other) == STATUS_OK)
+    n_bytes = mla_layout_regions(c.program, start);
+  compile_end(&c);
+  return n_bytes;
 }
 
 // A program is for one kind of device: where the user names none, it decides.

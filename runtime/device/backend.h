@@ -5,6 +5,7 @@
 
 #define DEVICE(id, ...)                                                                                      \
   bool mla_##id##_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error);                 \
+  void mla_##id##_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room);                   \
   MlaLoaded *mla_##id##_load(MlaDevice *device, const MlaProgram *program, MlaError *error);                 \
   bool mla_##id##_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);               \
   bool mla_##id##_upload(MlaLoaded *loaded, DevPtr to, const void *from, int64_t n_bytes, MlaError *error);  \

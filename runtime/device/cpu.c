@@ -1,5 +1,6 @@
 // The CPU device: kernels compiled by the host's compiler, one allocation, a pool of threads.
 #include "runtime/device/backend.h"
+#include "runtime/device/room.h"
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/jit.h"
 #include "runtime/device/jit_compiler.h"
@@ -54,13 +55,18 @@ static bool check_kernels(const MlaStep *step, MlaError *error) {
   return true;
 }
 
-static bool allocate_scratch(CpuLoaded *self, const Cpu *cpu, MlaError *error) {
-  const MlaProgram *program = self->loaded.program;
+// Bytes from one worker's scratch to the next's: an odd number of cache lines, so that they do not fall on the same sets
+// of the cache.
+static int64_t scratch_stride(const MlaProgram *program) {
   int64_t largest = 0;
   for (int i = 0; i < program->n_kernels; i++)
     if (program->kernels[i].scratch_bytes > largest) largest = program->kernels[i].scratch_bytes;
-  // An odd number of cache lines, so that the workers' scratches do not fall on the same sets of the cache.
-  self->scratch_stride = (long)((largest + 63) / 64 | 1) * 64;
+  return ((largest + 63) / 64 | 1) * 64;
+}
+
+static bool allocate_scratch(CpuLoaded *self, const Cpu *cpu, MlaError *error) {
+  const MlaProgram *program = self->loaded.program;
+  self->scratch_stride = (long)scratch_stride(program);
   self->loaded.scratch_bytes = self->scratch_stride * mla_pool_threads(cpu->pool);
   self->scratch = aligned_alloc(64, (size_t)self->loaded.scratch_bytes);
   self->seconds = calloc((size_t)program->train.n_launches + 1, sizeof *self->seconds);
@@ -87,6 +93,12 @@ static bool compile(CpuLoaded *self, Cpu *cpu, MlaError *error) {
   return good;
 }
 
+void mla_cpu_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room) {
+  *room = (MlaRoom){.free_bytes = -1, .beside = "the workers' scratch"};
+  room->beside_bytes = scratch_stride(program) * mla_pool_threads(((const Cpu *)device->self)->pool);
+  mla_host_room(room);
+}
+
 MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   Cpu *cpu = device->self;
   CpuLoaded *self = calloc(1, sizeof *self);
@@ -95,8 +107,8 @@ MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *
   *loaded = (MlaLoaded){.device = device, .program = program};
   if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
       !check_kernels(&program->train, error) || !check_kernels(&program->eval, error) ||
-      !mla_host_alloc(loaded, true, error) || !allocate_scratch(self, cpu, error) ||
-      !mla_bind(loaded, &program->train, &self->train, error) ||
+      !mla_check_room(device, program, error) || !mla_host_alloc(loaded, true, error) ||
+      !allocate_scratch(self, cpu, error) || !mla_bind(loaded, &program->train, &self->train, error) ||
       !mla_bind(loaded, &program->eval, &self->eval, error) || !compile(self, cpu, error)) {
     mla_cpu_unload(loaded);
     return NULL;

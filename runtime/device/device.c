@@ -13,6 +13,7 @@
       .target = MLA_TARGET_##for_target,                                                                     \
       .doc = line,                                                                                           \
       .open = mla_##id##_open,                                                                               \
+      .room = mla_##id##_room,                                                                               \
       .load = mla_##id##_load,                                                                               \
       .run = mla_##id##_run,                                                                                 \
       .upload = mla_##id##_upload,                                                                           \

@@ -20,10 +20,21 @@ typedef struct MlaDeviceOptions {
   bool verbose;
 } MlaDeviceOptions;
 
+// What there is of a device's memory, and what a program takes of it beside the plan's one allocation.
+typedef struct MlaRoom {
+  int64_t free_bytes, total_bytes; // free: -1 if it cannot be known
+  int64_t beside_bytes;
+  const char *beside; // what that is: "kernels, graphs and tables"
+  const char *place;  // "the GPU"
+} MlaRoom;
+
 typedef struct MlaDeviceOps {
   const char *name, *doc;
   MlaTarget target; // whom the kernels' text must be for
   bool (*open)(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error);
+  // Asks only: nothing is allocated.
+  void (*room)(const MlaDevice *device, const MlaProgram *program, MlaRoom *room);
+  // Fails with MLA_ERROR_MEMORY, before anything else happens, where the program cannot fit.
   // One allocation of all regions (zeroed), kernels compiled or found in the cache, pointers bound.
   MlaLoaded *(*load)(MlaDevice *device, const MlaProgram *program, MlaError *error);
   // Runs the launches of a step over a batch of `batch` images (at most the plan's).

@@ -1,6 +1,7 @@
 // The emulated-cuda device: emitted CUDA on the CPU. A launch is a job of the thread pool, with a block for each part;
 // what one block does is emulation/block.c.
 #include "runtime/device/backend.h"
+#include "runtime/device/room.h"
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/emulation/compile.h"
 #include "runtime/device/emulation/emulation.h"
@@ -96,6 +97,12 @@ static bool allocate(Loaded *self, const Device *device, MlaError *error) {
   return true;
 }
 
+void mla_emulated_cuda_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room) {
+  (void)device, (void)program;
+  *room = (MlaRoom){.free_bytes = -1};
+  mla_host_room(room);
+}
+
 MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   Device *cuda = device->self;
   Loaded *self = calloc(1, sizeof *self);
@@ -107,7 +114,8 @@ MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, 
       .cache_dir = cuda->cache_dir, .verbose = cuda->verbose, .has_warned = &cuda->has_warned};
   if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
       !check_step(program, &program->train, error) || !check_step(program, &program->eval, error) ||
-      !mla_views_alloc(loaded, &self->views, error) || !allocate(self, cuda, error) ||
+      !mla_check_room(device, program, error) || !mla_views_alloc(loaded, &self->views, error) ||
+      !allocate(self, cuda, error) ||
       !mla_views_bind(loaded, &self->views, &program->train, &self->train, error) ||
       !mla_views_bind(loaded, &self->views, &program->eval, &self->eval, error) ||
       !mla_emulation_compile(program, &options, &self->code, error)) {

@@ -10,6 +10,11 @@ bool mla_null_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError 
   return true;
 }
 
+void mla_null_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room) {
+  (void)device, (void)program;
+  *room = (MlaRoom){.free_bytes = -1};
+}
+
 MlaLoaded *mla_null_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   MlaLoaded *loaded = calloc(1, sizeof *loaded);
   if (!loaded) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory"), NULL;

@@ -1,5 +1,6 @@
 // The reference device: every launch is a host function of the compiler, in double precision, on one thread.
 #include "runtime/device/backend.h"
+#include "runtime/device/room.h"
 #include "runtime/program_check.h"
 
 #include <stdlib.h>
@@ -24,6 +25,12 @@ static bool check_host(const MlaStep *step, MlaError *error) {
   return true;
 }
 
+void mla_reference_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room) {
+  (void)device, (void)program;
+  *room = (MlaRoom){.free_bytes = -1};
+  mla_host_room(room);
+}
+
 MlaLoaded *mla_reference_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   Reference *self = calloc(1, sizeof *self);
   if (!self) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory"), NULL;
@@ -32,7 +39,7 @@ MlaLoaded *mla_reference_load(MlaDevice *device, const MlaProgram *program, MlaE
       check_host(&program->eval, error) &&
       (program->elem == MLA_F64 ||
        mla_fail(error, MLA_ERROR_INPUT, "the reference device computes in f64 and the program is f32")) &&
-      mla_host_alloc(&self->loaded, true, error) &&
+      mla_check_room(device, program, error) && mla_host_alloc(&self->loaded, true, error) &&
       mla_bind(&self->loaded, &program->train, &self->train, error) &&
       mla_bind(&self->loaded, &program->eval, &self->eval, error))
     return &self->loaded;

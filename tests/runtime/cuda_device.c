@@ -129,7 +129,7 @@ static void check_faults(Tally *tally, const char *cache) {
   check_fault(tally, "old_driver", cache, "the driver is too old: it serves CUDA 11.4");
   check_fault(tally, "no_device", cache, "no device: there is a driver (CUDA 13.0)");
   check_fault(tally, "new_device", cache, "cannot compile for sm_990; it knows sm_75");
-  check_fault(tally, "memory", cache, "do not fit: the GPU has 6144.0 MiB of 8192.0 free");
+  check_fault(tally, "memory", cache, "the GPU does not give the plan's 0.0 MiB in one piece");
   check_fault(
       tally, "launch", cache,
       "launch `first/forward` (kernel `sample_forward`, 2 blocks of 64 threads): invalid configuration");

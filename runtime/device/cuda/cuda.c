@@ -1,6 +1,7 @@
 // The CUDA device: NVRTC compiles the kernels, the CUDA runtime runs them; both are opened when the device is. One
 // stream carries everything, so copies and steps happen in the order they are asked for.
 #include "runtime/device/cuda/cuda.h"
+#include "runtime/device/room.h"
 #include "runtime/program_check.h"
 
 #include <stdio.h>
@@ -104,6 +105,19 @@ static bool compile(CudaLoaded *self, MlaError *error) {
 
 // ---- memory ----
 
+void mla_cuda_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room) {
+  const Cudart *rt = &((const Cuda *)device->self)->rt;
+  size_t n_free = 0, n_total = 0;
+  *room = (MlaRoom){.free_bytes = -1, .beside = "kernels, graphs and tables of buffers", .place = "the GPU"};
+  room->beside_bytes = CUDA_RESERVE_BYTES + mla_cuda_table_bytes(program);
+  if (rt->MemGetInfo(&n_free, &n_total) != 0) {
+    rt->GetLastError();
+    return;
+  }
+  room->free_bytes = (int64_t)n_free;
+  room->total_bytes = (int64_t)n_total;
+}
+
 static bool allocate(CudaLoaded *self, MlaError *error) {
   const Cudart *rt = &self->cuda->rt;
   MlaLoaded *loaded = &self->loaded;
@@ -114,15 +128,13 @@ static bool allocate(CudaLoaded *self, MlaError *error) {
                       "making a stream", error))
     return false;
   CudaStatus status = rt->Malloc(&memory, (size_t)loaded->n_bytes);
-  if (status == CUDA_OUT_OF_MEMORY) {
-    size_t n_free = 0, n_total = 0;
+  if (status == CUDA_OUT_OF_MEMORY) { // taken by somebody since we asked, or in pieces
     rt->GetLastError();
-    rt->MemGetInfo(&n_free, &n_total);
     return mla_fail(
         error, MLA_ERROR_SYSTEM,
-        "the plan's %.1f MiB do not fit: the GPU has %.1f MiB of %.1f free. A smaller batch needs less; "
-        "`mlaanc plan` shows which module is the peak",
-        (double)loaded->n_bytes / (1 << 20), (double)n_free / (1 << 20), (double)n_total / (1 << 20));
+        "the GPU does not give the plan's %.1f MiB in one piece, though it had more free: does another "
+        "program use it (nvidia-smi)?",
+        (double)loaded->n_bytes / (1 << 20));
   }
   loaded->base.address = memory;
   return mla_cuda_check(rt, status, "allocating the plan's memory", error) &&
@@ -145,8 +157,9 @@ MlaLoaded *mla_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError 
   self->cuda = device->self;
   self->loaded = (MlaLoaded){.device = device, .program = program};
   if (mla_program_check(program, error) && mla_check_target(device, program, error) &&
-      check_kernels(&program->train, error) && check_kernels(&program->eval, error) && compile(self, error) &&
-      allocate(self, error) && mla_cuda_bind(self, error))
+      check_kernels(&program->train, error) && check_kernels(&program->eval, error) &&
+      mla_check_room(device, program, error) && compile(self, error) && allocate(self, error) &&
+      mla_cuda_bind(self, error))
     return &self->loaded;
   mla_cuda_unload(&self->loaded);
   return NULL;

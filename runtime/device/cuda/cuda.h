@@ -13,6 +13,8 @@ enum {
   CUDA_MAX_TABLE = (CUDA_MAX_PARAMETERS - (int)sizeof(int)) / (int)sizeof(void *)
 };
 enum { CUDA_MAX_GRAPHS = 8 };
+// Kept free for what the runtime allocates itself when kernels are loaded and graphs made. Not measured on a GPU.
+enum { CUDA_RESERVE_BYTES = 64 << 20 };
 
 typedef struct Cuda {
   Nvrtc nvrtc; // first: the toolchain's `self` is both
@@ -44,6 +46,7 @@ typedef struct CudaLoaded {
 } CudaLoaded;
 
 // step.c
+int64_t mla_cuda_table_bytes(const MlaProgram *program); // of the launches' tables of buffers
 bool mla_cuda_bind(CudaLoaded *self, MlaError *error);
 bool mla_cuda_replay(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
 void mla_cuda_unbind(CudaLoaded *self);

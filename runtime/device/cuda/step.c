@@ -13,6 +13,11 @@ static int64_t count_table_entries(const MlaStep *step) {
   return n;
 }
 
+int64_t mla_cuda_table_bytes(const MlaProgram *program) {
+  return (count_table_entries(&program->train) + count_table_entries(&program->eval)) *
+         (int64_t)sizeof(void *);
+}
+
 static bool upload_tables(CudaLoaded *self, const MlaStep *step, const MlaBinding *binding, void **tables,
                           unsigned char **at, MlaError *error) {
   const Cudart *rt = &self->cuda->rt;
@@ -35,10 +40,9 @@ static bool make_tables(CudaLoaded *self, MlaError *error) {
   self->train_tables = calloc((size_t)program->train.n_launches + 1, sizeof *self->train_tables);
   self->eval_tables = calloc((size_t)program->eval.n_launches + 1, sizeof *self->eval_tables);
   if (!self->train_tables || !self->eval_tables) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
-  int64_t n = count_table_entries(&program->train) + count_table_entries(&program->eval);
-  if (n == 0) return true;
+  self->loaded.scratch_bytes = mla_cuda_table_bytes(program);
+  if (self->loaded.scratch_bytes == 0) return true;
   void *memory;
-  self->loaded.scratch_bytes = n * (int64_t)sizeof(void *);
   if (!mla_cuda_check(rt, rt->Malloc(&memory, (size_t)self->loaded.scratch_bytes),
                       "allocating tables of buffers", error))
     return false;
