@@ -170,7 +170,7 @@ static void check_misuse(Tally *tally) {
   error = (MlaError){0};
   sample.program.region_bytes[MLA_WORK] = INT64_C(1) << 47;
   expect_error(tally, device.ops->load(&device, &sample.program, &error), &error,
-               "cannot allocate the plan's");
+               "the plan does not fit: it needs 131072.0 GiB");
   error = (MlaError){0};
   sample_make(&sample);
   sample.train[1].kernel = -1, sample.train[1].host = host_double;
