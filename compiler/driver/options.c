@@ -72,7 +72,7 @@ static const OptionDef option_table[] = {
     TEXT("--format", "text|dot|svg", BIT(graph), format,
          "svg needs graphviz' dot (default: by -o's ending, else text)"),
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
-    NUMBER("--kernels", BIT(bench), kernels, 1, "also list the N kernels that take longest"),
+    FLAG("--profile", BIT(bench) | BIT(run), profile, "also list the kernels that take longest"),
     TEXT("--map", "MAP.json", BIT(replay), map, "the name map (default: the one of --maps that applies)"),
     TEXT("--maps", "DIR", BIT(replay), maps,
          "the folder of name maps (default: those that come with mlaanc)"),

@@ -24,12 +24,12 @@ typedef struct Options {
   const char *input; // the model's file or a directory with plan.json; the first of `inputs`
   TextList inputs;   // several only if the verb's argument ends in "..."
   TextList sets, disabled;
-  bool help, json, timing, resume, calm, recorded, report, clear;
+  bool help, json, timing, resume, calm, recorded, report, clear, profile;
   const char *device, *precision;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;
   const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch;
-  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, kernels, vector_bytes, limit;
+  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, vector_bytes, limit;
 } Options;
 
 typedef enum VerbKind {

@@ -39,7 +39,8 @@ static void suggest_batch(const Session *session, const Options *options, MlaErr
 
 int session_load(Session *session, const Options *options) {
   MlaError error = {0};
-  MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0};
+  MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0,
+                             .is_profiled = options->profile};
   if (!mla_device_open(&session->device, session->compilation.device, &device, &error)) {
     session->device = (MlaDevice){0};
     return report_error(options, &error);

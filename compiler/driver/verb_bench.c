@@ -1,6 +1,7 @@
 // mlaanc bench: the step's time on made-up images. The program's own buffers are filled once with noise, so
-// nothing but the device is measured; the median of the steps is reported, since other programs only ever
+// nothing but the device is measured, from its being idle to its being idle again; the median of the steps is reported, since other programs only ever
 // make a step longer.
+#include "compiler/driver/profile.h"
 #include "compiler/driver/session.h"
 #include "runtime/train/train.h"
 
@@ -68,18 +69,25 @@ static int compare_doubles(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+// Until everything that was asked of the device has been done.
+static bool wait_for(MlaLoaded *loaded, MlaError *error) {
+  unsigned char bytes[4];
+  return loaded->device->ops->download(loaded, bytes, loaded->base, sizeof bytes, error);
+}
+
 static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, MlaError *error) {
   const MlaProgram *program = loaded->program;
   for (int64_t i = -WARM_UP_STEPS; i < n_steps; i++) {
-    double start = now();
     // Inputs live in the work arena, whose bytes a step may use again once they have been read.
     uint64_t random = 1;
     if (!upload_images(loaded, &random, error) || !upload_labels(loaded, &random, error)) return false;
     // A small learning rate, so that the weights stay ordinary numbers.
     if (!mla_upload_rates(loaded, &program->train, 1e-4, i + WARM_UP_STEPS, error)) return false;
     if (!mla_upload_keys(loaded, &program->train, i + WARM_UP_STEPS, error)) return false;
-    start = now();
+    if (!wait_for(loaded, error)) return false;
+    double start = now();
     if (!loaded->device->ops->run(loaded, &program->train, program->recipe.batch, error)) return false;
+    if (!wait_for(loaded, error)) return false;
     if (i >= 0) seconds[i] = now() - start;
   }
   qsort(seconds, (size_t)n_steps, sizeof *seconds, compare_doubles);
@@ -103,7 +111,7 @@ static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, Mla
   return ok;
 }
 
-static void print_json(const MlaLoaded *loaded, const BenchResult *r) {
+static void print_json(Arena *arena, const MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
   const MlaProgram *program = loaded->program;
   json_t *json =
       json_pack("{s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:i}", "model", program->model, "device",
@@ -111,12 +119,13 @@ static void print_json(const MlaLoaded *loaded, const BenchResult *r) {
                 r->median, "least_seconds", r->least, "most_seconds", r->most, "images_per_second",
                 (double)program->recipe.batch / r->median, "step_flops", r->flops, "moved_bytes", r->n_bytes,
                 "allocated_bytes", (json_int_t)loaded->n_bytes, "launches", program->train.n_launches);
+  if (with_profile) json_object_set_new(json, "kernels", profile_json(arena, loaded));
   json_dumpf(json, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(json);
 }
 
-static void print_text(const MlaLoaded *loaded, const BenchResult *r) {
+static void print_text(Arena *arena, const MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
   const MlaProgram *program = loaded->program;
   printf("%s on %s, batch %" PRId64 ": step %.2f ms (least %.2f, most %.2f), %.0f images/s\n", program->model,
          loaded->device->ops->name, program->recipe.batch, 1e3 * r->median, 1e3 * r->least, 1e3 * r->most,
@@ -124,48 +133,7 @@ static void print_text(const MlaLoaded *loaded, const BenchResult *r) {
   printf("%d launches, %.2f GFLOP and %.1f MiB moved a step: %.1f GFLOP/s, %.1f GB/s; %.1f MiB allocated\n",
          program->train.n_launches, r->flops / 1e9, r->n_bytes / (1 << 20), r->flops / r->median / 1e9,
          r->n_bytes / r->median / 1e9, (double)loaded->n_bytes / (1 << 20));
-}
-
-// One kernel over all its launches of a step.
-typedef struct KernelTime {
-  int kernel, n_launches;
-  double seconds, flops, n_bytes;
-} KernelTime;
-
-static int longest_first(const void *a, const void *b) {
-  double x = ((const KernelTime *)a)->seconds, y = ((const KernelTime *)b)->seconds;
-  return (x < y) - (x > y);
-}
-
-static KernelTime *kernel_times(Arena *arena, const MlaLoaded *loaded, int64_t n_steps) {
-  const MlaProgram *program = loaded->program;
-  KernelTime *times = ARENA_ARRAY(arena, KernelTime, program->n_kernels);
-  for (int i = 0; i < program->n_kernels; i++) times[i].kernel = i;
-  for (int i = 0; i < program->train.n_launches; i++) {
-    const MlaLaunch *launch = &program->train.launches[i];
-    KernelTime *time = &times[launch->kernel];
-    time->n_launches++;
-    time->seconds += loaded->launch_seconds[i] / (double)n_steps;
-    time->flops += (double)launch->flops;
-    time->n_bytes += (double)launch->n_bytes;
-  }
-  qsort(times, (size_t)program->n_kernels, sizeof *times, longest_first);
-  return times;
-}
-
-static void print_kernels(Arena *arena, const MlaLoaded *loaded, int64_t n_shown, int64_t n_steps) {
-  const MlaProgram *program = loaded->program;
-  if (!loaded->launch_seconds || program->n_kernels == 0) return;
-  const KernelTime *times = kernel_times(arena, loaded, n_steps);
-  double total = 0;
-  for (int i = 0; i < program->n_kernels; i++) total += times[i].seconds;
-  printf("%9s %6s %8s %9s %8s  kernel\n", "ms/step", "share", "launches", "GFLOP/s", "GB/s");
-  for (int i = 0; i < program->n_kernels && i < n_shown; i++) {
-    const KernelTime *t = &times[i];
-    if (t->seconds <= 0) break;
-    printf("%9.2f %5.1f%% %8d %9.1f %8.1f  %s\n", 1e3 * t->seconds, 100 * t->seconds / total, t->n_launches,
-           t->flops / t->seconds / 1e9, t->n_bytes / t->seconds / 1e9, program->kernels[t->kernel].symbol);
-  }
+  if (with_profile) profile_print(arena, loaded, stdout);
 }
 
 int verb_bench(const Options *options) {
@@ -179,9 +147,8 @@ int verb_bench(const Options *options) {
     if (!measure(session.loaded, n_steps, &result, &error)) {
       status = report_error(options, &error);
     } else {
-      (options->json ? print_json : print_text)(session.loaded, &result);
-      if (options->kernels > 0 && !options->json)
-        print_kernels(session.compilation.arena, session.loaded, options->kernels, n_steps + WARM_UP_STEPS);
+      (options->json ? print_json : print_text)(session.compilation.arena, session.loaded, &result,
+                                                options->profile);
     }
   }
   session_end(&session);

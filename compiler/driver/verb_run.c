@@ -1,6 +1,7 @@
 // mlaanc run: compile, show the memory plan, train.
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/plan.h"
+#include "compiler/driver/profile.h"
 #include "compiler/driver/rundir.h"
 #include "compiler/driver/session.h"
 #include "runtime/program_json.h"
@@ -23,6 +24,9 @@ static void print_result(const Options *options, const Session *session, const M
                   result->best_accuracy, "seconds", result->seconds, "images_per_second",
                   result->images_per_second, "allocated_bytes", (json_int_t)session->loaded->n_bytes,
                   "interrupted", result->was_interrupted, "bad_records", (json_int_t)result->n_bad_records);
+    if (options->profile)
+      json_object_set_new(json_object_get(json, "result"), "kernels",
+                          profile_json(session->compilation.arena, session->loaded));
     json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
@@ -68,6 +72,7 @@ static int train(Session *session, MlaRunData *data, const Options *options) {
   if (!save_plan(session, options, dir, &error)) return report_error(options, &error);
   if (!mla_train(session->loaded, data, &run, &result, &error)) return report_error(options, &error);
   print_result(options, session, &result, dir);
+  if (options->profile && !options->json) profile_print(c->arena, session->loaded, stdout);
   return result.was_interrupted ? STATUS_INTERRUPTED : STATUS_OK;
 }
 

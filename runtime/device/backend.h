@@ -20,6 +20,8 @@ bool mla_check_target(const MlaDevice *device, const MlaProgram *program, MlaErr
 // Whether [at, at + n_bytes) lies in the allocation; `batch` and `step` belong to the program.
 bool mla_check_range(const MlaLoaded *loaded, DevPtr at, int64_t n_bytes, MlaError *error);
 bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);
+// Whether launch_seconds counts this run: a whole step of training.
+bool mla_is_timed(const MlaProgram *program, const MlaStep *step, int64_t batch);
 
 // The one allocation of a program in host memory: zeroed pages, all regions. Fills base, region_start and
 // n_bytes. `is_backed` false: addresses only, no memory behind them.

@@ -129,7 +129,7 @@ bool mla_cpu_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError
   CpuLoaded *self = (CpuLoaded *)loaded;
   Cpu *cpu = loaded->device->self;
   if (!mla_check_step(loaded, step, batch, error)) return false;
-  bool is_train = step == &loaded->program->train;
+  bool is_train = step == &loaded->program->train, is_timed = mla_is_timed(loaded->program, step, batch);
   MlaJob job = {.batch = (long)batch, .scratch = self->scratch, .scratch_stride = self->scratch_stride};
   double before = now();
   for (int i = 0; i < step->n_launches; i++) {
@@ -139,10 +139,11 @@ bool mla_cpu_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError
     job.parts = step->launches[i].parts;
     mla_pool_run(cpu->pool, &job);
     double after = now();
-    if (is_train) self->seconds[i] += after - before;
+    if (is_timed) self->seconds[i] += after - before;
     before = after;
   }
   loaded->n_launches += step->n_launches;
+  loaded->n_timed += is_timed;
   return true;
 }
 

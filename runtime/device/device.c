@@ -119,6 +119,10 @@ bool mla_check_range(const MlaLoaded *loaded, DevPtr at, int64_t n_bytes, MlaErr
                   loaded->n_bytes);
 }
 
+bool mla_is_timed(const MlaProgram *program, const MlaStep *step, int64_t batch) {
+  return step == &program->train && batch == program->recipe.batch;
+}
+
 bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
   const MlaProgram *program = loaded->program;
   if (step != &program->train && step != &program->eval)

@@ -18,6 +18,7 @@ typedef struct MlaDeviceOptions {
   const char
       *cache_dir; // compiled kernels; NULL: $MLAANC_CACHE, else $XDG_CACHE_HOME/mlaanc, else ~/.cache/mlaanc
   bool verbose;
+  bool is_profiled; // measure each launch of the train step, where that costs time
 } MlaDeviceOptions;
 
 // What there is of a device's memory, and what a program takes of it beside the plan's one allocation.
@@ -47,8 +48,9 @@ typedef struct MlaDeviceOps {
 
 struct MlaDevice {
   const MlaDeviceOps *ops;
-  void *self;      // the backend's own
-  char about[192]; // "NVIDIA H100 80GB HBM3, sm_90, 78.6 of 79.2 GiB free"
+  void *self;       // the backend's own
+  char about[192];  // "NVIDIA H100 80GB HBM3, sm_90, 78.6 of 79.2 GiB free"
+  double bandwidth; // of its memory, bytes a second; 0: not known
 };
 
 // The device where nobody names one.
@@ -71,7 +73,8 @@ struct MlaLoaded {
   double compile_seconds;
   int n_compiled, n_cached;     // kernels
   int64_t n_launches;           // run so far
-  const double *launch_seconds; // per launch of the train step, if profiling; else NULL
+  const double *launch_seconds; // per launch of the train step, summed over n_timed steps; NULL: not measured
+  int64_t n_timed;              // steps over the full batch
 };
 
 bool mla_device_open(MlaDevice *device, const char *name, const MlaDeviceOptions *options, MlaError *error);

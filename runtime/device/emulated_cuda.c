@@ -182,15 +182,16 @@ bool mla_emulated_cuda_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch
   Loaded *self = (Loaded *)loaded;
   Device *device = loaded->device->self;
   if (!mla_check_step(loaded, step, batch, error)) return false;
-  bool is_train = step == &loaded->program->train;
+  bool is_train = step == &loaded->program->train, is_timed = mla_is_timed(loaded->program, step, batch);
   const MlaBinding *binding = is_train ? &self->train : &self->eval;
   for (int i = 0; i < step->n_launches; i++) {
     double before = now();
     if (!run_launch(self, device->pool, &step->launches[i], binding->of_launch[i], batch, error))
       return false;
-    if (is_train) self->seconds[i] += now() - before;
+    if (is_timed) self->seconds[i] += now() - before;
   }
   loaded->n_launches += step->n_launches;
+  loaded->n_timed += is_timed;
   return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <math.h>
 
 // A folder with the stand-in and a link to the real NVRTC. NULL: one of the two is missing.
 static char *make_libraries(const char *parent) {
@@ -91,6 +92,27 @@ static void check_steps(Tally *tally, const char *cache) {
   Run checked = run_program("cuda", program, cache);
   unsetenv("MLAANC_CUDA_CHECK");
   expect(tally, checked.good && same_numbers(&cold, &checked), "launch by launch: the same");
+}
+
+// Each launch is timed by itself, in the graph and launch by launch, and only steps over the full batch count.
+static void check_profile(Tally *tally, const char *cache) {
+  Sample sample;
+  MlaDevice device;
+  Run run = {0};
+  const MlaProgram *program = sample_make_cuda(&sample);
+  MlaDeviceOptions options = {.threads = 2, .cache_dir = cache, .is_profiled = true};
+  bool is_open = mla_device_open(&device, "cuda", &options, &run.error);
+  MlaLoaded *loaded = is_open ? device.ops->load(&device, program, &run.error) : NULL;
+  run.good = loaded && run_steps(loaded, &run);
+  if (!run.good) printf("     %s\n", run.error.text);
+  bool same = run.good && loaded->n_timed == 3;
+  for (int i = 0; same && i < program->train.n_launches; i++)
+    same = fabs(loaded->launch_seconds[i] - 3e-3) < 1e-9;
+  expect(tally, same, "three steps timed, a millisecond a launch");
+  expect(tally, is_open && fabs(device.bandwidth - 1.024e12) < 1,
+         "the memory's bandwidth from clock and width");
+  if (loaded) device.ops->unload(loaded);
+  if (is_open) mla_device_close(&device);
 }
 
 // Capture once a batch size and step, replay otherwise, release everything.
@@ -185,6 +207,7 @@ int main(void) {
   setenv("MLAANC_CUDA", libraries, 1);
   check_steps(&tally, cache);
   check_counts(&tally, cache, parent);
+  check_profile(&tally, cache);
   check_faults(&tally, cache);
   check_refused(&tally, cache);
   check_wide(&tally, cache);

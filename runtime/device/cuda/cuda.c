@@ -10,6 +10,15 @@
 
 // ---- opening ----
 
+// Two transfers a clock.
+static double bandwidth_of(const Cudart *rt) {
+  int khz = 0, bits = 0;
+  if (rt->DeviceGetAttribute(&khz, CUDA_ATTRIBUTE_MEMORY_KHZ, 0) != 0 ||
+      rt->DeviceGetAttribute(&bits, CUDA_ATTRIBUTE_MEMORY_BITS, 0) != 0)
+    rt->GetLastError();
+  return 1e3 * (double)khz * 2 * bits / 8;
+}
+
 // Makes the GPU's context: what it takes of the memory is taken before anybody asks how much is free.
 static bool take_gpu(MlaDevice *device, Cuda *cuda, MlaError *error) {
   const Cudart *rt = &cuda->rt;
@@ -20,6 +29,7 @@ static bool take_gpu(MlaDevice *device, Cuda *cuda, MlaError *error) {
     return false;
   snprintf(device->about, sizeof device->about, "%s, sm_%d, %.1f of %.1f GiB free", cuda->gpu.name,
            cuda->gpu.arch, (double)n_free / (1 << 30), (double)n_total / (1 << 30));
+  device->bandwidth = bandwidth_of(rt);
   return true;
 }
 
@@ -30,6 +40,7 @@ bool mla_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError 
   const char *check = getenv("MLAANC_CUDA_CHECK");
   cuda->is_checked = check && *check && strcmp(check, "0") != 0;
   cuda->verbose = options->verbose;
+  cuda->is_profiled = options->is_profiled;
   cuda->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool good = !options->cache_dir || cuda->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   // Kernels are loaded with their unit, not when a capture first meets them; the user may have said otherwise.
@@ -159,7 +170,7 @@ MlaLoaded *mla_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError 
   if (mla_program_check(program, error) && mla_check_target(device, program, error) &&
       check_kernels(&program->train, error) && check_kernels(&program->eval, error) &&
       mla_check_room(device, program, error) && compile(self, error) && allocate(self, error) &&
-      mla_cuda_bind(self, error))
+      mla_cuda_bind(self, error) && mla_cuda_profile_begin(self, error))
     return &self->loaded;
   mla_cuda_unload(&self->loaded);
   return NULL;
@@ -169,6 +180,7 @@ void mla_cuda_unload(MlaLoaded *loaded) {
   CudaLoaded *self = (CudaLoaded *)loaded;
   const Cudart *rt = &self->cuda->rt;
   if (self->stream) rt->StreamSynchronize(self->stream);
+  mla_cuda_profile_end(self);
   mla_cuda_unbind(self);
   mla_jit_unload(&self->code);
   if (loaded->base.address) rt->Free(loaded->base.address);
@@ -180,7 +192,9 @@ void mla_cuda_unload(MlaLoaded *loaded) {
 
 bool mla_cuda_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
   if (!mla_check_step(loaded, step, batch, error)) return false;
-  if (!mla_cuda_replay((CudaLoaded *)loaded, step, batch, error)) return false;
+  if (!mla_cuda_replay((CudaLoaded *)loaded, step, batch, error) ||
+      !mla_cuda_profile_add((CudaLoaded *)loaded, step, batch, error))
+    return false;
   loaded->n_launches += step->n_launches;
   return true;
 }

@@ -22,6 +22,7 @@ typedef struct Cuda {
   CudaGpu gpu;
   char *cache_dir;
   bool verbose, has_warned;
+  bool is_profiled;
   bool is_checked; // $MLAANC_CUDA_CHECK: launch by launch, waiting for each
 } Cuda;
 
@@ -43,6 +44,9 @@ typedef struct CudaLoaded {
   unsigned char *tables; // their memory
   CudaReplay replays[CUDA_MAX_GRAPHS];
   int n_replays, oldest;
+  bool is_capturing;
+  CudaEvent *events; // [train.n_launches + 1] if profiled
+  double *seconds;
 } CudaLoaded;
 
 // step.c
@@ -50,3 +54,11 @@ int64_t mla_cuda_table_bytes(const MlaProgram *program); // of the launches' tab
 bool mla_cuda_bind(CudaLoaded *self, MlaError *error);
 bool mla_cuda_replay(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
 void mla_cuda_unbind(CudaLoaded *self);
+
+// profile.c: nothing happens unless profiled
+bool mla_cuda_profile_begin(CudaLoaded *self, MlaError *error);
+// The time behind `index` launches of the step; on the stream that runs them.
+bool mla_cuda_profile_mark(CudaLoaded *self, const MlaStep *step, int index, MlaError *error);
+// Waits for the step and adds its launches' times.
+bool mla_cuda_profile_add(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
+void mla_cuda_profile_end(CudaLoaded *self);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 typedef int CudaStatus; // cudaError_t: 0 is success
-typedef void *CudaStream, *CudaGraph, *CudaGraphExec, *CudaUnit, *CudaKernel;
+typedef void *CudaStream, *CudaGraph, *CudaGraphExec, *CudaUnit, *CudaKernel, *CudaEvent;
 typedef struct CudaDim {
   unsigned x, y, z;
 } CudaDim;
@@ -14,11 +14,14 @@ enum { CUDA_OUT_OF_MEMORY = 2, CUDA_DRIVER_TOO_OLD = 35, CUDA_NO_DEVICE = 100 };
 enum { CUDA_TO_DEVICE = 1, CUDA_TO_HOST = 2 };
 enum {
   CUDA_ATTRIBUTE_PROCESSORS = 16,
+  CUDA_ATTRIBUTE_MEMORY_KHZ = 36,
+  CUDA_ATTRIBUTE_MEMORY_BITS = 37,
   CUDA_ATTRIBUTE_PROCESSOR_THREADS = 39,
   CUDA_ATTRIBUTE_MAJOR = 75,
   CUDA_ATTRIBUTE_MINOR = 76
 };
 enum { CUDA_FUNCTION_DYNAMIC_SHARED = 8 };
+enum { CUDA_EVENT_RECORD_EXTERNAL = 1 }; // in a capture: a node of the graph that marks the time
 enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1 };
 
 // F(name, parameters)
@@ -37,6 +40,11 @@ enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1 };
   F(StreamCreateWithFlags, (CudaStream * stream, unsigned flags))                                            \
   F(StreamDestroy, (CudaStream stream))                                                                      \
   F(StreamSynchronize, (CudaStream stream))                                                                  \
+  F(EventCreateWithFlags, (CudaEvent * event, unsigned flags))                                               \
+  F(EventRecordWithFlags, (CudaEvent event, CudaStream stream, unsigned flags))                              \
+  F(EventSynchronize, (CudaEvent event))                                                                     \
+  F(EventElapsedTime, (float *milliseconds, CudaEvent begin, CudaEvent end))                                 \
+  F(EventDestroy, (CudaEvent event))                                                                         \
   F(StreamBeginCapture, (CudaStream stream, int mode))                                                       \
   F(StreamEndCapture, (CudaStream stream, CudaGraph * graph))                                                \
   F(GraphInstantiate, (CudaGraphExec * exec, CudaGraph graph, unsigned long long flags))                     \

@@ -100,8 +100,10 @@ static bool launch(CudaLoaded *self, const MlaStep *step, int index, int64_t bat
 }
 
 static bool launch_all(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error) {
+  if (!mla_cuda_profile_mark(self, step, 0, error)) return false;
   for (int i = 0; i < step->n_launches; i++)
-    if (!launch(self, step, i, batch, error)) return false;
+    if (!launch(self, step, i, batch, error) || !mla_cuda_profile_mark(self, step, i + 1, error))
+      return false;
   return true;
 }
 
@@ -114,7 +116,9 @@ static bool capture(CudaLoaded *self, const MlaStep *step, int64_t batch, CudaGr
   if (!mla_cuda_check(rt, rt->StreamBeginCapture(self->stream, CUDA_CAPTURE_THREAD_LOCAL),
                       "beginning a capture", error))
     return false;
+  self->is_capturing = true;
   bool good = launch_all(self, step, batch, error);
+  self->is_capturing = false;
   CudaStatus ended =
       rt->StreamEndCapture(self->stream, &graph); // in any case: the stream must be usable again
   good = good && mla_cuda_check(rt, ended, "ending a capture", error) &&
