@@ -93,5 +93,7 @@ typedef struct EmitOptions {
 
 // For PipelineOptions.max_parts: enough parts of a sum to keep the target busy.
 int emit_max_parts(EmitTarget target);
+// For PipelineOptions.products: what the products of the target take in.
+ProductFusion emit_product_fusion(EmitTarget target);
 // Builds the program of a planned model (train and eval graphs both planned). Everything lives in `arena`.
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options);

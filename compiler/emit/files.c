@@ -49,6 +49,7 @@ static const char *file_of_op(OpKind op) {
 }
 
 const char *kernel_file(const Graph *graph, const Group *group) {
+  if (group->kind == GROUP_PRODUCT) return file_of_op(group_root(graph, group)->op);
   for (int i = 0; i < group->n_nodes; i++) {
     const char *file = file_of_op(graph_node(graph, group->nodes[i])->op);
     if (file) return file;

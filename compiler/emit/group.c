@@ -2,7 +2,7 @@
 #include "compiler/emit/writer.h"
 
 static void emit_single_group(Emit *emit) {
-  emit->node = graph_node(emit->graph, emit->group->nodes[0]);
+  emit->node = group_root(emit->graph, emit->group);
   op_info(emit->node->op)->emit(emit, emit->node);
   if (emit->is_gather) emit->skeletons->gather(emit);
 }
@@ -12,6 +12,7 @@ void emit_group(Emit *emit, const Graph *graph, const Group *group) {
   switch (group->kind) {
   case GROUP_POINT: emit->skeletons->point(emit); break;
   case GROUP_REDUCE: emit->skeletons->reduce(emit); break;
+  case GROUP_PRODUCT: // its operator knows
   case GROUP_SINGLE: emit_single_group(emit); break;
   }
 }

@@ -39,7 +39,7 @@ static const char *prelude_text(ProgramBuilder *builder) {
 // ---- launches ----
 
 static const char *layer_name(const Graph *graph, const Group *group) {
-  const Node *node = graph_node(graph, group->nodes[group->n_nodes - 1]);
+  const Node *node = group_root(graph, group);
   return node->name ? node->name : op_info(node->op)->name;
 }
 
@@ -177,6 +177,11 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
 
 int emit_max_parts(EmitTarget target) {
   return target == EMIT_CUDA ? CUDA_MAX_PARTS : MAX_PARTS;
+}
+
+ProductFusion emit_product_fusion(EmitTarget target) {
+  if (target != EMIT_CUDA) return (ProductFusion){0};
+  return (ProductFusion){.transposed = true};
 }
 
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options) {

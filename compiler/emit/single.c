@@ -22,7 +22,8 @@ BufferRef *single_buffers(Emit *emit, int n_more, int *n) {
 }
 
 BufferRef single_output(const Emit *emit) {
-  return (BufferRef){.kind = REF_NODE, .node = emit->group->nodes[0]};
+  const Node *root = group_root(emit->graph, emit->group);
+  return (BufferRef){.kind = REF_NODE, .node = (NodeId)(root - emit->graph->nodes)};
 }
 
 void single_draft(Emit *emit, const char *text, int parts) {

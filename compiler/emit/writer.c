@@ -232,7 +232,7 @@ void writer_begin(Emit *emit, const Graph *graph, const Group *group) {
   emit->names = ARENA_ARRAY(emit->arena, const char *, group->n_nodes);
   emit->roots = ARENA_ARRAY(emit->arena, Root, group->n_nodes);
   emit->drafts = ARENA_ARRAY(emit->arena, KernelDraft, MAX_GROUP_LAUNCHES);
-  if (group->kind == GROUP_SINGLE) return;
+  if (group->kind == GROUP_SINGLE || group->kind == GROUP_PRODUCT) return;
   emit->space = find_space(emit);
   int n_in = 0;
   for (int i = 0; i < group->n_nodes; i++) n_in += graph_node(graph, group->nodes[i])->n_in;

@@ -6,6 +6,58 @@ static bool is_grad_weight(OpKind op) {
   return op == OP_conv2d_grad_weight || op == OP_linear_grad_weight;
 }
 
+// ---- products ----
+
+bool product_has_rows(OpKind op) {
+  return op == OP_conv2d || op == OP_conv2d_grad_input || op == OP_linear || op == OP_linear_grad_input;
+}
+
+bool op_is_product(OpKind op) {
+  return product_has_rows(op) || is_grad_weight(op);
+}
+
+static bool is_in_group(const Group *group, NodeId id) {
+  for (int i = 0; i < group->n_nodes; i++)
+    if (group->nodes[i] == id) return true;
+  return false;
+}
+
+static bool reads(const Graph *graph, NodeId user, NodeId id) {
+  const Node *node = graph_node(graph, user);
+  for (int i = 0; i < node->n_in; i++)
+    if (node->in[i] == id) return true;
+  return false;
+}
+
+bool group_is_before(const Graph *graph, const Group *group, NodeId id) {
+  if (!is_in_group(group, id) || id >= group->product) return false;
+  if (reads(graph, group->product, id)) return true;
+  for (int i = 0; i < group->n_nodes; i++)
+    if (reads(graph, group->nodes[i], id) && group_is_before(graph, group, group->nodes[i])) return true;
+  return false;
+}
+
+static bool is_output(const Group *group, NodeId id) {
+  for (int i = 0; i < group->n_outputs; i++)
+    if (group->outputs[i] == id) return true;
+  return false;
+}
+
+bool group_is_behind(const Graph *graph, const Group *group, NodeId id) {
+  if (!is_in_group(group, id) || id == group->product) return false;
+  if (is_output(group, id)) return true;
+  for (int i = 0; i < group->n_nodes; i++)
+    if (reads(graph, group->nodes[i], id) && group_is_behind(graph, group, group->nodes[i])) return true;
+  return false;
+}
+
+const Node *group_root(const Graph *graph, const Group *group) {
+  bool is_product = group->kind == GROUP_PRODUCT;
+  return graph_node(graph, is_product ? group->product : group->nodes[group->n_nodes - 1]);
+}
+
+// ---- sizes ----
+
 // The widest value read or written: operands of lower rank are spread over it.
 static Shape widest(Shape a, Shape b) {
   int64_t n_a = shape_elems(a, 2), n_b = shape_elems(b, 2); // any batch above 1 tells batches from constants
@@ -35,10 +87,29 @@ static int row_parts(const Graph *graph, Shape space) {
   return parts < 1 ? 1 : (int)parts;
 }
 
+static bool is_sum(const Graph *graph, NodeId id) {
+  return op_info(graph_node(graph, id)->op)->fuse == FUSE_REDUCE;
+}
+
+static bool has_sums(const Graph *graph, const Group *group) {
+  for (int i = 0; i < group->n_outputs; i++)
+    if (is_sum(graph, group->outputs[i])) return true;
+  return false;
+}
+
+static int product_parts(const Graph *graph, const Group *group, Shape result) {
+  int64_t most = graph->max_parts ? graph->max_parts : MAX_PARTS;
+  int64_t parts = shape_rows(result, graph->batch) / PRODUCT_PART_ROWS;
+  if (!has_sums(graph, group) || parts < 1) return 1;
+  return (int)(parts < most ? parts : most);
+}
+
 int group_parts(const Graph *graph, const Group *group) {
-  if (group->kind != GROUP_SINGLE) return row_parts(graph, group_space(graph, group));
-  const Node *node = graph_node(graph, group->nodes[0]);
-  return is_grad_weight(node->op) ? grad_weight_parts(graph->batch, node_bytes(graph, node)) : 1;
+  if (group->kind == GROUP_POINT || group->kind == GROUP_REDUCE)
+    return row_parts(graph, group_space(graph, group));
+  const Node *node = group_root(graph, group);
+  if (is_grad_weight(node->op)) return grad_weight_parts(graph->batch, node_bytes(graph, node));
+  return group->kind == GROUP_PRODUCT ? product_parts(graph, group, node->shape) : 1;
 }
 
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
@@ -47,20 +118,30 @@ int64_t kernel_partial_bytes(const Graph *graph, const Group *group) {
   for (int i = 0; i < group->n_outputs; i++) {
     const Node *node = graph_node(graph, group->outputs[i]);
     bool is_weight = is_grad_weight(node->op) && parts > 1;
-    if (is_weight || op_info(node->op)->fuse == FUSE_REDUCE) bytes += node_bytes(graph, node);
+    if (is_weight || is_sum(graph, group->outputs[i])) bytes += node_bytes(graph, node);
+    if (group->kind == GROUP_PRODUCT && is_sum(graph, group->outputs[i]))
+      bytes += shape_channels(node->shape) * graph->elem_bytes;
   }
   return bytes * parts;
 }
 
-// A kernel of its own reads as it likes; bn_stats reads row 0 from every part.
-static bool reads_in_step(const Graph *graph, const Group *group) {
-  const Node *root = graph_node(graph, group->nodes[group->n_nodes - 1]);
-  return group->kind == GROUP_POINT || (group->kind == GROUP_REDUCE && root->op != OP_bn_stats);
+// A kernel of its own reads as it likes, a product what its sums are made of; bn_stats reads row 0 from every part.
+static bool reads_in_step(const Graph *graph, const Group *group, NodeId value) {
+  if (group->kind == GROUP_POINT) return true;
+  if (group->kind == GROUP_REDUCE) return group_root(graph, group)->op != OP_bn_stats;
+  if (group->kind == GROUP_SINGLE) return false;
+  for (int i = 0; i < group->n_nodes; i++) {
+    const Node *node = graph_node(graph, group->nodes[i]);
+    bool is_of_sums = group->nodes[i] == group->product || group_is_before(graph, group, group->nodes[i]);
+    for (int k = 0; k < node->n_in && is_of_sums; k++)
+      if (node_storage(graph, node->in[k], NULL) == value) return false;
+  }
+  return true;
 }
 
 bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, NodeId value) {
   const Node *out = graph_node(graph, output), *old = graph_node(graph, value);
-  if (op_info(out->op)->fuse == FUSE_REDUCE || !reads_in_step(graph, group)) return false;
+  if (op_info(out->op)->fuse == FUSE_REDUCE || !reads_in_step(graph, group, value)) return false;
   if (node_bytes(graph, out) != node_bytes(graph, old) || out->dtype != old->dtype) return false;
   for (int i = 0; i < group->n_inputs; i++) {
     int64_t offset;

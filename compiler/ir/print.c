@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static const char *const phase_names[] = {"forward", "backward", "update"};
-static const char *const group_names[] = {"point", "reduce", "single"};
+static const char *const group_names[] = {"point", "reduce", "single", "product"};
 
 // The fewest digits that read back as the same number.
 static void print_real(double value, FILE *out) {

@@ -18,21 +18,39 @@
 // single reader more inputs are allowed, except where a sum would wait for a summand that comes later, and
 // hold on to the earlier ones. Even a node that must be stored for somebody is taken into the kernels where
 // that is free. A group has one root, so groups can not form a circle.
+//
+// Where the target's products take in what stands around them (PassCtx.products):
+//
+//   d = conv r, read by nobody else than products: r is computed where its tensor is fetched      { n r d }
+//   g' = gate(conv2d_grad_input ..), u = bn_grad_sums(g', c): both where the result is stored     { gi g' u }
+//
+// Before a product comes only what starts from one tensor: fetching it costs what fetching r would have cost, however often
+// the taps of a kernel meet it; and only if nobody needs r stored, for reading a stored r is cheaper still. Behind it
+// comes a whole group that reads the product and otherwise only what is there before the product, so the result is not
+// read back and, where it has no other reader, not even written.
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
 
 #include <string.h>
 
-enum { MAX_GROUP_NODES = 24 };
+enum {
+  MAX_GROUP_NODES = 24,
+  MAX_BEFORE = 4,
+  MAX_PRODUCT_NODES = MAX_GROUP_NODES + MAX_BEFORE + 2,
+  MAX_STORED = 3
+};
 
 typedef struct Draft { // a group being made
   NodeId root;
   Shape space;
   GroupKind kind;
-  NodeId nodes[MAX_GROUP_NODES]; // downwards; the root first
+  NodeId nodes[MAX_PRODUCT_NODES]; // downwards; the root first
   int n_nodes;
   NodeId also_stored; // a reduction's element-wise value that is stored, too; NO_NODE: none
+  // Of a product: the group that is computed behind it, which is no group of its own any more; NULL: none
+  struct Draft *behind;
+  bool is_behind;
 } Draft;
 
 typedef struct Membership { // a draft that computes a node
@@ -47,6 +65,7 @@ typedef struct Fuse {
   bool *is_head;       // losses and output
   Membership **drafts; // [n_nodes]
   Draft **rooted;      // [n_nodes] the draft that stores the node
+  ProductFusion products;
 } Fuse;
 
 typedef struct DraftList {
@@ -106,7 +125,65 @@ static void open_draft(Fuse *fuse, NodeId id) {
   take(fuse, draft, id);
   Group group = {.nodes = draft->nodes, .n_nodes = 1, .kind = draft->kind};
   if (kind != FUSE_SINGLE) draft->space = group_space(fuse->graph, &group);
+  const Node *node = graph_node(fuse->graph, id);
+  if (op_is_product(node->op)) {
+    draft->kind = GROUP_PRODUCT;
+    draft->space = graph_node(fuse->graph, node->in[0])->shape;
+  }
   fuse->rooted[id] = draft;
+}
+
+// ---- what comes before a product ----
+
+static bool is_wide(const Fuse *fuse, const Draft *draft, NodeId id) {
+  return shape_equal(graph_node(fuse->graph, id)->shape, draft->space);
+}
+
+static bool is_same_time(const Fuse *fuse, const Draft *draft, NodeId id) {
+  const Node *node = graph_node(fuse->graph, id), *root = graph_node(fuse->graph, draft->root);
+  return node->phase == root->phase && node->module == root->module;
+}
+
+// Tensors of the operand's shape that `id` follows from, each counted once.
+static int count_wide(const Fuse *fuse, const Draft *draft, NodeId id) {
+  const Node *node = graph_node(fuse->graph, id);
+  int n = 0;
+  for (int i = 0; i < node->n_in; i++) {
+    bool is_new = is_wide(fuse, draft, node->in[i]);
+    for (int k = 0; k < i; k++) is_new &= node->in[k] != node->in[i];
+    n += is_new;
+  }
+  return n;
+}
+
+static bool takes_before(const Fuse *fuse, const Draft *draft, NodeId id) {
+  const Node *product = graph_node(fuse->graph, draft->root);
+  if (draft->kind != GROUP_PRODUCT || !fuse->products.before || draft->n_nodes > MAX_BEFORE) return false;
+  for (int i = 1; i < product->n_in; i++)
+    if (product->in[i] == id) return false;
+  return is_point(fuse, id) && is_wide(fuse, draft, id) && is_same_time(fuse, draft, id) &&
+         count_wide(fuse, draft, id) == 1;
+}
+
+// A product can read the weight itself where another target wants it transposed.
+static bool is_taken_transposed(const Fuse *fuse, NodeId id) {
+  if (graph_node(fuse->graph, id)->op != OP_transpose_weight || !fuse->products.transposed) return false;
+  for (NodeId u = fuse->users.first[id]; u < fuse->users.first[id + 1]; u++)
+    if (!op_is_product(graph_node(fuse->graph, fuse->users.items[u])->op)) return false;
+  return true;
+}
+
+static void take_transposed(Fuse *fuse, NodeId id) {
+  for (NodeId u = fuse->users.first[id]; u < fuse->users.first[id + 1]; u++)
+    take(fuse, fuse->rooted[fuse->users.items[u]], id);
+}
+
+// ---- who reads a value ----
+
+static bool is_bound_by(const Fuse *fuse, NodeId user, NodeId id) {
+  FuseKind kind = fuse_of(fuse, user);
+  if (kind == FUSE_VIEW) return true;
+  return kind == FUSE_SINGLE && !takes_before(fuse, fuse->rooted[user], id);
 }
 
 // The drafts that read `id`, each once. *is_bound: a view or a kernel of its own reads it from memory.
@@ -118,9 +195,7 @@ static DraftList readers_of(Fuse *fuse, NodeId id, bool *is_bound) {
   DraftList list = {ARENA_ARRAY(fuse->scratch, Draft *, n_most), 0};
   *is_bound = fuse->is_head[id];
   for (NodeId u = begin; u < end; u++) {
-    if (fuse_of(fuse, fuse->users.items[u]) == FUSE_VIEW ||
-        fuse_of(fuse, fuse->users.items[u]) == FUSE_SINGLE)
-      *is_bound = true;
+    *is_bound |= is_bound_by(fuse, fuse->users.items[u], id);
     for (Membership *m = fuse->drafts[fuse->users.items[u]]; m; m = m->next) {
       bool is_new = m->draft->kind != GROUP_SINGLE;
       for (int i = 0; i < list.n; i++) is_new &= list.items[i] != m->draft;
@@ -136,10 +211,6 @@ typedef struct NewInputs {
   NodeId ids[MAX_GROUP_NODES];
   int n;
 } NewInputs;
-
-static bool is_wide(const Fuse *fuse, const Draft *draft, NodeId id) {
-  return shape_equal(graph_node(fuse->graph, id)->shape, draft->space);
-}
 
 // Collects the full-size tensors that `draft` must read to compute `id`, beyond those it reads now. Leaves
 // are there anyway and count nothing.
@@ -164,11 +235,6 @@ static int count_new(const Fuse *fuse, const Draft *draft, NodeId id) {
   NewInputs inputs = {.n = 0};
   collect_new(fuse, draft, id, &inputs, 0);
   return inputs.n;
-}
-
-static bool is_same_time(const Fuse *fuse, const Draft *draft, NodeId id) {
-  const Node *node = graph_node(fuse->graph, id), *root = graph_node(fuse->graph, draft->root);
-  return node->phase == root->phase && node->module == root->module;
 }
 
 // `id` joins two or more tensors, and a user in the draft waits for another that comes later than all of
@@ -200,10 +266,11 @@ static bool has_room(const Fuse *fuse, const Draft *draft, NodeId id) {
 }
 
 static bool is_free(const Fuse *fuse, const Draft *draft, NodeId id) {
-  return has_room(fuse, draft, id) && count_new(fuse, draft, id) == 0;
+  return draft->kind != GROUP_PRODUCT && has_room(fuse, draft, id) && count_new(fuse, draft, id) == 0;
 }
 
 static bool is_gain(const Fuse *fuse, const Draft *draft, NodeId id, bool is_only) {
+  if (draft->kind == GROUP_PRODUCT) return takes_before(fuse, draft, id);
   if (is_free(fuse, draft, id)) return true;
   return has_room(fuse, draft, id) && is_same_time(fuse, draft, id) && !would_wait(fuse, draft, id) &&
          (is_only || count_new(fuse, draft, id) <= 1);
@@ -264,6 +331,69 @@ static void absorb_makers(Fuse *fuse, Draft *draft) {
   }
 }
 
+// ---- what comes behind a product ----
+
+// One sum a channel, or several.
+static bool is_by_channel(const Fuse *fuse, NodeId sums, NodeId product) {
+  Shape shape = graph_node(fuse->graph, sums)->shape;
+  return shape.rank > 0 && shape.dim[0] != DIM_BATCH &&
+         shape_channels(shape) == shape_channels(graph_node(fuse->graph, product)->shape);
+}
+
+// All that `draft` reads beside the product is there before the product.
+static bool can_come_behind(const Fuse *fuse, const Draft *product, const Draft *draft) {
+  const Node *node = graph_node(fuse->graph, product->root);
+  if (draft->is_behind || !shape_equal(draft->space, node->shape) ||
+      !is_same_time(fuse, product, draft->root))
+    return false;
+  if (draft->kind == GROUP_REDUCE &&
+      (!fuse->products.sums || !is_by_channel(fuse, draft->root, product->root)))
+    return false;
+  for (int i = 0; i < draft->n_nodes; i++) {
+    const Node *user = graph_node(fuse->graph, draft->nodes[i]);
+    for (int k = 0; k < user->n_in; k++) {
+      NodeId in = user->in[k];
+      if (in == product->root || computes(draft, in)) continue;
+      if (node_storage(fuse->graph, in, NULL) >= product->root) return false;
+    }
+  }
+  return true;
+}
+
+static Draft *find_behind(const Fuse *fuse, const Draft *product) {
+  for (NodeId u = fuse->users.first[product->root]; u < fuse->users.first[product->root + 1]; u++)
+    for (Membership *m = fuse->drafts[fuse->users.items[u]]; m; m = m->next) {
+      bool is_kind = m->draft->kind == GROUP_POINT || m->draft->kind == GROUP_REDUCE;
+      if (is_kind && can_come_behind(fuse, product, m->draft)) return m->draft;
+    }
+  return NULL;
+}
+
+static void take_behind(Fuse *fuse, Draft *product) {
+  const Node *node = graph_node(fuse->graph, product->root);
+  if (!fuse->products.behind || !product_has_rows(node->op)) return;
+  Draft *draft = find_behind(fuse, product);
+  if (!draft) return;
+  for (int i = 0; i < draft->n_nodes; i++)
+    if (!computes(product, draft->nodes[i])) take(fuse, product, draft->nodes[i]);
+  product->behind = draft;
+  draft->is_behind = true;
+  fuse->rooted[draft->root] = product;
+  if (draft->also_stored) fuse->rooted[draft->also_stored] = product;
+}
+
+// A kernel other than the product's own reads its result.
+static bool is_read_back(const Fuse *fuse, const Draft *product) {
+  if (fuse->is_head[product->root]) return true;
+  for (NodeId u = fuse->users.first[product->root]; u < fuse->users.first[product->root + 1]; u++) {
+    NodeId user = fuse->users.items[u];
+    if (fuse_of(fuse, user) == FUSE_VIEW) return true;
+    for (Membership *m = fuse->drafts[user]; m; m = m->next)
+      if (m->draft != product && !m->draft->is_behind) return true;
+  }
+  return false;
+}
+
 // ---- drafts to groups ----
 
 static void find_inputs(const Fuse *fuse, const Draft *draft, Group *group) {
@@ -280,6 +410,21 @@ static void find_inputs(const Fuse *fuse, const Draft *draft, Group *group) {
   }
 }
 
+// The values that the kernel of a draft stores, upwards. Returns their number.
+static int find_stored(const Fuse *fuse, const Draft *draft, NodeId *stored) {
+  int n = 0;
+  const Draft *last = draft->behind ? draft->behind : draft;
+  if (draft->behind && is_read_back(fuse, draft)) stored[n++] = draft->root;
+  if (last->also_stored) stored[n++] = last->also_stored;
+  stored[n++] = last->root;
+  return n;
+}
+
+// A draft is closed where its first value would be stored: all that it reads comes before.
+static NodeId place_of(const Draft *draft) {
+  return draft->also_stored ? draft->also_stored : draft->root;
+}
+
 static void close_draft(Fuse *fuse, const Draft *draft) {
   Graph *graph = fuse->graph;
   Group *group = &graph->groups[graph->n_groups];
@@ -287,6 +432,8 @@ static void close_draft(Fuse *fuse, const Draft *draft) {
   bool is_update = op_info(root->op)->effect == EFFECT_WRITES_STATE;
   *group =
       (Group){.kind = draft->kind, .n_nodes = draft->n_nodes, .module = root->module, .phase = root->phase};
+  if (draft->kind == GROUP_PRODUCT && draft->n_nodes == 1) group->kind = GROUP_SINGLE;
+  if (group->kind == GROUP_PRODUCT) group->product = draft->root;
   group->nodes = ARENA_ARRAY(graph->arena, NodeId, draft->n_nodes);
   for (int i = 0; i < draft->n_nodes; i++) { // upwards: insertion sort
     int k = i;
@@ -298,9 +445,8 @@ static void close_draft(Fuse *fuse, const Draft *draft) {
       graph_node(graph, draft->nodes[i])->group = graph->n_groups;
   find_inputs(fuse, draft, group);
   if (!is_update) {
-    group->outputs = ARENA_ARRAY(graph->arena, NodeId, 2);
-    if (draft->also_stored) group->outputs[group->n_outputs++] = draft->also_stored;
-    group->outputs[group->n_outputs++] = draft->root;
+    group->outputs = ARENA_ARRAY(graph->arena, NodeId, MAX_STORED);
+    group->n_outputs = find_stored(fuse, draft, group->outputs);
   }
   group->parts = group_parts(graph, group);
   group->partial_bytes = kernel_partial_bytes(graph, group);
@@ -317,7 +463,7 @@ static void close_drafts(Fuse *fuse) {
   for (int updates = 0; updates < 2; updates++)
     for (NodeId id = 1; id < graph->n_nodes; id++) {
       const Draft *draft = fuse->rooted[id];
-      if (!draft || (draft->also_stored && draft->also_stored != id)) continue;
+      if (!draft || place_of(draft) != id) continue;
       bool is_update = op_info(graph_node(graph, id)->op)->effect == EFFECT_WRITES_STATE;
       if (is_update == (updates == 1)) close_draft(fuse, draft);
     }
@@ -328,17 +474,24 @@ void pass_fuse(Graph *graph, PassCtx *ctx) {
                .scratch = ctx->scratch,
                .users = graph_users(graph, ctx->scratch),
                .drafts = ARENA_ARRAY(ctx->scratch, Membership *, graph->n_nodes),
-               .rooted = ARENA_ARRAY(ctx->scratch, Draft *, graph->n_nodes)};
+               .rooted = ARENA_ARRAY(ctx->scratch, Draft *, graph->n_nodes),
+               .products = ctx->products};
+  if (ctx->unfused) fuse.products = (ProductFusion){0};
   find_heads(&fuse);
   for (NodeId id = graph->n_nodes - 1; id > 0; id--) {
     FuseKind kind = fuse_of(&fuse, id);
     if (kind == FUSE_LEAF || kind == FUSE_VIEW) continue;
     if (is_point(&fuse, id) && !ctx->unfused)
       place_point(&fuse, id);
+    else if (is_taken_transposed(&fuse, id))
+      take_transposed(&fuse, id);
     else
       open_draft(&fuse, id);
   }
   for (NodeId id = 1; id < graph->n_nodes && !ctx->unfused; id++)
     if (fuse.rooted[id] && fuse.rooted[id]->kind == GROUP_REDUCE) absorb_makers(&fuse, fuse.rooted[id]);
+  for (NodeId id = 1; id < graph->n_nodes; id++)
+    if (fuse.rooted[id] && fuse.rooted[id]->kind == GROUP_PRODUCT && fuse.rooted[id]->root == id)
+      take_behind(&fuse, fuse.rooted[id]);
   close_drafts(&fuse);
 }

@@ -2,6 +2,7 @@
 // (needs / gives / breaks). A pass may not print, read options of the command line, or call another pass. The rows of
 // passes.def are the order; pipeline.c runs them and does all dumping, timing and verifying.
 #pragma once
+#include "compiler/ir/kernel.h"
 #include "compiler/ir/model.h"
 #include <stdio.h>
 
@@ -12,6 +13,7 @@ typedef struct PassCtx {
   int elem_bytes;   // 4 or 8
   bool is_training; // the training graph, else an evaluation graph
   bool unfused;     // every node a kernel of its own: the reference device
+  ProductFusion products;
 } PassCtx;
 
 #define PASS(name, ...) void pass_##name(Graph *graph, PassCtx *ctx);
@@ -27,7 +29,8 @@ typedef struct PassTime {
 typedef struct PipelineOptions {
   int64_t batch;
   int elem_bytes;
-  int max_parts; // of one sum, as the target likes it; 0: MAX_PARTS
+  int max_parts;          // of one sum, as the target likes it; 0: MAX_PARTS
+  ProductFusion products; // what the target's products take in
   bool unfused;
   const char *dump_before, *dump_after; // pass names, NULL: none; "all" for every pass
   const char *stop_after;               // NULL: run all

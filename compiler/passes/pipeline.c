@@ -130,7 +130,7 @@ static void run_graph(Pipeline *pipeline) {
 void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, PassTime *times, int *n_times) {
   (void)arena; // graphs know theirs
   Arena *scratch = arena_new();
-  PassCtx ctx = {scratch, model, options->batch, options->elem_bytes, true, options->unfused};
+  PassCtx ctx = {scratch, model, options->batch, options->elem_bytes, true, options->unfused, options->products};
   Pipeline train = {options, ctx, model->train, "training", times, 0};
   run_graph(&train);
   if (n_times) *n_times = train.n_times;

@@ -66,8 +66,7 @@ static void link_to(Schedule *schedule, Links *links, int item) {
 }
 
 static const Node *root_of(const Schedule *schedule, int g) {
-  const Group *group = &schedule->graph->groups[g];
-  return graph_node(schedule->graph, group->nodes[group->n_nodes - 1]);
+  return group_root(schedule->graph, &schedule->graph->groups[g]);
 }
 
 static int64_t bytes_of(const Schedule *schedule, NodeId id) {

@@ -143,6 +143,12 @@ template <class V> MLA_FN V mla_load_as(const real *address) {
 template <class V> MLA_FN void mla_store_as(real *address, V value) {
   *(V *)address = value;
 }
+// A vec of neighbours among a thread's own variables.
+template <class V> MLA_FN V mla_lanes(const real *from) {
+  V value;
+  for (int i = 0; i < (int)(sizeof(V) / sizeof(real)); i++) ((real *)&value)[i] = from[i];
+  return value;
+}
 #define mla_load(address)         mla_load_as<vec>(address)
 #define mla_store(address, value) mla_store_as<vec>(address, value)
 #define mla_vec(x)                (vec(x))

@@ -55,6 +55,12 @@ static const char *layer_stem(Emit *emit, const Node *node, const MatrixLayer *l
 
 typedef MatrixKernel LayerWriter(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 
+// The weight itself where the group has its transposition.
+static NodeId plain_weight(const Emit *emit, const Node *node) {
+  NodeId weight = node->in[1];
+  return writer_is_computed(emit, weight) ? graph_node(emit->graph, weight)->in[0] : NO_NODE;
+}
+
 static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, LayerWriter *write) {
   StrBuf text = strbuf_new(emit->arena);
   MatrixKernel kernel = write(&text, KERNEL_SYMBOL, layer);
@@ -65,6 +71,8 @@ static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, 
                        .threads = kernel.threads,
                        .grid = kernel.grid};
   draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
+  if (write == matrix_plain_grad_input && plain_weight(emit, node))
+    draft.buffers[1].node = plain_weight(emit, node);
   draft.buffers[draft.n_buffers++] = single_output(emit);
   emit_draft(emit, draft);
 }
@@ -113,7 +121,7 @@ void cuda_conv_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   MatrixLayer layer =
       conv_layer(emit, node, node->shape, shape_of_input(emit, node, 0), weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &layer, matrix_grad_input);
+  draft_plain(emit, node, &layer, plain_weight(emit, node) ? matrix_plain_grad_input : matrix_grad_input);
 }
 
 void cuda_conv_grad_weight(Emit *emit, const Node *node) {
@@ -141,7 +149,7 @@ void cuda_linear_forward(Emit *emit, const Node *node) {
 void cuda_linear_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   MatrixLayer layer = linear_layer(emit, weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &layer, matrix_linear_grad_input);
+  draft_plain(emit, node, &layer, matrix_plain_grad_input);
 }
 
 void cuda_linear_grad_weight(Emit *emit, const Node *node) {

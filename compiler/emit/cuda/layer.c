@@ -115,7 +115,8 @@ static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
         "const long left_at = (long)(first_row + left_row) * IN_C + group * GROUP_IN + left_term;\n";
     fetch.locate = "const int term = next + left_term;\n";
     fetch.inside = "term < n_terms && first_row + left_row + i * LEFT_APART < n_rows";
-    fetch.address = "x + left_at + (long)i * LEFT_APART * IN_C + next";
+    fetch.tensor = "x";
+    fetch.at = "left_at + (long)i * LEFT_APART * IN_C + next";
     return fetch;
   }
   fetch.prepare =
@@ -137,13 +138,14 @@ static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
                  "term % GROUP_IN;\n";
   fetch.each = "const int iy = left_y[i] + ky, ix = left_x[i] + kx;\n";
   fetch.inside = "term < n_terms && iy >= 0 && iy < IN_H && ix >= 0 && ix < IN_W";
-  fetch.address = "x + (left_at[i] + to_tap)";
+  fetch.tensor = "x";
+  fetch.at = "left_at[i] + to_tap";
   return fetch;
 }
 
 // Rows of a weight, whose columns stand side by side.
 static Fetch weight_right(const MatrixLayer *layer, int columns, const char *row, const char *inside,
-                          const char *address) {
+                          const char *tensor, const char *at) {
   return (Fetch){.along_terms = false,
                  .lanes = lanes_of(layer, columns, columns / layer->groups),
                  .prepare = "const int right_at = group * GROUP_COLUMNS + first_column + right_column;\n"
@@ -151,7 +153,8 @@ static Fetch weight_right(const MatrixLayer *layer, int columns, const char *row
                  .locate = "",
                  .each = row,
                  .inside = inside,
-                 .address = address};
+                 .tensor = tensor,
+                 .at = at};
 }
 
 MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
@@ -170,8 +173,9 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
   Product product = {
       .left = forward_left(out, layer),
       .right = weight_right(layer, layer->out_c, "const int term = next + right_term + i * RIGHT_APART;\n",
-                            "is_column && term < n_terms", "weight + (term * OUT_C + right_at)"),
-      .target = "real *to = y + (long)row * OUT_C + group * GROUP_OUT + first_column;\n",
+                            "is_column && term < n_terms", "weight", "term * OUT_C + right_at"),
+      .result = "y",
+      .target = "const long to = (long)row * OUT_C + group * GROUP_OUT + first_column;\n",
       .n_columns = "GROUP_OUT",
       .place = arena_printf(out->arena,
                             "%sconst int n_rows = batch * OUT_PIXELS;\nif (first_row >= n_rows) return;\n",
@@ -232,7 +236,8 @@ static Fetch grad_input_left(const MatrixLayer *layer) {
         "const long left_at = (long)(first_row + left_row) * OUT_C + group * GROUP_OUT + left_term;\n";
     fetch.locate = "const int term = next + left_term;\n";
     fetch.inside = "term < n_terms && first_row + left_row + i * LEFT_APART < n_rows";
-    fetch.address = "g + left_at + (long)i * LEFT_APART * OUT_C + next";
+    fetch.tensor = "g";
+    fetch.at = "left_at + (long)i * LEFT_APART * OUT_C + next";
     return fetch;
   }
   fetch.prepare =
@@ -253,7 +258,8 @@ static Fetch grad_input_left(const MatrixLayer *layer) {
                  "(int)(term % GROUP_OUT);\n";
   fetch.each = "const int oy = left_y[i] - ty, ox = left_x[i] - tx;\n";
   fetch.inside = "term < n_terms && oy >= 0 && oy < OUT_H && ox >= 0 && ox < OUT_W";
-  fetch.address = "g + (left_at[i] - to_tap)";
+  fetch.tensor = "g";
+  fetch.at = "left_at[i] - to_tap";
   return fetch;
 }
 
@@ -263,32 +269,43 @@ static const char grad_input_row[] =
     "const int weight_row = (ky * KERNEL_W + kx) * GROUP_OUT + term % GROUP_OUT;\n";
 
 static const char *grad_input_target(const MatrixLayer *layer) {
-  if (layer->stride == 1) return "real *to = dx + (long)row * IN_C + group * GROUP_IN + first_column;\n";
+  if (layer->stride == 1) return "const long to = (long)row * IN_C + group * GROUP_IN + first_column;\n";
   return "const int pixel = row % (PHASE_H * PHASE_W), iy = pixel / PHASE_W * STRIDE + phase_y, ix = pixel % "
          "PHASE_W * "
          "STRIDE + phase_x;\n"
          "if (iy >= IN_H || ix >= IN_W) continue; // phases are of one size: the last pixels of some are not "
          "there\n"
-         "real *to = dx + (((long)(row / (PHASE_H * PHASE_W)) * IN_H + iy) * IN_W + ix) * IN_C + group * "
+         "const long to = (((long)(row / (PHASE_H * PHASE_W)) * IN_H + iy) * IN_W + ix) * IN_C + group * "
          "GROUP_IN + "
          "first_column;\n";
 }
 
-// The right factor: the transposed weight, or the weight [in, out] itself, where the terms stand side by side.
-static Fetch grad_input_right(const MatrixLayer *layer, bool is_transposed) {
-  if (is_transposed)
-    return weight_right(layer, layer->in_c,
-                        is_matrix(layer)
-                            ? "const int term = next + right_term + i * RIGHT_APART, weight_row = term;\n"
-                            : grad_input_row,
-                        "is_column && term < n_terms", "transposed + (weight_row * IN_C + right_at)");
-  return (Fetch){.along_terms = true,
-                 .lanes = lanes_of(layer, layer->out_c, layer->out_c),
-                 .prepare = "",
-                 .locate = "const int term = next + right_term;\n",
-                 .each = "const int column = first_column + right_column + i * RIGHT_APART;\n",
-                 .inside = "term < n_terms && column < IN_C",
-                 .address = "weight + ((long)column * OUT_C + term)"};
+// The right factor from the weight [taps, in, out] itself, where the terms of a tap stand side by side.
+static Fetch grad_input_weight(const MatrixLayer *layer) {
+  return (Fetch){
+      .along_terms = true,
+      .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
+      .prepare = "",
+      .locate =
+          is_matrix(layer)
+              ? "const int term = next + right_term, to_term = group * GROUP_OUT + term;\n"
+              : "const unsigned term = next + right_term, tap = term / GROUP_OUT;\n"
+                "const int ky = first_ky + tap / taps_w * STRIDE, kx = first_kx + tap % taps_w * STRIDE;\n"
+                "const int to_term = (ky * KERNEL_W + kx) * GROUP_IN * OUT_C + group * GROUP_OUT + term % "
+                "GROUP_OUT;\n",
+      .each = "const int column = first_column + right_column + i * RIGHT_APART;\n",
+      .inside = "term < n_terms && column < GROUP_COLUMNS",
+      .tensor = "weight",
+      .at = "column * OUT_C + to_term"};
+}
+
+// The right factor from the transposed weight [taps, out, in], where the columns stand side by side.
+static Fetch grad_input_transposed(const MatrixLayer *layer) {
+  return weight_right(layer, layer->in_c,
+                      is_matrix(layer)
+                          ? "const int term = next + right_term + i * RIGHT_APART, weight_row = term;\n"
+                          : grad_input_row,
+                      "is_column && term < n_terms", "transposed", "weight_row * IN_C + right_at");
 }
 
 static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer,
@@ -307,7 +324,8 @@ static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const Matr
       "// Rows are pixels of x, columns its channels (of one group), terms of a sum taps x channels of y.");
   writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_IN;");
   Product product = {.left = grad_input_left(layer),
-                     .right = grad_input_right(layer, is_transposed),
+                     .right = is_transposed ? grad_input_transposed(layer) : grad_input_weight(layer),
+                     .result = "dx",
                      .target = grad_input_target(layer),
                      .n_columns = "GROUP_COLUMNS",
                      .place = grad_input_place(out, layer)};
@@ -326,7 +344,7 @@ MatrixKernel matrix_grad_input(StrBuf *out, const char *symbol, const MatrixLaye
   return write_grad_input(out, symbol, layer, true);
 }
 
-MatrixKernel matrix_linear_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
+MatrixKernel matrix_plain_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
   return write_grad_input(out, symbol, layer, false);
 }
 
@@ -364,15 +382,16 @@ static Fetch grad_weight_left(const MatrixLayer *layer) {
   if (is_matrix(layer)) {
     fetch.each = "const int term = next + left_term + i * LEFT_APART;\n";
     fetch.inside = "is_row && term < n_terms";
-    fetch.address = "x + (left_at + (long)term * IN_C)";
+    fetch.tensor = "x";
+    fetch.at = "left_at + (long)term * IN_C";
     return fetch;
   }
   fetch.each = "const unsigned term = next + left_term + i * LEFT_APART, pixel = term % OUT_PIXELS;\n"
                "const int iy = (int)(pixel / OUT_W) * STRIDE + left_ky, ix = (int)(pixel % OUT_W) * STRIDE + "
                "left_kx;\n";
   fetch.inside = "is_row && term < n_terms && iy >= 0 && iy < IN_H && ix >= 0 && ix < IN_W";
-  fetch.address =
-      "x + ((((long)(first_image + term / OUT_PIXELS) * IN_H + iy) * IN_W + ix) * IN_C + left_channel)";
+  fetch.tensor = "x";
+  fetch.at = "(((long)(first_image + term / OUT_PIXELS) * IN_H + iy) * IN_W + ix) * IN_C + left_channel";
   return fetch;
 }
 
@@ -386,7 +405,8 @@ static Fetch grad_weight_right(const MatrixLayer *layer) {
                  .locate = "",
                  .each = "const int term = next + right_term + i * RIGHT_APART;\n",
                  .inside = "is_column && term < n_terms",
-                 .address = "g + (right_at + (long)term * OUT_C)"};
+                 .tensor = "g",
+                 .at = "right_at + (long)term * OUT_C"};
 }
 
 MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts) {
@@ -407,7 +427,8 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   Product product = {
       .left = grad_weight_left(layer),
       .right = grad_weight_right(layer),
-      .target = "real *to = dw + ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;\n",
+      .result = "dw",
+      .target = "const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;\n",
       .n_columns = "GROUP_OUT",
       .place = grad_weight_place(out, parts)};
   choose_tile(&product, layer,

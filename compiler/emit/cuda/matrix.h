@@ -31,8 +31,8 @@ typedef struct MatrixKernel {
 MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *layer); // x, weight, y
 MatrixKernel matrix_grad_input(StrBuf *out, const char *symbol,
                                const MatrixLayer *layer); // g, transposed weight, dx
-// Linear layers: the same from the weight as it is: g, weight, dx.
-MatrixKernel matrix_linear_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer);
+// The same from the weight as it is: g, weight, dx.
+MatrixKernel matrix_plain_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 // x, g, partial[parts][weight]: sums over a share of the images each. With one part that is dw itself.
 MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts);
 // Adds the parts in order: partial, dw.

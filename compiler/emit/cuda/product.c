@@ -85,8 +85,8 @@ static void put_fetch(StrBuf *out, const Side *side) {
   writer_line(out, 4, "for (int i = 0; i < %s_FETCHES; i++) {", side->capital);
   writer_indent(out, 5, fetch->each);
   writer_line(out, 5, "%s[i] = %sVector{};", side->name, side->type);
-  writer_line(out, 5, "if (%s) %s[i] = *(const %sVector *)(%s);", fetch->inside, side->name, side->type,
-              fetch->address);
+  writer_line(out, 5, "if (%s) %s[i] = *(const %sVector *)(%s + %s);", fetch->inside, side->name, side->type,
+              fetch->tensor, fetch->at);
   writer_line(out, 4, "}");
   writer_line(out, 3, "}");
 }
@@ -165,28 +165,22 @@ static void put_loop(StrBuf *out, const Product *product) {
   if (!is_exact) tensor_sums(out);
 }
 
+// Of each vector of columns, all rows: what belongs to a channel is at hand for as long as it is needed.
 static void put_store(StrBuf *out, const Product *product) {
-  strbuf_put(out, "\n#pragma unroll\n");
-  writer_line(out, 1, "for (int m = 0; m < THREAD_M; m++) {");
-  writer_line(out, 2, "const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m %% ROW_LANES;");
-  writer_line(out, 2, "if (row >= n_rows) continue;");
-  writer_indent(out, 2, product->target);
+  const char *lane = product->stores_vectors ? "" : " + n % COLUMN_LANES";
+  strbuf_put(out, "\n");
+  writer_line(out, 1, "constexpr int STORE_LANES = %s;", product->stores_vectors ? "COLUMN_LANES" : "1");
+  writer_line(out, 1, "MLA_USE(STORE_LANES)");
   strbuf_put(out, "#pragma unroll\n");
-  if (product->stores_vectors) {
-    writer_line(out, 2, "for (int n = 0; n < THREAD_N; n += COLUMN_LANES) {");
-    writer_line(out, 3, "const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;");
-    writer_line(out, 3, "ColumnVector result;");
-    strbuf_put(out, "#pragma unroll\n");
-    writer_line(out, 3,
-                "for (int lane = 0; lane < COLUMN_LANES; lane++) result.at[lane] = sum[m][n + lane];");
-    writer_line(out, 3, "if (first_column + column < %s) *(ColumnVector *)(to + column) = result;",
-                product->n_columns);
-  } else {
-    writer_line(out, 2, "for (int n = 0; n < THREAD_N; n++) {");
-    writer_line(out, 3,
-                "const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD + n %% COLUMN_LANES;");
-    writer_line(out, 3, "if (first_column + column < %s) to[column] = sum[m][n];", product->n_columns);
-  }
+  writer_line(out, 1, "for (int n = 0; n < THREAD_N; n += STORE_LANES) {");
+  writer_line(out, 2, "const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD%s;", lane);
+  writer_line(out, 2, "if (first_column + column >= %s) continue;", product->n_columns);
+  strbuf_put(out, "#pragma unroll\n");
+  writer_line(out, 2, "for (int m = 0; m < THREAD_M; m++) {");
+  writer_line(out, 3, "const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m %% ROW_LANES;");
+  writer_line(out, 3, "if (row >= n_rows) continue;");
+  writer_indent(out, 3, product->target);
+  writer_line(out, 3, "mla_store(%s + to + column, mla_lanes<vec>(&sum[m][n]));", product->result);
   strbuf_put(out, "    }\n  }\n}\n");
 }
 

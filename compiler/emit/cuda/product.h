@@ -12,21 +12,27 @@ typedef struct Fetch {
   int lanes;
   const char *
       prepare; // before the loop: what does not depend on the term; may loop over i < X_FETCHES, X_APART apart
-  const char *locate;  // of a step whose first term is `next`: what all fetches share
-  const char *each;    // of fetch i
-  const char *inside;  // condition of fetch i: else it is zero
-  const char *address; // of its first element
+  const char *locate; // of a step whose first term is `next`: what all fetches share
+  const char *each;   // of fetch i
+  const char *inside; // condition of fetch i: else it is zero
+  const char *tensor; // what it is fetched from
+  const char *at;     // index of its first element there
 } Fetch;
 
 typedef struct Product {
   const char *place; // which rows and columns this block computes
   Fetch left, right;
-  const char *target; // defines `to`, where the first column of `row` is stored; may `continue`
+  const char *result; // the tensor that is stored
+  const char *target; // defines `to`, the index there of the block's first column of `row`; may `continue`
   const char *n_columns;
   bool stores_vectors; // rows of the result are whole vectors
   int elem_bytes;
   Tile tile;
 } Product;
+
+// Between the multiplication and the store: sum[m][n] is the sum of row first_row + my_row + m / ROW_LANES * ROW_SPREAD +
+// m % ROW_LANES and of column my_column + n / COLUMN_LANES * COLUMN_SPREAD + n % COLUMN_LANES of the block. A multiplication
+// that deals its sums to threads in another way defines these constants in another way; the store is the same.
 
 // Everything behind the buffers and constants of the kernel, to its closing brace.
 void product_write(StrBuf *out, const Product *product);
