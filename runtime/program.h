@@ -72,6 +72,10 @@ typedef struct MlaLaunch {
   int64_t flops, n_bytes; // for the full batch; bytes read and written
   // For people, may be NULL: what it writes, "[batch, 28, 28, 16]", and the line of the model, "lib/resnet.mlaan:6".
   const char *shape, *source;
+  // Buffers that it touches, and no byte beside them: an update's run of a region instead of the region. What it writes
+  // it may read as well. None of both: it may read and write all of `buffers`.
+  const int32_t *reads, *writes;
+  int n_reads, n_writes;
 } MlaLaunch;
 
 // A sequence of launches with its own batch data. Buffers index MlaProgram.buffers; -1: absent.

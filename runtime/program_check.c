@@ -161,6 +161,13 @@ static bool check_grid(Check *c, const char *where, const MlaGrid *grid) {
          in_range(c, where, mla_blocks(grid, c->program->recipe.batch), 1, MAX_BLOCKS);
 }
 
+static bool check_touched(Check *c, Place at, const int32_t *list, int n) {
+  for (int i = 0; i < n; i++)
+    if (!is_index(c, place("%s[%d]", at.text, i).text, list[i], 0, c->program->n_buffers, "buffer"))
+      return false;
+  return true;
+}
+
 static bool check_launch(Check *c, const char *step, int index, const MlaLaunch *launch) {
   const MlaProgram *p = c->program;
   Place at = place("%s.launches[%d]", step, index);
@@ -179,7 +186,8 @@ static bool check_launch(Check *c, const char *step, int index, const MlaLaunch 
     if (!is_index(c, place("%s.buffers[%d]", at.text, k).text, launch->buffers[k], -1, p->n_buffers,
                   "buffer"))
       return false;
-  return true;
+  return check_touched(c, place("%s.reads", at.text), launch->reads, launch->n_reads) &&
+         check_touched(c, place("%s.writes", at.text), launch->writes, launch->n_writes);
 }
 
 // A buffer that the runtime itself fills or reads: there, and large enough.

@@ -89,6 +89,8 @@ static const Field launch_fields[] = {ONE(TEXT, name),
                                       ONE(INT64, n_bytes),
                                       ONE(OPTIONAL_TEXT, shape),
                                       ONE(OPTIONAL_TEXT, source),
+                                      LIST(INT32, reads, n_reads),
+                                      LIST(INT32, writes, n_writes),
                                       END};
 static const Schema launch_schema = {sizeof(RECORD), launch_fields};
 #undef RECORD

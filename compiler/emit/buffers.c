@@ -68,6 +68,19 @@ int buffer_of_state(ProgramBuilder *builder, StateId id) {
                                  });
 }
 
+int buffer_of_run(ProgramBuilder *builder, StateId first, int n) {
+  if (n == 1) return buffer_of_state(builder, first);
+  const State *state = state_get(builder->model->states, first);
+  const State *last = state_get(builder->model->states, first + n - 1);
+  int64_t end = last->offset + shape_elems(last->shape, 1);
+  MlaBuffer run = {.name = arena_printf(builder->arena, "%s .. %s", state->name, last->name),
+                   .region = region_of_state(state->kind),
+                   .elem = builder->elem,
+                   .offset = state->offset * builder->elem_bytes,
+                   .n_bytes = (end - state->offset) * builder->elem_bytes};
+  return add_buffer(builder, run);
+}
+
 static int buffer_of_region(ProgramBuilder *builder, MlaRegion region) {
   static const char *const names[MLA_N_REGIONS] = {
       [MLA_WORK] = "work",      [MLA_PARAM] = "parameters",           [MLA_MOMENTUM] = "momenta",

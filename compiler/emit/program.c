@@ -84,6 +84,7 @@ static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const
     buffers[i] = buffer_of_ref(builder, step, group, draft->buffers[i]);
     launch.n_bytes += ref_bytes(builder, step->graph, group, draft->buffers[i], buffers[i]);
   }
+  launch_touches(builder, step, group, draft, &launch);
   bool is_finish = draft->role[0] != '\0';
   if (!is_finish) launch.flops = group_flops(step->graph, group);
   launch.name =

@@ -50,6 +50,8 @@ typedef struct ProgramBuilder {
 // ---- buffers.c ----
 int buffer_of_node(ProgramBuilder *builder, StepBuilder *step, NodeId id);
 int buffer_of_state(ProgramBuilder *builder, StateId id);
+// The bytes from the first of `n` states in a row to the end of the last.
+int buffer_of_run(ProgramBuilder *builder, StateId first, int n);
 int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group, BufferRef ref);
 MlaRegion region_of_state(StateKind kind);
 
@@ -63,6 +65,11 @@ void kernels_finish(ProgramBuilder *builder);
 // ---- files.c ----
 // In which file a group's kernels are written: "convolution".
 const char *kernel_file(const Graph *graph, const Group *group);
+
+// ---- touches.c ----
+// Sets reads and writes; the launch has its buffers.
+void launch_touches(ProgramBuilder *builder, const StepBuilder *step, const Group *group,
+                    const KernelDraft *draft, MlaLaunch *launch);
 
 // ---- states.c ----
 void program_states(ProgramBuilder *builder);

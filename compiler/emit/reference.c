@@ -96,6 +96,14 @@ MlaLaunch reference_launch(ProgramBuilder *builder, StepBuilder *step, const Gro
   for (int r = 0; r < 3; r++)
     for (int i = 0; runs[r] != NO_STATE && i < n_states; i++)
       buffers[n++] = buffer_of_state(builder, runs[r] + i);
-  return (MlaLaunch){
-      .kernel = -1, .host = run_reference, .host_call = call, .buffers = buffers, .n_buffers = n, .parts = 1};
+  return (MlaLaunch){.kernel = -1,
+                     .host = run_reference,
+                     .host_call = call,
+                     .buffers = buffers,
+                     .n_buffers = n,
+                     .parts = 1,
+                     .reads = buffers,
+                     .n_reads = node->n_in,
+                     .writes = buffers + node->n_in,
+                     .n_writes = n - node->n_in};
 }

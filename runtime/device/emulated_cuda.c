@@ -65,10 +65,13 @@ static bool check_step(const MlaProgram *program, const MlaStep *step, MlaError 
   return true;
 }
 
-static int most_buffers(const MlaStep *step) {
+static int most_extents(const MlaStep *step) {
   int most = 0;
-  for (int i = 0; i < step->n_launches; i++)
-    if (step->launches[i].n_buffers > most) most = step->launches[i].n_buffers;
+  for (int i = 0; i < step->n_launches; i++) {
+    const MlaLaunch *launch = &step->launches[i];
+    int n = launch->n_reads + launch->n_writes + launch->n_buffers;
+    if (n > most) most = n;
+  }
   return most;
 }
 
@@ -76,8 +79,8 @@ static int most_buffers(const MlaStep *step) {
 static bool allocate(Loaded *self, const Device *device, MlaError *error) {
   const MlaProgram *program = self->loaded.program;
   Emulated *emulated = &self->emulated;
-  int threads = mla_pool_threads(device->pool), most = most_buffers(&program->train);
-  if (most_buffers(&program->eval) > most) most = most_buffers(&program->eval);
+  int threads = mla_pool_threads(device->pool), most = most_extents(&program->train);
+  if (most_extents(&program->eval) > most) most = most_extents(&program->eval);
   emulated->extents = calloc((size_t)most + 1, sizeof *emulated->extents);
   self->seconds = calloc((size_t)program->train.n_launches + 1, sizeof *self->seconds);
   self->loaded.launch_seconds = self->seconds;
@@ -129,17 +132,41 @@ MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, 
 }
 
 // ---- a launch -------------------------------------------------------------------------------------------------
-static void take_extents(Loaded *self, const MlaLaunch *launch, void *const *pointers) {
-  Emulated *emulated = &self->emulated;
-  emulated->n_extents = 0;
+// Of the launch's buffers the one through which it reaches `touched`: itself, or one that it is a part of.
+static int way_to(const MlaProgram *program, const MlaLaunch *launch, int touched) {
+  const MlaBuffer *part = &program->buffers[touched];
+  for (int i = 0; i < launch->n_buffers; i++)
+    if (launch->buffers[i] == touched) return i;
   for (int i = 0; i < launch->n_buffers; i++) {
-    if (launch->buffers[i] < 0) continue;
-    const MlaBuffer *buffer = &self->loaded.program->buffers[launch->buffers[i]];
-    const unsigned char *begin = pointers[i];
-    int64_t place = self->loaded.region_start[buffer->region] + buffer->offset;
-    emulated->extents[emulated->n_extents++] =
-        (Extent){begin, begin + buffer->n_bytes, launch->buffers[i], &self->emulated.stamps[place / 4]};
+    const MlaBuffer *whole = launch->buffers[i] < 0 ? NULL : &program->buffers[launch->buffers[i]];
+    if (whole && whole->region == part->region && whole->offset <= part->offset &&
+        part->offset + part->n_bytes <= whole->offset + whole->n_bytes)
+      return i;
   }
+  return -1;
+}
+
+static void add_extent(Loaded *self, const MlaLaunch *launch, void *const *pointers, int touched,
+                       bool is_written) {
+  Emulated *emulated = &self->emulated;
+  const MlaProgram *program = self->loaded.program;
+  int way = way_to(program, launch, touched);
+  if (way < 0) return;
+  const MlaBuffer *buffer = &program->buffers[touched];
+  const unsigned char *begin = pointers[way];
+  begin += buffer->offset - program->buffers[launch->buffers[way]].offset;
+  int64_t place = self->loaded.region_start[buffer->region] + buffer->offset;
+  emulated->extents[emulated->n_extents++] =
+      (Extent){begin, begin + buffer->n_bytes, touched, &emulated->stamps[place / 4], is_written};
+}
+
+static void take_extents(Loaded *self, const MlaLaunch *launch, void *const *pointers) {
+  bool is_told = launch->n_reads + launch->n_writes > 0;
+  self->emulated.n_extents = 0;
+  for (int i = 0; i < launch->n_writes; i++) add_extent(self, launch, pointers, launch->writes[i], true);
+  for (int i = 0; i < launch->n_reads; i++) add_extent(self, launch, pointers, launch->reads[i], false);
+  for (int i = 0; i < launch->n_buffers && !is_told; i++)
+    if (launch->buffers[i] >= 0) add_extent(self, launch, pointers, launch->buffers[i], true);
 }
 
 // Stamps of earlier launches differ in their number, which has 16 bits.

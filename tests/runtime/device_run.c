@@ -100,7 +100,8 @@ static void check_reference(Tally *tally) {
   sample_make(&sample);
   static const int32_t buffers[] = {0, 1};
   static const double factor = 2;
-  MlaLaunch launch = {"double", -1, host_double, &factor, buffers, 2, 1, {0}, 0, 0, 0, NULL, NULL};
+  MlaLaunch launch = {.name = "double", .kernel = -1, .host = host_double, .host_call = &factor};
+  launch.buffers = buffers, launch.n_buffers = 2, launch.parts = 1;
   MlaBuffer two[] = {{"from", MLA_WORK, MLA_F64, 0, 64}, {"to", MLA_WORK, MLA_F64, 64, 64}};
   MlaProgram *p = &sample.program;
   p->elem = MLA_F64, p->buffers = two, p->n_buffers = 2, p->n_states = p->n_kernels = p->n_losses = 0;

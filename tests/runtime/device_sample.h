@@ -84,11 +84,25 @@ static inline void sample_kernels(Sample *s) {
 static inline void sample_launches(Sample *s) {
   static const int32_t forward[] = {BUF_IMAGE, BUF_WEIGHT, BUF_HIDDEN}, partial[] = {BUF_HIDDEN, BUF_PARTIAL},
                        loss[] = {BUF_PARTIAL, BUF_LOSS}, update[] = {BUF_WEIGHT, BUF_RATE, BUF_LOSS};
-  s->train[0] = (MlaLaunch){"first/forward", 0, NULL, NULL, forward, 3, 5, {0}, 0, 4096, 1024, "[batch, 16]",
-                            "sample.mlaan:3"};
-  s->train[1] = (MlaLaunch){"first/partial", 1, NULL, NULL, partial, 2, 7, {0}, 0, 100, 512, NULL, NULL};
-  s->train[2] = (MlaLaunch){"second/loss", 2, NULL, NULL, loss, 2, 1, {0}, 1, 7, 28, NULL, NULL};
-  s->train[3] = (MlaLaunch){"second/update", 3, NULL, NULL, update, 3, 4, {0}, 1, 48, 64, NULL, NULL};
+  static const int32_t loss_alone[] = {BUF_LOSS};
+  s->train[0] =
+      (MlaLaunch){.name = "first/forward", .kernel = 0, .buffers = forward, .n_buffers = 3, .parts = 5};
+  s->train[0].flops = 4096, s->train[0].n_bytes = 1024;
+  s->train[0].shape = "[batch, 16]", s->train[0].source = "sample.mlaan:3";
+  s->train[0].reads = forward, s->train[0].n_reads = 2;
+  s->train[0].writes = forward + 2, s->train[0].n_writes = 1;
+  s->train[1] =
+      (MlaLaunch){.name = "first/partial", .kernel = 1, .buffers = partial, .n_buffers = 2, .parts = 7};
+  s->train[1].flops = 100, s->train[1].n_bytes = 512; // which does not tell what it touches
+  s->train[2] = (MlaLaunch){.name = "second/loss", .kernel = 2, .buffers = loss, .n_buffers = 2, .parts = 1};
+  s->train[2].module = 1, s->train[2].flops = 7, s->train[2].n_bytes = 28;
+  s->train[2].reads = loss, s->train[2].n_reads = 1;
+  s->train[2].writes = loss_alone, s->train[2].n_writes = 1;
+  s->train[3] =
+      (MlaLaunch){.name = "second/update", .kernel = 3, .buffers = update, .n_buffers = 3, .parts = 4};
+  s->train[3].module = 1, s->train[3].flops = 48, s->train[3].n_bytes = 64;
+  s->train[3].reads = update + 1, s->train[3].n_reads = 2;
+  s->train[3].writes = update, s->train[3].n_writes = 1;
   s->eval[0] = s->train[0];
   s->eval[1] = s->train[1];
 }

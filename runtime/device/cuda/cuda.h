@@ -4,6 +4,7 @@
 #include "runtime/device/cuda/cudart.h"
 #include "runtime/device/cuda/gpu.h"
 #include "runtime/device/cuda/nvrtc.h"
+#include "runtime/device/cuda/streams.h"
 #include "runtime/device/jit.h"
 
 // Bytes that a launch's parameters may have; a longer table of buffers is kept in device memory, and the prelude's
@@ -33,11 +34,19 @@ typedef struct CudaReplay {
   CudaGraphExec exec;
 } CudaReplay;
 
+// How a step's launches are spread over the streams of a capture.
+typedef struct CudaFork {
+  CudaSchedule schedule;
+  CudaEvent *events; // [n_launches + 1] of the launches that others wait for; the beginning
+} CudaFork;
+
 typedef struct CudaLoaded {
   MlaLoaded loaded;
   Cuda *cuda;
   MlaCode code;
   CudaStream stream;
+  CudaStream streams[CUDA_MAX_STREAMS]; // the first is `stream`; NULL: not needed
+  CudaFork train_fork, eval_fork;
   MlaBinding train, eval;
   void **train_tables,
       **eval_tables;     // [n_launches] the table's address in device memory; NULL: passed by value
@@ -54,6 +63,14 @@ int64_t mla_cuda_table_bytes(const MlaProgram *program); // of the launches' tab
 bool mla_cuda_bind(CudaLoaded *self, MlaError *error);
 bool mla_cuda_replay(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
 void mla_cuda_unbind(CudaLoaded *self);
+bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, CudaStream stream,
+                     MlaError *error);
+
+// fork.c
+bool mla_cuda_fork(CudaLoaded *self, MlaError *error);
+// All launches of a step, on `stream` and back to it; only within a capture.
+bool mla_cuda_launch_forked(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
+void mla_cuda_unfork(CudaLoaded *self);
 
 // profile.c: nothing happens unless profiled
 bool mla_cuda_profile_begin(CudaLoaded *self, MlaError *error);

@@ -22,7 +22,7 @@ enum {
 };
 enum { CUDA_FUNCTION_DYNAMIC_SHARED = 8 };
 enum { CUDA_EVENT_RECORD_EXTERNAL = 1 }; // in a capture: a node of the graph that marks the time
-enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1 };
+enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1, CUDA_EVENT_NO_TIMING = 2 };
 
 // F(name, parameters)
 #define CUDART_FUNCTIONS(F)                                                                                  \
@@ -40,6 +40,8 @@ enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1 };
   F(StreamCreateWithFlags, (CudaStream * stream, unsigned flags))                                            \
   F(StreamDestroy, (CudaStream stream))                                                                      \
   F(StreamSynchronize, (CudaStream stream))                                                                  \
+  F(StreamWaitEvent, (CudaStream stream, CudaEvent event, unsigned flags))                                   \
+  F(EventRecord, (CudaEvent event, CudaStream stream))                                                       \
   F(EventCreateWithFlags, (CudaEvent * event, unsigned flags))                                               \
   F(EventRecordWithFlags, (CudaEvent event, CudaStream stream, unsigned flags))                              \
   F(EventSynchronize, (CudaEvent event))                                                                     \

@@ -73,12 +73,13 @@ bool mla_cuda_bind(CudaLoaded *self, MlaError *error) {
   const MlaProgram *program = self->loaded.program;
   return mla_bind(&self->loaded, &program->train, &self->train, error) &&
          mla_bind(&self->loaded, &program->eval, &self->eval, error) && make_tables(self, error) &&
-         grant_shared(self, error);
+         grant_shared(self, error) && mla_cuda_fork(self, error);
 }
 
 // ---- launching ----
 
-static bool launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, MlaError *error) {
+bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, CudaStream stream,
+                     MlaError *error) {
   const MlaProgram *program = self->loaded.program;
   const Cudart *rt = &self->cuda->rt;
   const MlaLaunch *l = &step->launches[index];
@@ -90,8 +91,8 @@ static bool launch(CudaLoaded *self, const MlaStep *step, int index, int64_t bat
   void *arguments[] = {*table ? (void *)table : by_value, &count};
   CudaDim grid = {(unsigned)mla_blocks(&l->grid, batch), 1, 1}, block = {(unsigned)kernel->threads, 1, 1};
   CudaStatus status = rt->LaunchKernel(self->code.kernels[l->kernel], grid, block, arguments,
-                                       (size_t)kernel->shared_bytes, self->stream);
-  if (status == 0 && self->cuda->is_checked) status = rt->StreamSynchronize(self->stream);
+                                       (size_t)kernel->shared_bytes, stream);
+  if (status == 0 && self->cuda->is_checked) status = rt->StreamSynchronize(stream);
   if (status == 0) return true;
   rt->GetLastError();
   return mla_fail(error, MLA_ERROR_SYSTEM, "launch `%s` (kernel `%s`, %u blocks of %u threads): %s (%s)",
@@ -99,10 +100,12 @@ static bool launch(CudaLoaded *self, const MlaStep *step, int index, int64_t bat
                   rt->GetErrorName(status));
 }
 
+// One after the other on one stream, in the order of the step.
 static bool launch_all(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error) {
   if (!mla_cuda_profile_mark(self, step, 0, error)) return false;
   for (int i = 0; i < step->n_launches; i++)
-    if (!launch(self, step, i, batch, error) || !mla_cuda_profile_mark(self, step, i + 1, error))
+    if (!mla_cuda_launch(self, step, i, batch, self->stream, error) ||
+        !mla_cuda_profile_mark(self, step, i + 1, error))
       return false;
   return true;
 }
@@ -117,7 +120,7 @@ static bool capture(CudaLoaded *self, const MlaStep *step, int64_t batch, CudaGr
                       "beginning a capture", error))
     return false;
   self->is_capturing = true;
-  bool good = launch_all(self, step, batch, error);
+  bool good = (self->events ? launch_all : mla_cuda_launch_forked)(self, step, batch, error);
   self->is_capturing = false;
   CudaStatus ended =
       rt->StreamEndCapture(self->stream, &graph); // in any case: the stream must be usable again
@@ -156,6 +159,7 @@ bool mla_cuda_replay(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaEr
 void mla_cuda_unbind(CudaLoaded *self) {
   const Cudart *rt = &self->cuda->rt;
   for (int i = 0; i < self->n_replays; i++) rt->GraphExecDestroy(self->replays[i].exec);
+  mla_cuda_unfork(self);
   if (self->tables) rt->Free(self->tables);
   mla_unbind(&self->train);
   mla_unbind(&self->eval);

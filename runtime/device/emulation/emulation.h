@@ -19,10 +19,11 @@ typedef struct Stamps {
   _Atomic uint64_t writer, reader;
 } Stamps;
 
-typedef struct Extent { // a buffer of the launch
+typedef struct Extent { // bytes that the launch may touch
   const unsigned char *begin, *end;
-  int buffer;     // of the program
-  Stamps *stamps; // of its first word
+  int buffer;      // of the program
+  Stamps *stamps;  // of its first word
+  bool is_written; // else it may only be read
 } Extent;
 
 typedef struct Emulated {

@@ -210,6 +210,7 @@ static bool is_inside(const Extent *extent, const unsigned char *at, long n_byte
   return at >= extent->begin && at + n_bytes <= extent->end;
 }
 
+// Where bytes lie in several buffers (one is a part of the other), one that may be written comes first.
 static const Extent *find_extent(Worker *worker, const unsigned char *at, long n_bytes) {
   const Emulated *emulated = worker->emulated;
   if (worker->recent && is_inside(worker->recent, at, n_bytes)) return worker->recent;
@@ -263,6 +264,9 @@ void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_writ
     return;
   const Extent *extent = find_extent(worker, at, n_bytes);
   if (extent) {
+    if (is_write && !extent->is_written)
+      mla_fault_from(lane, caller, "writes buffer `%s`, of which the launch says that it only reads it",
+                     worker->emulated->program->buffers[extent->buffer].name);
     for (const unsigned char *next = at; next < at + n_bytes; next += 4)
       touch_stamps(lane, extent, &extent->stamps[(next - extent->begin) / 4], is_write, caller);
     return;
