@@ -37,7 +37,7 @@ struct yy_buffer_state *mlaan__scan_bytes(const char *bytes, int n, void *scanne
 %token START_FILE START_EXPR
 %token NAME "a name" NUMBER "a number" STRING "a string"
 %token IMPORT "`import`" PARAM "`param`" LET "`let`" DATA "`data`" BLOCK "`block`" MODEL "`model`"
-%token AUXILIARY "`auxiliary`" FINAL "`final`" ENTRY "`entry`" SPLIT "`split`" INTO "`into`" AT "`at`" TRAIN "`train`"
+%token AUXILIARY "`auxiliary`" FINAL "`final`" ENTRY "`entry`" SPLIT "`split`" INTO "`into`" AT "`at`" WITHIN "`within`" TRAIN "`train`"
 %token INPUT "`input`" LOSS "`loss`" AS "`as`" RETURN "`return`" IF "`if`" THEN "`then`" ELSE "`else`"
 %token STATISTICS "`statistics`" OF "`of`" FOR "`for`" IN "`in`" CHAIN "`chain`" TRUE "`true`" FALSE "`false`" AND "`and`" OR "`or`" NOT "`not`"
 %token EQUAL "`==`" UNEQUAL "`!=`" AT_MOST "`<=`" AT_LEAST "`>=`"
@@ -85,6 +85,7 @@ rule:
   INTO expr                                { $$ = NODE(INTO, @$, 2, $expr, NULL); }
 | INTO expr[n] AT expr[table]              { $$ = NODE(INTO, @$, 2, $n, $table); }
 | AT places                                { $$ = ast_with_span($places, @$); }
+| WITHIN expr NAME                         { $$ = NODE(WITHIN, @$, 2, $expr, $NAME); }
 ;
 
 places:

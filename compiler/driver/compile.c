@@ -1,6 +1,7 @@
 // sema_load -> pipeline_run -> emit_program, or mla_program_load; and how mistakes of either are said.
 #include "compiler/driver/compile.h"
 #include "compiler/driver/locate.h"
+#include "compiler/driver/within.h"
 #include "runtime/program_json.h"
 
 #include <jansson.h>
@@ -151,24 +152,35 @@ static bool check_options(const Options *options) {
 // -----------------------------------------------------------------------------------------------------
 
 static void print_diagnostics(const Compilation *c, const Options *options) {
+  if (options->is_silent) return;
   diag_print(c->diag, stderr, isatty(STDERR_FILENO));
   if (options->json && diag_error_count(c->diag) > 0) diag_print_json(c->diag, stdout);
 }
 
-static int load_model(Compilation *c, const Options *options) {
+static bool parse_memory(const Options *options, int64_t *limit) {
+  if (!within_parse(options->memory, limit)) {
+    usage_error("--memory takes KiB, MiB or GiB, as in 512MiB, not `%s`", options->memory);
+    return false;
+  }
+  for (int i = 0; i < options->sets.n; i++) {
+    if (strncmp(options->sets.items[i], "split=", 6) != 0) continue;
+    usage_error("--memory chooses the split that `--set %s` gives", options->sets.items[i]);
+    return false;
+  }
+  return true;
+}
+
+int compile_load(Compilation *c, const Options *options) {
   *c = (Compilation){.arena = arena_new()};
   c->map = source_map_new(c->arena);
   c->diag = diag_new(c->arena, c->map);
   SemaOptions sema = {.library_dir = locate_library(c->arena)};
   if (!check_options(options) || !collect_overrides(c->arena, options, &sema)) return STATUS_USAGE;
+  if (options->memory && !parse_memory(options, &sema.memory_limit)) return STATUS_USAGE;
   c->model = sema_load(c->arena, c->map, c->diag, options->input, &sema);
+  if (c->model && c->model->memory_limit > 0) return within_choose(c, options);
+  print_diagnostics(c, options);
   return c->model ? STATUS_OK : STATUS_MODEL;
-}
-
-int compile_load(Compilation *c, const Options *options) {
-  int status = load_model(c, options);
-  if (status != STATUS_USAGE) print_diagnostics(c, options);
-  return status;
 }
 
 static void print_times(const PassTime *times, int n_times) {
@@ -225,24 +237,6 @@ static int compile_model(Compilation *c, const Options *options) {
   int status = compile_load(c, options);
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
   return status == STATUS_OK && !options->stop_after ? emit(c, options) : status;
-}
-
-int64_t compile_plan_bytes(const Options *options, int64_t batch) {
-  Options other = *options;
-  Compilation c;
-  int64_t start[MLA_N_REGIONS], n_bytes = -1;
-  other.batch = batch;
-  other.timing = false;
-  other.dump_before = other.dump_after = other.stop_after = NULL;
-  other.sets.n = 0;
-  for (int i = 0; i < options->sets.n; i++)
-    if (strncmp(options->sets.items[i], "train.batch=", strlen("train.batch=")) != 0)
-      other.sets.items[other.sets.n++] = options->sets.items[i];
-  if (load_model(&c, &other) == STATUS_OK && compile_passes(&c, &other, NULL) == STATUS_OK &&
-      emit(&c, &other) == STATUS_OK)
-    n_bytes = mla_layout_regions(c.program, start);
-  compile_end(&c);
-  return n_bytes;
 }
 
 // A program is for one kind of device: where the user names none, it decides.

@@ -26,8 +26,6 @@ int compile_begin(Compilation *c, const Options *options);
 int compile_load(Compilation *c, const Options *options);
 int compile_passes(Compilation *c, const Options *options, const char *stop_after);
 void compile_end(Compilation *c);
-// The bytes that the plan of the same model and options takes for another batch; -1: cannot be told. Says nothing.
-int64_t compile_plan_bytes(const Options *options, int64_t batch);
 
 bool compile_is_reference(const Options *options);
 

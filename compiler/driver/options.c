@@ -48,6 +48,7 @@ static const OptionDef option_table[] = {
     NUMBER("--seed", MODELS, seed, 0, "of initial values, shuffling and augmentation"),
     TEXT("--precision", "f32|f64", PLANNED, precision,
          "element type (default f32; reference: always f64; replay: both)"),
+    TEXT("--memory", "BYTES", MODELS, memory, "choose the split that stays within them: 512MiB, 1.5GiB"),
     TEXT("--device", "NAME", DEVICE | BIT(plan) | BIT(emit), device,
          "one of --list-devices (default: $MLAANC_DEVICE; else cuda if there is a GPU, else cpu)"),
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),

@@ -25,10 +25,11 @@ typedef struct Options {
   TextList inputs;   // several only if the verb's argument ends in "..."
   TextList sets, disabled;
   bool help, json, timing, resume, calm, recorded, report, clear, profile;
+  bool is_silent; // no option: a compilation that is only tried says nothing
   const char *device, *precision;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;
-  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch;
+  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch, *memory;
   int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, vector_bytes, limit;
 } Options;
 

@@ -1,5 +1,6 @@
 // Compile, open the device, load.
 #include "compiler/driver/session.h"
+#include "compiler/driver/variant.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,22 +11,6 @@ int session_compile(Session *session, const Options *options) {
   return compile_begin(&session->compilation, options);
 }
 
-// A batch that fits into `room` bytes, not always the largest: where the line through two plans says, and a little less
-// until it does. 0: none was found.
-static int64_t fitting_batch(const Options *options, const MlaProgram *program, int64_t room) {
-  enum { TRIES = 5, COARSE = 16, LEAST = 2 };
-  int64_t start[MLA_N_REGIONS], full = program->recipe.batch, most = mla_layout_regions(program, start);
-  int64_t least = compile_plan_bytes(options, LEAST);
-  if (least < 0 || least > room || full <= LEAST) return 0;
-  int64_t batch = LEAST + (int64_t)((double)(full - LEAST) * (double)(room - least) / (double)(most - least));
-  for (int i = 0; i < TRIES && batch > LEAST; i++, batch -= (batch + 15) / COARSE) {
-    if (batch > 2 * COARSE) batch -= batch % COARSE;
-    int64_t n_bytes = batch < full ? compile_plan_bytes(options, batch) : most;
-    if (n_bytes >= 0 && n_bytes <= room) return batch;
-  }
-  return LEAST;
-}
-
 // Adds to the message what was found out about a batch that fits; a plan that was loaded cannot be made again.
 static void suggest_batch(const Session *session, const Options *options, MlaError *error) {
   const MlaProgram *program = session->compilation.program;
@@ -33,7 +18,7 @@ static void suggest_batch(const Session *session, const Options *options, MlaErr
   size_t n = strlen(error->text);
   if (session->compilation.loaded) return;
   session->device.ops->room(&session->device, program, &room);
-  int64_t batch = fitting_batch(options, program, room.free_bytes - room.beside_bytes);
+  int64_t batch = variant_fitting_batch(options, NULL, program, room.free_bytes - room.beside_bytes);
   if (batch) snprintf(error->text + n, sizeof error->text - n, ": --batch %" PRId64 " fits", batch);
 }
 

@@ -395,6 +395,7 @@ struct Sema {
   const struct Reference *model;                                           // the one that is trained
   const struct Reference *entry;                                           // in use; NULL: none
   const Item *split;                                                       // NULL: one module
+  int64_t memory_limit;                                                    // see Model
 };
 
 // Errors with notes of the calls they happened in.
@@ -464,6 +465,8 @@ Value unit_value(int unit, Span span);
 // split.c
 // Decides which unit of the backbone belongs to which module. False after errors.
 bool split_resolve(Sema *sema);
+// Model.memory_limit and places.
+void split_places(Sema *sema, Model *model);
 // The units behind which `into K at blocks` cuts, as a list.
 Value split_even(Sema *sema, Value count, Span span);
 // Gives nodes (and, if it made them, states) their modules, as `like` has them or, if NULL, one module.

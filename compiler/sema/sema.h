@@ -11,6 +11,7 @@ typedef struct SemaOptions {
   const char *library_dir; // where imports are looked up after the importing file's own folder
   const Override *overrides;
   int n_overrides;
+  int64_t memory_limit; // bytes: choose the split by them, whatever the program says. 0: as it says
 } SemaOptions;
 
 // Reads `path` and what it imports. NULL if diag has errors (a missing file is one).

@@ -130,12 +130,52 @@ static bool split_into(Sema *sema, const Ast *into) {
   return false;
 }
 
+// One module for now: which split fits is known only when splits have been planned (see Model.memory_limit).
+static bool split_within(Sema *sema, const Ast *within) {
+  static const char *const units[] = {"KiB", "MiB", "GiB"};
+  const Ast *unit = within->kids[1];
+  double size, bytes = 1;
+  int u = 0;
+  while (u < 3 && strcmp(unit->text, units[u]) != 0) u++;
+  if (u == 3) {
+    sema_error(sema, unit->span, "memory is given in KiB, MiB or GiB, not %s", unit->text);
+    return false;
+  }
+  Value value = eval(sema, sema->backbone->outside, within->kids[0]);
+  if (!expect_number(sema, value, "the memory to stay within", &size)) return false;
+  for (int i = 0; i <= u; i++) bytes *= 1024;
+  if (size > 0 && size * bytes < 1e18) {
+    sema->memory_limit = (int64_t)(size * bytes);
+    return sema->memory_limit > 0;
+  }
+  sema_error(sema, value.span,
+             "the memory to stay within must be more than 0 and less than 10^18 bytes, not %g %s", size,
+             unit->text);
+  return false;
+}
+
 bool split_resolve(Sema *sema) {
   sema->backbone->n_modules = 1;
+  if (!sema->split && sema->options->memory_limit > 0) {
+    sema_error(sema, sema->model->item->ast->kids[0]->span,
+               "memory is saved by splitting, and there is no `split` of %s", sema->model->item->name);
+    return false;
+  }
   if (!sema->split) return true;
   const Ast *rule = sema->split->ast->kids[1], *places = override_take(sema, "split");
   if (places) return cut(sema, eval(sema, sema->backbone->outside, places), 0);
+  sema->memory_limit = sema->options->memory_limit;
+  if (sema->memory_limit > 0) return true;
+  if (rule->kind == AST_WITHIN) return split_within(sema, rule);
   return rule->kind == AST_INTO ? split_into(sema, rule) : split_at(sema, rule);
+}
+
+void split_places(Sema *sema, Model *model) {
+  model->memory_limit = sema->memory_limit;
+  model->n_places = unit_count_splittable(sema->backbone) - 1;
+  const char **places = ARENA_ARRAY(sema->arena, const char *, model->n_places + 1);
+  for (int i = 0; i < model->n_places; i++) places[i] = unit_word(sema, i);
+  model->places = places;
 }
 
 // ---- the modules of a graph

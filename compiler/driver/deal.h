@@ -1,0 +1,28 @@
+// Dealing the units of a backbone to modules under a limit of memory, from what modules cost. Pure arithmetic: who fills
+// the table knows splits, this does not.
+#pragma once
+#include "compiler/support/arena.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct DealTable {
+  int n;           // units
+  int64_t fixed;   // bytes that every split takes
+  double *cost;    // [n] what a boundary behind unit e adds to the time of a step
+  int64_t *state;  // [n] bytes that it adds for good: its auxiliary's parameters, momenta, EMA copies
+  int64_t *live;   // [n][n] (first unit, last unit): bytes at work while this module runs
+  bool *is_banned; // [n][n] modules that cannot be
+} DealTable;
+
+DealTable deal_table(Arena *arena, int n);
+static inline int64_t *deal_live(const DealTable *table, int first, int last) {
+  return &table->live[first * table->n + last];
+}
+// fixed + the states of all boundaries + the largest `live`: all modules work in the same memory, one after the other.
+// ends[e]: a module ends behind unit e; always true for the last.
+int64_t deal_bytes(const DealTable *table, const bool *ends);
+double deal_cost(const DealTable *table, const bool *ends);
+// The split of least cost within `limit` bytes; of equal cost, the one of fewer bytes. False: there is none.
+bool deal_cheapest(const DealTable *table, int64_t limit, bool *ends);
+// The split of fewest bytes. False: every one is banned.
+bool deal_smallest(const DealTable *table, bool *ends);

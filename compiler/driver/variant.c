@@ -1,0 +1,55 @@
+// Variants of a compilation: other options, silent.
+#include "compiler/driver/variant.h"
+
+#include <string.h>
+
+static bool starts(const char *text, const char *name) {
+  return strncmp(text, name, strlen(name)) == 0;
+}
+
+bool variant_compile(Compilation *c, const Options *options, const char *split, int64_t batch) {
+  Options other = *options;
+  other.is_silent = true;
+  other.timing = false;
+  other.dump_before = other.dump_after = other.stop_after = NULL;
+  other.sets.n = 0;
+  for (int i = 0; i < options->sets.n; i++) {
+    const char *set = options->sets.items[i];
+    bool is_replaced = (split && starts(set, "split=")) || (batch >= 0 && starts(set, "train.batch="));
+    if (!is_replaced) other.sets.items[other.sets.n++] = set;
+  }
+  Arena *arena = arena_new();
+  if (split) {
+    other.memory = NULL;
+    if (other.sets.n < OPTIONS_MAX_LIST)
+      other.sets.items[other.sets.n++] = arena_printf(arena, "split=%s", split);
+  }
+  if (batch >= 0) other.batch = batch;
+  bool is_compiled = compile_begin(c, &other) == STATUS_OK && c->program;
+  arena_free(arena);
+  return is_compiled;
+}
+
+static int64_t plan_bytes(const Options *options, const char *split, int64_t batch) {
+  Compilation c;
+  int64_t start[MLA_N_REGIONS];
+  int64_t n_bytes = variant_compile(&c, options, split, batch) ? mla_layout_regions(c.program, start) : -1;
+  compile_end(&c);
+  return n_bytes;
+}
+
+// Where the line through two plans says, and a little less until it fits.
+int64_t variant_fitting_batch(const Options *options, const char *split, const MlaProgram *program,
+                              int64_t room) {
+  enum { TRIES = 5, COARSE = 16, LEAST = 2 };
+  int64_t start[MLA_N_REGIONS], full = program->recipe.batch, most = mla_layout_regions(program, start);
+  int64_t least = plan_bytes(options, split, LEAST);
+  if (least < 0 || least > room || full <= LEAST) return 0;
+  int64_t batch = LEAST + (int64_t)((double)(full - LEAST) * (double)(room - least) / (double)(most - least));
+  for (int i = 0; i < TRIES && batch > LEAST; i++, batch -= (batch + 15) / COARSE) {
+    if (batch > 2 * COARSE) batch -= batch % COARSE;
+    int64_t n_bytes = batch < full ? plan_bytes(options, split, batch) : most;
+    if (n_bytes >= 0 && n_bytes <= room) return batch;
+  }
+  return LEAST;
+}
