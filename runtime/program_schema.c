@@ -6,7 +6,8 @@
 
 static const char *const target_names[] = {"cpu", "cuda", NULL};
 static const char *const elem_names[] = {"f32", "f64", "i32", NULL};
-static const char *const region_names[] = {"work", "param", "momentum", "ema", "running", "const", NULL};
+static const char *const region_names[] = {"work",    "param", "momentum", "ema",
+                                           "running", "const", "tickets",  NULL};
 static const char *const layout_names[] = {"plain", "conv", "linear", NULL};
 static const char *const init_names[] = {"zero", "one", "normal", "uniform", "values", "copy", NULL};
 static const char *const pad_names[] = {"zero", "reflect", NULL};

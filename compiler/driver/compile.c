@@ -196,7 +196,7 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
   PipelineOptions pipeline = {
       .batch = c->model->recipe.batch,
       .elem_bytes = elem == MLA_F64 ? 8 : 4,
-      .max_parts = emit_max_parts(emit_target(options)),
+      .sums = emit_sum_limits(emit_target(options)),
       .products = emit_product_fusion(emit_target(options)),
       .unfused = compile_is_reference(options),
       .dump_before = options->dump_before,

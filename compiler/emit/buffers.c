@@ -81,10 +81,19 @@ int buffer_of_run(ProgramBuilder *builder, StateId first, int n) {
   return add_buffer(builder, run);
 }
 
+static int new_tickets(ProgramBuilder *builder, int n) {
+  int64_t *end = &builder->program->region_bytes[MLA_TICKETS], n_bytes = 4 * (int64_t)n;
+  MlaBuffer buffer = {
+      .name = "tickets", .region = MLA_TICKETS, .elem = MLA_I32, .offset = *end, .n_bytes = n_bytes};
+  *end += n_bytes;
+  return add_buffer(builder, buffer);
+}
+
 static int buffer_of_region(ProgramBuilder *builder, MlaRegion region) {
   static const char *const names[MLA_N_REGIONS] = {
       [MLA_WORK] = "work",      [MLA_PARAM] = "parameters",           [MLA_MOMENTUM] = "momenta",
-      [MLA_EMA] = "EMA copies", [MLA_RUNNING] = "running statistics", [MLA_CONST] = "constants"};
+      [MLA_EMA] = "EMA copies", [MLA_RUNNING] = "running statistics", [MLA_CONST] = "constants",
+      [MLA_TICKETS] = "tickets"};
   if (builder->region_buffers[region] >= 0) return builder->region_buffers[region];
   MlaBuffer buffer = {.name = names[region],
                       .region = region,
@@ -98,6 +107,7 @@ int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group
   case REF_NODE: return buffer_of_node(builder, step, ref.node);
   case REF_STATE: return buffer_of_state(builder, ref.state);
   case REF_REGION: return buffer_of_region(builder, ref.region);
+  case REF_TICKETS: return new_tickets(builder, ref.n_tickets);
   case REF_PARTIAL: break;
   }
   const Node *node = graph_node(step->graph, group->nodes[group->n_nodes - 1]);

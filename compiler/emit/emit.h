@@ -91,8 +91,8 @@ typedef struct EmitOptions {
   const SourceMap *map; // for the DSL lines that open each kernel
 } EmitOptions;
 
-// For PipelineOptions.max_parts: enough parts of a sum to keep the target busy.
-int emit_max_parts(EmitTarget target);
+// For PipelineOptions.sums: enough parts to keep the target busy.
+SumLimits emit_sum_limits(EmitTarget target);
 // For PipelineOptions.products: what the products of the target take in.
 ProductFusion emit_product_fusion(EmitTarget target);
 // Builds the program of a planned model (train and eval graphs both planned). Everything lives in `arena`.

@@ -2,13 +2,13 @@
 // each becomes launches of kernels (or of host functions). No decisions are made here: order, groups, parts
 // and bytes are the plan's.
 #include "compiler/emit/program.h"
+#include "compiler/emit/cuda/skeletons.h"
 #include <string.h>
 
 // Embedded by the build from c/prelude.h and cuda/*.cuh.
 extern const char mla_c_prelude[], mla_cuda_prelude[], mla_cuda_arithmetic[];
 
-// Of CUDA: the widest access to memory; blocks that add up one sum.
-enum { CUDA_VECTOR_BYTES = 16, CUDA_MAX_PARTS = 512 };
+enum { CUDA_VECTOR_BYTES = 16 }; // the widest access to memory
 
 // Contraction to fused multiply-add; nothing that would let a compiler reorder sums.
 #define COMPILE_FLAGS                                                                                        \
@@ -176,8 +176,9 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
   return builder;
 }
 
-int emit_max_parts(EmitTarget target) {
-  return target == EMIT_CUDA ? CUDA_MAX_PARTS : MAX_PARTS;
+SumLimits emit_sum_limits(EmitTarget target) {
+  if (target != EMIT_CUDA) return (SumLimits){0};
+  return (SumLimits){.max_parts = CUDA_MAX_PARTS, .part_channels = CUDA_PART_CHANNELS};
 }
 
 ProductFusion emit_product_fusion(EmitTarget target) {

@@ -33,6 +33,7 @@ static bool is_written(const Group *group, const KernelDraft *draft, BufferRef r
   switch (ref.kind) {
   case REF_NODE: return is_computed(group, ref.node);
   case REF_PARTIAL: return draft->role[0] == '\0';
+  case REF_TICKETS: return true;
   case REF_STATE: return true;  // of running statistics: their own
   case REF_REGION: return true; // not met: written_runs
   }

@@ -11,7 +11,7 @@
 // The symbol is not known while a kernel is written: equal texts become one kernel first.
 #define KERNEL_SYMBOL "MLA_SYMBOL"
 
-typedef enum RefKind { REF_NODE, REF_PARTIAL, REF_REGION, REF_STATE } RefKind;
+typedef enum RefKind { REF_NODE, REF_PARTIAL, REF_REGION, REF_STATE, REF_TICKETS } RefKind;
 
 // A buffer of a launch.
 typedef struct BufferRef {
@@ -19,6 +19,7 @@ typedef struct BufferRef {
   NodeId node;      // REF_NODE: a value, possibly a view
   MlaRegion region; // REF_REGION: all of it
   StateId state;    // REF_STATE
+  int n_tickets;    // REF_TICKETS: words of the launch's own
 } BufferRef;
 
 typedef struct KernelDraft {

@@ -135,6 +135,12 @@ typedef struct Loss {
 
 typedef struct Group Group; // ir/kernel.h
 
+// How a target likes sums to be cut into parts; 0: as the constants of kernel.h say.
+typedef struct SumLimits {
+  int max_parts;     // blocks that add up one sum
+  int part_channels; // of a row that such a block has; 0: all of them
+} SumLimits;
+
 typedef struct Graph {
   Arena *arena;
   Node *nodes;              // nodes[0] is unused
@@ -155,8 +161,8 @@ typedef struct Graph {
   // Planning:
   int64_t batch;  // extent put in for DIM_BATCH
   int elem_bytes; // of DT_REAL: 4 or 8
-  int max_parts;  // of one sum; 0: MAX_PARTS
-  Group *groups;  // in launch order after pass_schedule
+  SumLimits sums;
+  Group *groups; // in launch order after pass_schedule
   int n_groups;
   bool is_scheduled;  // the order of the groups is the order of the launches
   bool is_planned;    // offsets are set

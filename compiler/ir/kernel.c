@@ -79,10 +79,20 @@ int grad_weight_parts(int64_t batch, int64_t weight_bytes) {
   return parts < 1 ? 1 : (int)parts;
 }
 
-static int row_parts(const Graph *graph, Shape space) {
-  int64_t batch = graph->batch, most = graph->max_parts ? graph->max_parts : MAX_PARTS;
+// Blocks that share a row, each with some channels of a sum per channel.
+static int64_t blocks_beside(const Graph *graph, const Group *group, Shape space) {
+  const Node *root = graph_node(graph, group->nodes[group->n_nodes - 1]);
+  int64_t channels = shape_channels(space), each = graph->sums.part_channels;
+  if (op_info(root->op)->fuse != FUSE_REDUCE || each == 0 || shape_elems(root->shape, 1) < channels) return 1;
+  return (channels + each - 1) / each;
+}
+
+static int row_parts(const Graph *graph, const Group *group) {
+  Shape space = group_space(graph, group);
+  int64_t batch = graph->batch, most = graph->sums.max_parts ? graph->sums.max_parts : MAX_PARTS;
   int64_t rows = shape_rows(space, batch), parts = shape_elems(space, batch) / PART_ELEMS;
   if (parts > most) parts = most;
+  parts /= blocks_beside(graph, group, space);
   if (parts > rows) parts = rows;
   return parts < 1 ? 1 : (int)parts;
 }
@@ -98,15 +108,14 @@ static bool has_sums(const Graph *graph, const Group *group) {
 }
 
 static int product_parts(const Graph *graph, const Group *group, Shape result) {
-  int64_t most = graph->max_parts ? graph->max_parts : MAX_PARTS;
+  int64_t most = graph->sums.max_parts ? graph->sums.max_parts : MAX_PARTS;
   int64_t parts = shape_rows(result, graph->batch) / PRODUCT_PART_ROWS;
   if (!has_sums(graph, group) || parts < 1) return 1;
   return (int)(parts < most ? parts : most);
 }
 
 int group_parts(const Graph *graph, const Group *group) {
-  if (group->kind == GROUP_POINT || group->kind == GROUP_REDUCE)
-    return row_parts(graph, group_space(graph, group));
+  if (group->kind == GROUP_POINT || group->kind == GROUP_REDUCE) return row_parts(graph, group);
   const Node *node = group_root(graph, group);
   if (is_grad_weight(node->op)) return grad_weight_parts(graph->batch, node_bytes(graph, node));
   return group->kind == GROUP_PRODUCT ? product_parts(graph, group, node->shape) : 1;

@@ -29,7 +29,7 @@ typedef struct PassTime {
 typedef struct PipelineOptions {
   int64_t batch;
   int elem_bytes;
-  int max_parts;          // of one sum, as the target likes it; 0: MAX_PARTS
+  SumLimits sums;         // as the target likes them
   ProductFusion products; // what the target's products take in
   bool unfused;
   const char *dump_before, *dump_after; // pass names, NULL: none; "all" for every pass

@@ -116,7 +116,7 @@ static void run_pass(Pipeline *pipeline, const PassRow *pass) {
 static void run_graph(Pipeline *pipeline) {
   pipeline->graph->batch = pipeline->options->batch;
   pipeline->graph->elem_bytes = pipeline->options->elem_bytes;
-  pipeline->graph->max_parts = pipeline->options->max_parts;
+  pipeline->graph->sums = pipeline->options->sums;
   verify(pipeline, "elaboration");
   arena_reset(pipeline->ctx.scratch);
   for (int i = 0; i < N_PASSES; i++) {
@@ -130,7 +130,8 @@ static void run_graph(Pipeline *pipeline) {
 void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, PassTime *times, int *n_times) {
   (void)arena; // graphs know theirs
   Arena *scratch = arena_new();
-  PassCtx ctx = {scratch, model, options->batch, options->elem_bytes, true, options->unfused, options->products};
+  PassCtx ctx = {scratch,          model, options->batch, options->elem_bytes, true, options->unfused,
+                 options->products};
   Pipeline train = {options, ctx, model->train, "training", times, 0};
   run_graph(&train);
   if (n_times) *n_times = train.n_times;

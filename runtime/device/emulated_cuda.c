@@ -186,6 +186,8 @@ static bool run_launch(Loaded *self, MlaPool *pool, const MlaLaunch *launch, voi
   emulated->pointers = pointers;
   emulated->batch = (int)batch;
   emulated->n_blocks = (int)mla_blocks(&launch->grid, batch);
+  if (!mla_prepare_tickets(emulated))
+    return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for %d blocks", emulated->n_blocks);
   atomic_store(&emulated->first_fault, INT_MAX);
   void *const buf[] = {emulated};
   MlaJob job = {.kernel = mla_emulate_block,
@@ -195,8 +197,16 @@ static bool run_launch(Loaded *self, MlaPool *pool, const MlaLaunch *launch, voi
                 .scratch_stride = sizeof(Worker),
                 .parts = emulated->n_blocks};
   mla_pool_run(pool, &job);
-  return atomic_load(&emulated->first_fault) == INT_MAX ||
-         mla_fail(error, MLA_ERROR_SYSTEM, "%s", emulated->message);
+  if (atomic_load(&emulated->first_fault) != INT_MAX)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "%s", emulated->message);
+  unsigned stands_at;
+  int ticket = mla_find_open_ticket(emulated, &stands_at);
+  return ticket < 0 ||
+         mla_fail(error, MLA_ERROR_SYSTEM,
+                  "kernel `%s` of launch `%s`: ticket %d stands at %u when all blocks are done: it was taken "
+                  "for more "
+                  "blocks than came",
+                  self->loaded.program->kernels[launch->kernel].symbol, launch->name, ticket, stands_at);
 }
 
 static double now(void) {
@@ -244,6 +254,7 @@ void mla_emulated_cuda_unload(MlaLoaded *loaded) {
   if (self->emulated.stamps) munmap(self->emulated.stamps, self->n_stamp_bytes);
   pthread_mutex_destroy(&self->emulated.mutex);
   free(self->emulated.extents);
+  free(self->emulated.passes);
   free(self->workers);
   free(self->seconds);
   mla_views_free(loaded, &self->views);

@@ -48,7 +48,7 @@ typedef struct Bench {
   MlaBuffer buffers[MAX_BUFFERS];
   const double *start[MAX_BUFFERS]; // what is uploaded; NULL: a value that spoils every sum
   int n_buffers;
-  int64_t n_bytes;
+  int64_t n_bytes, n_ticket_bytes;
   MlaKernel kernels[MAX_KERNELS];
   MlaLaunch launches[MAX_KERNELS];
   int n_kernels;
@@ -72,6 +72,13 @@ static int add_buffer(Bench *bench, int64_t n, const double *start) {
   return at;
 }
 
+static int add_tickets(Bench *bench, int n) {
+  int at = bench->n_buffers++;
+  bench->buffers[at] = (MlaBuffer){"tickets", MLA_TICKETS, MLA_I32, bench->n_ticket_bytes, 4 * (int64_t)n};
+  bench->n_ticket_bytes += 4 * (int64_t)n;
+  return at;
+}
+
 // Numbers between -1 and 1 that are the same in both precisions, and have more bits than operands of tensor cores.
 static HostTensor random_tensor(Bench *bench, Shape shape, unsigned seed) {
   HostTensor t = {.data = ARENA_ARRAY(bench->arena, double, elems_of(shape)), .shape = shape};
@@ -89,11 +96,11 @@ static HostTensor host(Bench *bench, OpKind op, const HostTensor *in, int n_in, 
   return out;
 }
 
-static void add_launch(Bench *bench, const char *symbol, const StrBuf *text, MatrixKernel kernel, int a,
-                       int b, int c) {
-  int at = bench->n_kernels++, n = c >= 0 ? 3 : 2;
-  int32_t *used = ARENA_ARRAY(bench->arena, int32_t, 3);
-  used[0] = a, used[1] = b, used[2] = c;
+static void add_launch(Bench *bench, const char *symbol, const StrBuf *text, MatrixKernel kernel, int n,
+                       const int *buffers) {
+  int at = bench->n_kernels++;
+  int32_t *used = ARENA_ARRAY(bench->arena, int32_t, n);
+  for (int i = 0; i < n; i++) used[i] = buffers[i];
   bench->kernels[at] = (MlaKernel){.symbol = symbol, .text = text->text, .threads = kernel.threads};
   bench->launches[at] = (MlaLaunch){
       .name = symbol, .kernel = at, .buffers = used, .n_buffers = n, .parts = 1, .grid = kernel.grid};
@@ -140,7 +147,8 @@ static void run_layer(Bench *bench, const char *name, const char *what, Writer *
   StrBuf text = strbuf_new(bench->arena);
   const char *symbol = arena_printf(bench->arena, "%s_%s", name, what);
   MatrixKernel kernel = write(&text, symbol, layer);
-  add_launch(bench, symbol, &text, kernel, a, b, add_result(bench, truth_for(bench, truth, &text), symbol));
+  int result = add_result(bench, truth_for(bench, truth, &text), symbol);
+  add_launch(bench, symbol, &text, kernel, 3, (int[]){a, b, result});
 }
 
 static void run_transpose(Bench *bench, const char *name, const MatrixLayer *layer, int weight,
@@ -148,21 +156,21 @@ static void run_transpose(Bench *bench, const char *name, const MatrixLayer *lay
   StrBuf text = strbuf_new(bench->arena);
   const char *symbol = arena_printf(bench->arena, "%s_transpose", name);
   MatrixKernel kernel = matrix_transpose_weight(&text, symbol, layer);
-  add_launch(bench, symbol, &text, kernel, weight, transposed, -1);
+  add_launch(bench, symbol, &text, kernel, 2, (int[]){weight, transposed});
 }
 
 static void run_grad_weight(Bench *bench, const char *name, const MatrixLayer *layer, int parts, int x, int g,
                             const Truth *truth) {
-  StrBuf text = strbuf_new(bench->arena), add = strbuf_new(bench->arena);
+  StrBuf text = strbuf_new(bench->arena);
   const char *symbol = arena_printf(bench->arena, "%s_grad_weight", name);
   MatrixKernel kernel = matrix_grad_weight(&text, symbol, layer, parts);
-  int dw = add_result(bench, truth_for(bench, truth, &text), symbol),
-      sum = parts > 1 ? add_buffer(bench, parts * elems_of(truth->shape), NULL) : dw;
-  add_launch(bench, symbol, &text, kernel, x, g, sum);
-  if (parts == 1) return;
-  symbol = arena_printf(bench->arena, "%s_finish", name);
-  kernel = matrix_grad_weight_finish(&add, symbol, layer, parts);
-  add_launch(bench, symbol, &add, kernel, sum, dw, -1);
+  int dw = add_result(bench, truth_for(bench, truth, &text), symbol);
+  if (parts == 1) {
+    add_launch(bench, symbol, &text, kernel, 3, (int[]){x, g, dw});
+    return;
+  }
+  int sums = add_buffer(bench, parts * elems_of(truth->shape), NULL);
+  add_launch(bench, symbol, &text, kernel, 5, (int[]){x, g, sums, add_tickets(bench, kernel.n_tickets), dw});
 }
 
 static void add_case(Bench *bench, int index, int64_t batch) {
@@ -216,12 +224,12 @@ static void add_attention(Bench *bench, int index) {
   StrBuf text = strbuf_new(bench->arena), grad = strbuf_new(bench->arena);
   const char *symbol = arena_printf(bench->arena, "attention%d", index);
   MatrixKernel kernel = matrix_attention(&text, symbol, &layer);
-  add_launch(bench, symbol, &text, kernel, x,
-             add_result(bench, host(bench, OP_attention, &gx[1], 1, y_shape, &heads), symbol), -1);
+  int y = add_result(bench, host(bench, OP_attention, &gx[1], 1, y_shape, &heads), symbol);
+  add_launch(bench, symbol, &text, kernel, 2, (int[]){x, y});
   symbol = arena_printf(bench->arena, "attention%d_grad", index);
   kernel = matrix_attention_grad(&grad, symbol, &layer);
-  add_launch(bench, symbol, &grad, kernel, g, x,
-             add_result(bench, host(bench, OP_attention_grad, gx, 2, x_shape, &heads), symbol));
+  int dx = add_result(bench, host(bench, OP_attention_grad, gx, 2, x_shape, &heads), symbol);
+  add_launch(bench, symbol, &grad, kernel, 3, (int[]){g, x, dx});
 }
 
 // ---- running ----
@@ -239,6 +247,7 @@ static double fetch(const Bench *bench, const void *from, int64_t i) {
 
 static bool upload_all(const Bench *bench, MlaLoaded *loaded, MlaError *error) {
   for (int b = 0; b < bench->n_buffers; b++) {
+    if (bench->buffers[b].region == MLA_TICKETS) continue;
     int64_t n_bytes = bench->buffers[b].n_bytes, n = n_bytes / bench->elem_bytes;
     void *data = malloc((size_t)n_bytes);
     if (!data) abort();
@@ -286,7 +295,7 @@ static int run_bench(Bench *bench) {
                        mla_cuda_prelude, mla_cuda_arithmetic),
       .train = step,
       .eval = step,
-      .region_bytes = {bench->n_bytes},
+      .region_bytes = {[MLA_WORK] = bench->n_bytes, [MLA_TICKETS] = bench->n_ticket_bytes},
       .modules = &module,
       .n_modules = 1,
       .data = {.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1},

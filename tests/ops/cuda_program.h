@@ -19,7 +19,7 @@ typedef struct CudaProgram {
   MlaProgram program;
   MlaBuffer *buffers;
   int n_buffers, buffer_capacity;
-  int64_t n_bytes;
+  int64_t n_bytes, n_ticket_bytes;
   CudaRun *runs;
   int n_runs;
   MlaLaunch *launches;
@@ -78,11 +78,22 @@ static int cuda_state_buffer(CudaProgram *p, CudaRun *run, StateId id) {
   return buffer;
 }
 
+static int cuda_tickets(CudaProgram *p, int n) {
+  int64_t near = p->n_bytes;
+  int buffer = cuda_buffer(p, 4 * (int64_t)n, MLA_I32);
+  p->n_bytes = near;
+  p->buffers[buffer].region = MLA_TICKETS;
+  p->buffers[buffer].offset = p->n_ticket_bytes;
+  p->n_ticket_bytes += 4 * (int64_t)n;
+  return buffer;
+}
+
 static int cuda_ref(CudaProgram *p, CudaRun *run, BufferRef ref) {
   switch (ref.kind) {
   case REF_NODE: return cuda_node_buffer(p, run, ref.node);
   case REF_REGION: return cuda_states(p, run);
   case REF_STATE: return cuda_state_buffer(p, run, ref.state);
+  case REF_TICKETS: return cuda_tickets(p, ref.n_tickets);
   case REF_PARTIAL: break;
   }
   if (run->partial < 0) run->partial = cuda_buffer(p, run->run->group.partial_bytes, cuda_elem(p));
@@ -139,7 +150,7 @@ static void cuda_program(CudaProgram *p, const KernelSet *set, int64_t batch) {
                             .n_kernels = set->n_texts,
                             .modules = &p->module,
                             .n_modules = 1,
-                            .region_bytes = {p->n_bytes}};
+                            .region_bytes = {[MLA_WORK] = p->n_bytes, [MLA_TICKETS] = p->n_ticket_bytes}};
   p->program.train = (MlaStep){p->launches, p->n_launches, -1, -1, -1, -1, -1, p->n_bytes};
   p->program.eval = (MlaStep){NULL, 0, -1, -1, -1, -1, -1, p->n_bytes};
   p->program.data =

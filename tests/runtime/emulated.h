@@ -19,16 +19,17 @@ typedef struct Trial {
   int64_t shared_bytes;
   Array arrays[MOST_ARRAYS];
   int n_arrays;
-  int workers; // 0: as many as there are processors
+  bool has_ticket; // the buffer behind the arrays
+  int workers;     // 0: as many as there are processors
 } Trial;
 
 typedef struct TrialProgram {
   MlaProgram program;
-  MlaBuffer buffers[MOST_ARRAYS];
+  MlaBuffer buffers[MOST_ARRAYS + 1];
   MlaKernel kernel;
   MlaLaunch launch;
   MlaModule module;
-  int32_t used[MOST_ARRAYS];
+  int32_t used[MOST_ARRAYS + 1];
 } TrialProgram;
 
 static inline void make_program(TrialProgram *p, const Trial *t) {
@@ -40,21 +41,24 @@ static inline void make_program(TrialProgram *p, const Trial *t) {
     p->used[i] = i;
     offset += (t->arrays[i].n * elem_bytes + 63) / 64 * 64; // often right beside the next one
   }
+  int n_buffers = t->n_arrays + t->has_ticket;
+  p->buffers[t->n_arrays] = (MlaBuffer){"ticket", MLA_TICKETS, MLA_I32, 0, 4};
+  p->used[t->n_arrays] = t->n_arrays;
   p->kernel = (MlaKernel){
       .symbol = t->symbol, .text = t->text, .threads = t->threads, .shared_bytes = t->shared_bytes};
-  p->launch = (MlaLaunch){.name = "trial", .buffers = p->used, .n_buffers = t->n_arrays, .parts = 1};
+  p->launch = (MlaLaunch){.name = "trial", .buffers = p->used, .n_buffers = n_buffers, .parts = 1};
   p->launch.grid = (MlaGrid){.fixed = t->blocks, .per_block = 1};
   p->module = (MlaModule){.name = "only"};
   p->program = (MlaProgram){.model = "trial",
                             .target = MLA_TARGET_CUDA,
                             .elem = t->elem,
                             .buffers = p->buffers,
-                            .n_buffers = t->n_arrays,
+                            .n_buffers = n_buffers,
                             .kernels = &p->kernel,
                             .n_kernels = 1,
                             .modules = &p->module,
                             .n_modules = 1,
-                            .region_bytes = {offset}};
+                            .region_bytes = {[MLA_WORK] = offset, [MLA_TICKETS] = 4}};
   MlaStep step = {&p->launch, 1, -1, -1, -1, -1, -1, offset};
   p->program.train = p->program.eval = step;
   p->program.data =

@@ -16,6 +16,13 @@ typedef struct Bug {
   "  const real *in = (const real *)buf.at[0];\n  real *out = (real *)buf.at[1];\n"                          \
   "  const int i = threadIdx.x, e = blockIdx.x * blockDim.x + i;\n"
 
+// With a ticket, for the sums of several blocks.
+#define TICKET_BUG                                                                                           \
+  KERNEL(bug, 64, 3)                                                                                         \
+  "  const real *in = (const real *)buf.at[0];\n  real *out = (real *)buf.at[1];\n"                          \
+  "  unsigned *ticket = (unsigned *)buf.at[2];\n  __shared__ unsigned taken;\n"                              \
+  "  const int i = threadIdx.x, e = blockIdx.x * blockDim.x + i;\n"
+
 static const Bug bugs[] = {
     {"nothing",
      BUG "  __shared__ real tile[64];\n  tile[i] = in[e];\n  __syncthreads();\n  out[e] = tile[63 - i];\n}\n",
@@ -110,6 +117,27 @@ static const Bug bugs[] = {
      BUG "  out[e] = in[e];\n  if (blockIdx.x == 1) out[e] += out[i];\n}\n",
      "block 1, thread 0: reads what block 0, thread 0 wrote", "if (blockIdx.x == 1) out[e] += out[i];", 64,
      0},
+    {"the last block reads what the other one wrote",
+     TICKET_BUG "  out[e] = in[e];\n  if (!mla_is_last_block(ticket, 2, &taken)) return;\n"
+                "  out[i] += out[i + 64];\n}\n",
+     NULL, NULL, 64, 0},
+    {"a part that is stored behind the ticket",
+     TICKET_BUG "  const bool is_last = mla_is_last_block(ticket, 2, &taken);\n  out[e] = in[e];\n"
+                "  if (is_last) out[e] += out[i];\n}\n",
+     "block 1, thread 0: reads what block 0, thread 0 wrote", "if (is_last) out[e] += out[i];", 64, 0},
+    {"a block that goes on although it is not the last",
+     TICKET_BUG "  out[e] = in[e];\n  mla_is_last_block(ticket, 2, &taken);\n  out[i] += out[i + 64];\n}\n",
+     "block 1, thread 0: writes what block 0, thread 0 read", "out[e] = in[e];", 64, 0},
+    {"a ticket without a barrier in front",
+     TICKET_BUG "  out[e] = in[e];\n  if (i == 0) taken = mla_take_ticket(ticket, 2);\n  __syncthreads();\n"
+                "  if (taken == 1) out[e] += out[i];\n}\n",
+     "block 1, thread 1: reads what block 0, thread 1 wrote", "if (taken == 1) out[e] += out[i];", 64, 0},
+    {"a ticket for a block that does not come",
+     TICKET_BUG "  out[e] = in[e];\n  if (mla_is_last_block(ticket, 3, &taken)) out[e] = 0;\n}\n",
+     "ticket 0 stands at 2 when all blocks are done", NULL, 64, 0},
+    {"a ticket that is not one",
+     TICKET_BUG "  if (mla_is_last_block((unsigned *)out, 2, &taken)) out[e] = in[e] + ticket[0];\n}\n",
+     "takes a ticket that is not one of the launch's", NULL, 64, 0},
     {"threads of a block race in global memory", BUG "  out[e] = in[e];\n  out[(e + 32) % 128] = 0;\n}\n",
      "writes what block", "out[e] = in[e];", 64, 0},
     {"an address that is not aligned for its vector",
@@ -143,11 +171,12 @@ static int check_bug(const Bug *bug) {
                  .shared_bytes = bug->shared_bytes,
                  .arrays = {{in, 128}, {out, 128}},
                  .n_arrays = 2,
+                 .has_ticket = strstr(bug->text, "MlaBuffers<3>") != NULL,
                  .workers = 1};
   MlaError error;
   bool is_clean = run_trial(&trial, &error);
   bool good = bug->message
-                  ? !is_clean && strstr(error.text, "kernel `bug` of launch `trial`, block ") &&
+                  ? !is_clean && strstr(error.text, "kernel `bug` of launch `trial`") &&
                         strstr(error.text, bug->message) && (!bug->line || strstr(error.text, bug->line))
                   : is_clean;
   printf("%s %s\n     %s\n", good ? "ok  " : "FAIL", bug->name, is_clean ? "no fault" : error.text);

@@ -77,37 +77,23 @@ static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, 
   emit_draft(emit, draft);
 }
 
-// With one part the partial sum is the gradient itself.
 static void draft_grad_weight(Emit *emit, const Node *node, const MatrixLayer *layer) {
   int parts = emit->group->parts > 1 ? emit->group->parts : 1;
   StrBuf text = strbuf_new(emit->arena);
-  const char *stem = layer_stem(emit, node, layer);
   MatrixKernel kernel = matrix_grad_weight(&text, KERNEL_SYMBOL, layer, parts);
   KernelDraft draft = {.text = text.text,
-                       .stem = stem,
+                       .stem = layer_stem(emit, node, layer),
                        .role = "",
                        .parts = parts,
                        .threads = kernel.threads,
                        .grid = kernel.grid};
-  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
-  BufferRef partial = {.kind = REF_PARTIAL};
-  draft.buffers[draft.n_buffers++] = parts > 1 ? partial : single_output(emit);
+  draft.buffers = single_buffers(emit, 3, &draft.n_buffers);
+  if (parts > 1) {
+    draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};
+    draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_TICKETS, .n_tickets = kernel.n_tickets};
+  }
+  draft.buffers[draft.n_buffers++] = single_output(emit);
   emit_draft(emit, draft);
-  if (parts == 1) return;
-
-  StrBuf sum = strbuf_new(emit->arena);
-  kernel = matrix_grad_weight_finish(&sum, KERNEL_SYMBOL, layer, parts);
-  KernelDraft finish = {.text = sum.text,
-                        .stem = writer_format(emit, "%s_finish", stem),
-                        .role = "finish",
-                        .parts = 1,
-                        .threads = kernel.threads,
-                        .grid = kernel.grid};
-  finish.buffers = ARENA_ARRAY(emit->arena, BufferRef, 2);
-  finish.buffers[0] = partial;
-  finish.buffers[1] = single_output(emit);
-  finish.n_buffers = 2;
-  emit_draft(emit, finish);
 }
 
 void cuda_conv_forward(Emit *emit, const Node *node) {

@@ -75,9 +75,9 @@ static MlaGrid grid_of_rows(const Tile *tile, int64_t pixels, int64_t beside) {
 }
 
 static MatrixKernel finish(StrBuf *out, const char *symbol, const char *head, const Product *product,
-                           MlaGrid grid) {
+                           int n_buffers, MlaGrid grid) {
   int threads = tile_threads(&product->tile);
-  open_kernel(out, symbol, threads, 3);
+  open_kernel(out, symbol, threads, n_buffers);
   strbuf_put(out, head);
   product_write(out, product);
   return (MatrixKernel){.threads = threads, .grid = grid};
@@ -186,7 +186,7 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
                          .terms = (int64_t)layer->kernel_h * layer->kernel_w * group_in,
                          .copies = layer->groups},
               lanes_of(layer, layer->out_c, group_out));
-  return finish(out, symbol, head.text, &product,
+  return finish(out, symbol, head.text, &product, 3,
                 grid_of_rows(&product.tile, pixels, div_up(group_out, product.tile.block_n) * layer->groups));
 }
 
@@ -336,7 +336,7 @@ static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const Matr
                          .copies = layer->groups * phases},
               lanes_of(layer, layer->in_c, group_in));
   return finish(
-      out, symbol, head.text, &product,
+      out, symbol, head.text, &product, 3,
       grid_of_rows(&product.tile, pixels, div_up(group_in, product.tile.block_n) * layer->groups * phases));
 }
 
@@ -409,6 +409,26 @@ static Fetch grad_weight_right(const MatrixLayer *layer) {
                  .at = "right_at + (long)term * OUT_C"};
 }
 
+// A tile's blocks, one for each part, meet at its ticket; the last one adds what all of them stored.
+static const char *join_parts(StrBuf *out, const MatrixLayer *layer) {
+  return arena_printf(out->arena,
+                      "\n// The block of this tile that comes last adds its parts, in their order.\n"
+                      "__shared__ unsigned taken;\n"
+                      "if (!mla_is_last_block(tickets + beside, PARTS, &taken)) return;\n"
+                      "constexpr int LANES = %d, ACROSS = BLOCK_N / LANES, WEIGHT = n_rows * OUT_C;\n"
+                      "for (int i = thread; i < BLOCK_M * ACROSS; i += THREADS) {\n"
+                      "MLA_USE(LANES)\n"
+                      "const int row = first_row + i / ACROSS, column = first_column + i %% ACROSS * LANES;\n"
+                      "if (row >= n_rows || column >= GROUP_OUT) continue;\n"
+                      "const int at = row * OUT_C + group * GROUP_OUT + column;\n"
+                      "vec total = mla_load(partial + at);\n"
+                      "#pragma unroll 8\n"
+                      "for (int p = 1; p < PARTS; p++) total += mla_load(partial + (long)p * WEIGHT + at);\n"
+                      "mla_store(dw + at, total);\n"
+                      "}\n",
+                      lanes_of(layer, layer->out_c, layer->out_c / layer->groups));
+}
+
 MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts) {
   int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups;
   int64_t rows = (int64_t)layer->kernel_h * layer->kernel_w * group_in;
@@ -416,8 +436,11 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   const char *shape = weight_text(out, layer, group_in, layer->out_c);
   put_buffer(&head, 0, false, "x", x_text(out, layer));
   put_buffer(&head, 1, false, "g", y_text(out, layer));
-  put_buffer(&head, 2, true, "dw",
-             parts > 1 ? arena_printf(out->arena, "%d partial sums of %s", parts, shape) : shape);
+  if (parts > 1) {
+    put_buffer(&head, 2, true, "partial", arena_printf(out->arena, "%d sums of %s", parts, shape));
+    writer_line(&head, 1, "unsigned *tickets = (unsigned *)buf.at[3]; // of each tile");
+  }
+  put_buffer(&head, parts > 1 ? 4 : 2, true, "dw", shape);
   put_layer(&head, layer);
   writer_line(
       &head, 1,
@@ -427,8 +450,9 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   Product product = {
       .left = grad_weight_left(layer),
       .right = grad_weight_right(layer),
-      .result = "dw",
+      .result = parts > 1 ? "partial" : "dw",
       .target = "const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;\n",
+      .behind = parts > 1 ? join_parts(out, layer) : NULL,
       .n_columns = "GROUP_OUT",
       .place = grad_weight_place(out, parts)};
   choose_tile(&product, layer,
@@ -439,5 +463,8 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
               lanes_of(layer, layer->out_c, group_out));
   int64_t blocks =
       div_up(rows, product.tile.block_m) * div_up(group_out, product.tile.block_n) * layer->groups * parts;
-  return finish(out, symbol, head.text, &product, (MlaGrid){.fixed = blocks, .per_block = 1});
+  MatrixKernel kernel =
+      finish(out, symbol, head.text, &product, parts > 1 ? 5 : 3, (MlaGrid){.fixed = blocks, .per_block = 1});
+  kernel.n_tickets = parts > 1 ? (int)(blocks / parts) : 0;
+  return kernel;
 }

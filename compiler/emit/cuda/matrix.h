@@ -25,6 +25,7 @@ typedef struct MatrixLayer {
 typedef struct MatrixKernel {
   int threads;
   MlaGrid grid;
+  int n_tickets;
 } MatrixKernel;
 
 // Each writes one function `symbol`. The comment gives its buffers, in order.
@@ -33,10 +34,8 @@ MatrixKernel matrix_grad_input(StrBuf *out, const char *symbol,
                                const MatrixLayer *layer); // g, transposed weight, dx
 // The same from the weight as it is: g, weight, dx.
 MatrixKernel matrix_plain_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer);
-// x, g, partial[parts][weight]: sums over a share of the images each. With one part that is dw itself.
+// x, g, dw; with several parts, sums over a share of the images each: x, g, partial[parts][weight], tickets, dw.
 MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts);
-// Adds the parts in order: partial, dw.
-MatrixKernel matrix_grad_weight_finish(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts);
 // [kh, kw, in/groups, out] as [kh, kw, out/groups, in]: weight, transposed.
 MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 

@@ -7,6 +7,14 @@
   extern __shared__ __align__(16) unsigned char mla_dynamic_shared[];                                        \
   type *const name = (type *)mla_dynamic_shared
 
+// What the block wrote is there for all others before the ticket is taken, and what they wrote before theirs behind it.
+MLA_FN unsigned mla_take_ticket(unsigned *ticket, unsigned n_blocks) {
+  __threadfence();
+  const unsigned taken = atomicInc(ticket, n_blocks - 1); // the last one sets it back to 0
+  __threadfence();
+  return taken;
+}
+
 // ---- tensor cores ----
 // What an operand of mma is made of: a float rounded to TF32 (10 bits of mantissa, ties away from zero), or two floats to
 // bf16 (7 bits, ties to even), the first in the low half.

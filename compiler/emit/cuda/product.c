@@ -181,7 +181,9 @@ static void put_store(StrBuf *out, const Product *product) {
   writer_line(out, 3, "if (row >= n_rows) continue;");
   writer_indent(out, 3, product->target);
   writer_line(out, 3, "mla_store(%s + to + column, mla_lanes<vec>(&sum[m][n]));", product->result);
-  strbuf_put(out, "    }\n  }\n}\n");
+  strbuf_put(out, "    }\n  }\n");
+  if (product->behind) writer_indent(out, 1, product->behind);
+  strbuf_put(out, "}\n");
 }
 
 void product_write(StrBuf *out, const Product *product) {

@@ -25,6 +25,7 @@ typedef struct Product {
   const char *result; // the tensor that is stored
   const char *target; // defines `to`, the index there of the block's first column of `row`; may `continue`
   const char *n_columns;
+  const char *behind;  // what follows when all is stored; NULL: nothing
   bool stores_vectors; // rows of the result are whole vectors
   int elem_bytes;
   Tile tile;

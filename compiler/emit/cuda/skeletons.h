@@ -3,7 +3,9 @@
 #pragma once
 #include "compiler/emit/writer.h"
 
-enum { CUDA_THREADS = 256, CUDA_MAX_BLOCKS = 2048 }; // of a block; of a kernel that strides over the grid
+// Threads of a block; blocks of a kernel that strides over the grid; blocks that add up one sum, and how many channels of
+// a row such a block has.
+enum { CUDA_THREADS = 256, CUDA_MAX_BLOCKS = 2048, CUDA_MAX_PARTS = 512, CUDA_PART_CHANNELS = 256 };
 
 void cuda_point(Emit *emit);
 void cuda_reduce(Emit *emit);

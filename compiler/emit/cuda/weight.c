@@ -1,4 +1,4 @@
-// Kernels over the weights alone: the sum of the partial gradients and the transposed weight.
+// The kernel over weights alone: the transposed weight.
 #include "compiler/emit/cuda/matrix.h"
 
 enum { THREADS = 256 };
@@ -8,26 +8,6 @@ static void open_kernel(StrBuf *out, const char *symbol) {
       out,
       "extern \"C\" __global__ void __launch_bounds__(%d) %s(const MlaBuffers<2> buf, const int batch) {\n",
       THREADS, symbol);
-}
-
-static int64_t weight_elems(const MatrixLayer *layer) {
-  return (int64_t)layer->kernel_h * layer->kernel_w * (layer->in_c / layer->groups) * layer->out_c;
-}
-
-MatrixKernel matrix_grad_weight_finish(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts) {
-  open_kernel(out, symbol);
-  writer_line(out, 1, "constexpr int PARTS = %d, ELEMS = %lld;", parts, (long long)weight_elems(layer));
-  writer_line(out, 1, "const real *partial = (const real *)buf.at[0]; // [PARTS][ELEMS]");
-  writer_line(out, 1, "real *dw = (real *)buf.at[1]; // [ELEMS]");
-  writer_line(out, 1, "// The parts are added in their order: the sum is the same on any chip.");
-  writer_line(out, 1, "const int i = blockIdx.x * %d + threadIdx.x;", THREADS);
-  writer_line(out, 1, "if (i >= ELEMS) return;");
-  writer_line(out, 1, "real sum = partial[i];");
-  writer_line(out, 1, "for (int part = 1; part < PARTS; part++) sum += partial[(long)part * ELEMS + i];");
-  writer_line(out, 1, "dw[i] = sum;");
-  writer_line(out, 1, "(void)batch;");
-  strbuf_put(out, "}\n");
-  return (MatrixKernel){.threads = THREADS, .grid = {.fixed = weight_elems(layer), .per_block = THREADS}};
 }
 
 // Squares of SIDE x SIDE through shared memory, so that reading and writing are both along rows.

@@ -91,6 +91,7 @@ static bool prepare(Worker *worker) {
   worker->barrier = NULL;
   worker->has_fault = false;
   worker->recent = NULL;
+  worker->has_last_ticket = false;
   worker->block_count++;
   if (!mla_shared_ranges(worker, kernel->shared_bytes)) {
     mla_note_fault(worker, 0, NULL, "out of memory for the shadow of shared memory");
@@ -216,4 +217,5 @@ static void say_fault(MlaThread *thread, const char *file, int line, const void 
   mla_fault_at(lane, &(MlaSite){file, line}, "%s", what);
 }
 
-const MlaServices mla_emulation_services = {block_barrier, mla_collective, mla_touch, mla_guard, say_fault};
+const MlaServices mla_emulation_services = {block_barrier,   mla_collective, mla_touch,
+                                            mla_take_ticket, mla_guard,      say_fault};

@@ -38,6 +38,8 @@ typedef struct Emulated {
   int n_extents;
   pthread_mutex_t mutex;
   int n_blocks;
+  _Atomic uint64_t *passes; // [n_blocks] the ticket that a block took last, see ticket.c
+  int pass_capacity;
   _Atomic int first_fault; // block with a fault; INT_MAX: none. Later blocks are not begun
   char message[1024];
 } Emulated;
@@ -102,6 +104,8 @@ struct Worker {
   int barrier_thread;
   bool has_fault;
   const Extent *recent; // the buffer last touched
+  bool has_last_ticket; // it took this one as the last block
+  uint32_t last_ticket, last_ticket_epoch, last_ticket_thread;
   MlaFiber home;
   Lane *lanes;
   Warp *warps;
@@ -121,8 +125,17 @@ void mla_collective(MlaThread *thread, const MlaSite *site, unsigned mask, int i
                     int n_bytes, void *all);
 void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_write, const void *caller);
 void mla_guard(MlaThread *thread, const void *address, long n_bytes);
+const Extent *mla_find_extent(Worker *worker, const unsigned char *at, long n_bytes);
 bool mla_shared_ranges(Worker *worker, int64_t dynamic_bytes);
 void mla_release_ranges(Worker *worker);
+
+// ---- ticket.c
+unsigned mla_take_ticket(MlaThread *thread, unsigned *ticket, unsigned n_blocks, const void *caller);
+// Whether what another block did, as of this stamp of the present launch, lies before what this lane does.
+bool mla_is_behind_ticket(const Lane *lane, uint64_t stamp);
+bool mla_prepare_tickets(Emulated *emulated);
+// A ticket of the launch that its blocks left standing, or -1.
+int mla_find_open_ticket(const Emulated *emulated, unsigned *stands_at);
 
 // Ends the block: notes what is wrong and leaves the fiber for good. lane NULL: said by the scheduler.
 void mla_fault_at(Lane *lane, const MlaSite *site, const char *format, ...)

@@ -26,6 +26,8 @@ typedef struct MlaServices {
   void (*collective)(MlaThread *thread, const MlaSite *site, unsigned mask, int is_barrier, const void *mine,
                      int n_bytes, void *all);
   void (*touch)(MlaThread *thread, const void *address, long n_bytes, int is_write, const void *caller);
+  // Of blocks that wait for the last of `n_blocks`: how many took the ticket before this one.
+  unsigned (*take_ticket)(MlaThread *thread, unsigned *ticket, unsigned n_blocks, const void *caller);
   void (*guard)(MlaThread *thread, const void *address, long n_bytes);
   // Does not return. `caller` instead of file and line where those are the prelude's; or NULL.
   void (*fault)(MlaThread *thread, const char *file, int line, const void *caller, const char *what);

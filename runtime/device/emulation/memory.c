@@ -174,10 +174,10 @@ static uint64_t stamp_of(const Lane *lane) {
          (uint64_t)lane->self.thread.x << 14 | epoch;
 }
 
-// Of one block, a barrier orders; within a warp the order of global accesses is not followed.
-static bool is_stamp_before(uint64_t earlier, uint64_t now) {
+// Of one block, a barrier orders; within a warp the order of global accesses is not followed. Of two blocks, a ticket.
+static bool is_stamp_before(const Lane *lane, uint64_t earlier, uint64_t now) {
   if (earlier >> 48 != now >> 48) return true;
-  if (earlier >> 24 != now >> 24) return false;
+  if (earlier >> 24 != now >> 24) return mla_is_behind_ticket(lane, earlier);
   if ((earlier & 0x3FFF) != (now & 0x3FFF) || (now & 0x3FFF) == 0x3FFF) return true;
   return (earlier >> 14 & 1023) / MLA_WARP == (now >> 14 & 1023) / MLA_WARP;
 }
@@ -196,14 +196,16 @@ static void touch_stamps(Lane *lane, const Extent *extent, Stamps *stamps, int i
   uint64_t now = stamp_of(lane);
   if (is_write) {
     uint64_t writer = atomic_exchange(&stamps->writer, now), reader = atomic_load(&stamps->reader);
-    if (!is_stamp_before(writer, now)) fault_global_race(lane, extent, writer, "wrote", is_write, caller);
-    if (!is_stamp_before(reader, now)) fault_global_race(lane, extent, reader, "read", is_write, caller);
+    if (!is_stamp_before(lane, writer, now))
+      fault_global_race(lane, extent, writer, "wrote", is_write, caller);
+    if (!is_stamp_before(lane, reader, now))
+      fault_global_race(lane, extent, reader, "read", is_write, caller);
     return;
   }
   uint64_t reader = atomic_load(&stamps->reader);
-  if (is_stamp_before(reader, now)) atomic_store(&stamps->reader, now);
+  if (is_stamp_before(lane, reader, now)) atomic_store(&stamps->reader, now);
   uint64_t writer = atomic_load(&stamps->writer);
-  if (!is_stamp_before(writer, now)) fault_global_race(lane, extent, writer, "wrote", is_write, caller);
+  if (!is_stamp_before(lane, writer, now)) fault_global_race(lane, extent, writer, "wrote", is_write, caller);
 }
 
 static bool is_inside(const Extent *extent, const unsigned char *at, long n_bytes) {
@@ -211,7 +213,7 @@ static bool is_inside(const Extent *extent, const unsigned char *at, long n_byte
 }
 
 // Where bytes lie in several buffers (one is a part of the other), one that may be written comes first.
-static const Extent *find_extent(Worker *worker, const unsigned char *at, long n_bytes) {
+const Extent *mla_find_extent(Worker *worker, const unsigned char *at, long n_bytes) {
   const Emulated *emulated = worker->emulated;
   if (worker->recent && is_inside(worker->recent, at, n_bytes)) return worker->recent;
   for (int i = 0; i < emulated->n_extents; i++)
@@ -262,7 +264,7 @@ void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_writ
   if (touch_shared(lane, &worker->fixed, at, n_bytes, is_write, caller) ||
       touch_shared(lane, &worker->dynamic, at, n_bytes, is_write, caller))
     return;
-  const Extent *extent = find_extent(worker, at, n_bytes);
+  const Extent *extent = mla_find_extent(worker, at, n_bytes);
   if (extent) {
     if (is_write && !extent->is_written)
       mla_fault_from(lane, caller, "writes buffer `%s`, of which the launch says that it only reads it",

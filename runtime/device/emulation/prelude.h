@@ -107,6 +107,9 @@ MLA_UNCHECKED static void mla_gather(const MlaSite *site, unsigned mask, int is_
 MLA_UNCHECKED static void mla_fault(const MlaSite *site, const char *what) {
   mla_services->fault(mla_self, site->file, site->line, nullptr, what);
 }
+MLA_UNCHECKED static unsigned mla_take_ticket(unsigned *ticket, unsigned n_blocks) {
+  return mla_services->take_ticket(mla_self, ticket, n_blocks, MLA_CALLER);
+}
 struct MlaWholeWarp {
   unsigned mask;
   MlaWholeWarp(unsigned chosen = 0xFFFFFFFFu) : mask(chosen) {}
