@@ -158,6 +158,16 @@ static bool write_file(const char *dir, const char *name, const char *text, cons
   return good;
 }
 
+bool mla_write_text(const char *dir, const char *name, const char *text, MlaError *error) {
+  const char *slash = strrchr(name, '/');
+  char *folder = NULL;
+  if (asprintf(&folder, "%s/%.*s", dir, slash ? (int)(slash - name) : 0, name) < 0)
+    return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+  bool good = make_dirs(folder, error) && write_file(dir, name, text, NULL, error);
+  free(folder);
+  return good;
+}
+
 static bool is_in_file(const MlaProgram *program, int kernel, const char *name) {
   char other[MLA_KERNEL_FILE_BYTES];
   mla_kernel_file(program, &program->kernels[kernel], other);

@@ -27,8 +27,10 @@ _Static_assert(LENGTH(optimizer_names) == MLA_ADAMW + 2, "ORDER MlaOptimizer");
 _Static_assert(LENGTH(schedule_names) == MLA_SCHEDULE_STEP + 2, "ORDER MlaScheduleKind");
 
 // `RECORD` is the structure a table is about.
-#define AT(field)   offsetof(RECORD, field)
-#define ROOM(field) ((int)LENGTH(((RECORD *)0)->field))
+#define TEXT_OF(name) #name
+#define NAME_OF(name) TEXT_OF(name)
+#define AT(field)     offsetof(RECORD, field)
+#define ROOM(field)   ((int)LENGTH(((RECORD *)0)->field))
 // clang-format off: it takes the braces for blocks
 #define ONE(k, field)                                                                                        \
   { .key = #field, .kind = FIELD_##k, .offset = AT(field) }
@@ -38,16 +40,19 @@ _Static_assert(LENGTH(schedule_names) == MLA_SCHEDULE_STEP + 2, "ORDER MlaSchedu
   { .key = #field, .kind = FIELD_RECORD, .offset = AT(field), .schema = &table }
 // Lists: a pointer, records, an array inside the record; then those whose length follows from other fields.
 #define LIST(k, field, n)                                                                                    \
-  { .key = #field, .kind = FIELD_##k, .list = LIST_POINTER, .offset = AT(field), .count_offset = AT(n) }
+  {                                                                                                          \
+    .key = #field, .kind = FIELD_##k, .list = LIST_POINTER, .offset = AT(field), .count_offset = AT(n),      \
+    .count_key = #n                                                                                          \
+  }
 #define PARTS(field, n, table)                                                                               \
   {                                                                                                          \
     .key = #field, .kind = FIELD_RECORD, .list = LIST_POINTER, .offset = AT(field), .count_offset = AT(n),   \
-    .schema = &table                                                                                         \
+    .count_key = #n, .schema = &table                                                                        \
   }
 #define ARRAY(k, field, n)                                                                                   \
   {                                                                                                          \
     .key = #field, .kind = FIELD_##k, .list = LIST_INLINE, .offset = AT(field), .count_offset = AT(n),       \
-    .capacity = ROOM(field)                                                                                  \
+    .count_key = #n, .capacity = ROOM(field)                                                                 \
   }
 #define DERIVED_LIST(k, field, f)                                                                            \
   { .key = #field, .kind = FIELD_##k, .list = LIST_POINTER, .offset = AT(field), .count = f }
@@ -63,20 +68,20 @@ _Static_assert(LENGTH(schedule_names) == MLA_SCHEDULE_STEP + 2, "ORDER MlaSchedu
 #define RECORD MlaBuffer
 static const Field buffer_fields[] = {ONE(TEXT, name),    NAME(region, region_names), NAME(elem, elem_names),
                                       ONE(INT64, offset), ONE(INT64, n_bytes),        END};
-static const Schema buffer_schema = {sizeof(RECORD), buffer_fields};
+static const Schema buffer_schema = {NAME_OF(RECORD), sizeof(RECORD), buffer_fields};
 #undef RECORD
 
 // The text is in kernels/<file>.c or .cu.
 #define RECORD MlaKernel
 static const Field kernel_fields[] = {ONE(TEXT, symbol),        ONE(INT64, scratch_bytes), ONE(INT, threads),
                                       ONE(INT64, shared_bytes), ONE(OPTIONAL_TEXT, file),  END};
-static const Schema kernel_schema = {sizeof(RECORD), kernel_fields};
+static const Schema kernel_schema = {NAME_OF(RECORD), sizeof(RECORD), kernel_fields};
 #undef RECORD
 
 #define RECORD MlaGrid
 static const Field grid_fields[] = {ONE(INT64, per_image), ONE(INT64, fixed), ONE(INT, per_block),
                                     ONE(INT, most), END};
-static const Schema grid_schema = {sizeof(RECORD), grid_fields};
+static const Schema grid_schema = {NAME_OF(RECORD), sizeof(RECORD), grid_fields};
 #undef RECORD
 
 #define RECORD MlaLaunch
@@ -93,7 +98,7 @@ static const Field launch_fields[] = {ONE(TEXT, name),
                                       LIST(INT32, reads, n_reads),
                                       LIST(INT32, writes, n_writes),
                                       END};
-static const Schema launch_schema = {sizeof(RECORD), launch_fields};
+static const Schema launch_schema = {NAME_OF(RECORD), sizeof(RECORD), launch_fields};
 #undef RECORD
 
 #define RECORD MlaStep
@@ -105,7 +110,7 @@ static const Field step_fields[] = {ONE(INT, image),
                                     ONE(INT64, work_bytes),
                                     PARTS(launches, n_launches, launch_schema),
                                     END};
-static const Schema step_schema = {sizeof(RECORD), step_fields};
+static const Schema step_schema = {NAME_OF(RECORD), sizeof(RECORD), step_fields};
 #undef RECORD
 
 // As many initial values as the tensor has elements. The extents may still be nonsense.
@@ -133,19 +138,19 @@ static const Field state_fields[] = {ONE(TEXT, name),
                                      ONE(INT, module),
                                      ONE(BOOL, is_aux),
                                      END};
-static const Schema state_schema = {sizeof(RECORD), state_fields};
+static const Schema state_schema = {NAME_OF(RECORD), sizeof(RECORD), state_fields};
 #undef RECORD
 
 #define RECORD MlaLoss
 static const Field loss_fields[] = {ONE(TEXT, name), ONE(INT, module), ONE(INT, term), ONE(INT, value), END};
-static const Schema loss_schema = {sizeof(RECORD), loss_fields};
+static const Schema loss_schema = {NAME_OF(RECORD), sizeof(RECORD), loss_fields};
 #undef RECORD
 
 #define RECORD MlaModule
 static const Field module_fields[] = {
     ONE(TEXT, name),          ONE(INT64, n_params),   ONE(INT64, n_aux_params),     ONE(INT64, n_ema),
     ONE(INT64, forward_macs), ONE(INT64, step_flops), ONE(INT64, activation_bytes), END};
-static const Schema module_schema = {sizeof(RECORD), module_fields};
+static const Schema module_schema = {NAME_OF(RECORD), sizeof(RECORD), module_fields};
 #undef RECORD
 
 static int64_t count_std(const void *record) {
@@ -172,7 +177,7 @@ static const Field data_fields[] = {ONE(TEXT, name),
                                     ARRAY(REAL, mean, n_mean),
                                     DERIVED_ARRAY(REAL, std, count_std),
                                     END};
-static const Schema data_schema = {sizeof(RECORD), data_fields};
+static const Schema data_schema = {NAME_OF(RECORD), sizeof(RECORD), data_fields};
 #undef RECORD
 
 #define RECORD MlaRecipe
@@ -195,7 +200,7 @@ static const Field recipe_fields[] = {NAME(optimizer, optimizer_names),
                                       ONE(INT64, batch),
                                       ONE(UINT64, seed),
                                       END};
-static const Schema recipe_schema = {sizeof(RECORD), recipe_fields};
+static const Schema recipe_schema = {NAME_OF(RECORD), sizeof(RECORD), recipe_fields};
 #undef RECORD
 
 static int64_t count_regions(const void *record) {
@@ -218,7 +223,7 @@ static const Field program_fields[] = {ONE(TEXT, model),
                                        PART(train, step_schema),
                                        PART(eval, step_schema),
                                        END};
-const Schema mla_program_schema = {sizeof(RECORD), program_fields};
+const Schema mla_program_schema = {NAME_OF(RECORD), sizeof(RECORD), program_fields};
 #undef RECORD
 
 size_t mla_field_bytes(const Field *field) {

@@ -35,11 +35,13 @@ typedef struct Field {
   size_t count_offset;
   int64_t (*count)(const void *record);
   int capacity;             // LIST_INLINE
+  const char *count_key;    // the int's name; NULL: the length is derived
   const char *const *names; // FIELD_NAME; NULL ends
   const Schema *schema;     // FIELD_RECORD
 } Field;
 
 struct Schema {
+  const char *name; // of the structure
   size_t n_bytes;
   const Field *fields; // key NULL ends
 };

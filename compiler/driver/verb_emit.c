@@ -1,12 +1,16 @@
 // mlaanc emit -o DIR: the program as files, to be read and to be run again. --report: what NVRTC makes of it.
 #include "compiler/driver/cuda_report.h"
+#include "compiler/driver/emit_trainer.h"
 #include "runtime/program_json.h"
 
 #include <stdio.h>
 
 static int save(const Options *options, const MlaProgram *program) {
   MlaError error = {0};
-  if (!mla_program_save(program, options->out, &error)) return report_error(options, &error);
+  bool has_trainer = program->target == MLA_TARGET_CUDA;
+  if (!mla_program_save(program, options->out, &error) || !emit_readme(program, options->out, &error) ||
+      (has_trainer && !emit_trainer(program, options->out, &error)))
+    return report_error(options, &error);
   if (options->report) return STATUS_OK; // whose output stands alone
   if (options->json)
     printf("{\"kernels\":%d,\"launches\":%d}\n", program->n_kernels, program->train.n_launches);

@@ -20,6 +20,7 @@ rooms = {
     "runtime/data": ["runtime/files/safetensors.h", "runtime/program.h", "runtime/error.h"],
     "runtime/train": ["runtime/files", "runtime/device/device.h", "runtime/data/data.h", "runtime/data/rng.h", "runtime/program.h", "runtime/error.h"],
     "runtime/replay": ["runtime/files", "runtime/train", "runtime/device/device.h", "runtime/error.h"],
+    "runtime/standalone": ["runtime"],
     "runtime": ["runtime/program.h", "runtime/error.h"],
 }
 wrong = n = 0

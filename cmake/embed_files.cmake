@@ -1,0 +1,17 @@
+# cmake -DFILES="name=path;..." -DOUT=files.c -DSYMBOL=name -P embed_files.cmake: files as a table of names and texts,
+# {"runtime/error.c", text}, with {0} at its end; the type is in compiler/driver/embedded.h.
+string(REPLACE "," ";" FILES "${FILES}")
+set(texts "")
+set(rows "")
+set(n 0)
+foreach(entry ${FILES})
+  string(REGEX MATCH "^([^=]+)=(.*)$" entry "${entry}")
+  set(name ${CMAKE_MATCH_1})
+  file(READ ${CMAKE_MATCH_2} hex HEX)
+  string(REGEX REPLACE "(................................)" "\\1\n  " hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
+  string(APPEND texts "static const char text_${n}[] = {\n  ${bytes}0};\n")
+  string(APPEND rows "  {\"${name}\", text_${n}},\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"compiler/driver/embedded.h\"\n\n${texts}const EmbeddedFile ${SYMBOL}[] = {\n${rows}  {0}};\n")
