@@ -17,11 +17,12 @@ standalone_add(runtime/standalone/formats.def runtime/data/formats.def)
 file(GLOB standalone_runtime CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/runtime/error.* ${CMAKE_SOURCE_DIR}/runtime/program.h ${CMAKE_SOURCE_DIR}/runtime/program_check.*
   ${CMAKE_SOURCE_DIR}/runtime/data/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/files/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/train/*.[ch]
-  ${CMAKE_SOURCE_DIR}/runtime/device/*.h ${CMAKE_SOURCE_DIR}/runtime/device/cuda/*.[ch])
-list(APPEND standalone_runtime runtime/device/device.c runtime/device/host_memory.c)
-# Formats of formats.def that need libraries or JSON; reading JSON; what linked.c stands in for; other devices.
-list(FILTER standalone_runtime EXCLUDE REGEX
-  "data/(folder|jpeg_set|tensors|names)\\.|data/(jpeg|names)\\.h|files/safetensors\\.c|train/(checkpoint|metrics_resume)\\.c|device/(cpu_pool|jit_.*|kernel_cache)\\.h|cuda/(cudart|nvrtc|library|report)\\.c|cuda/report\\.h")
+  ${CMAKE_SOURCE_DIR}/runtime/device/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/device/cuda/*.[ch])
+list(FILTER standalone_runtime EXCLUDE REGEX "data/(folder|jpeg_set|tensors|names)\\.c|data/(jpeg|names)\\.h") # need libraries
+list(FILTER standalone_runtime EXCLUDE REGEX "files/safetensors\\.c|train/(checkpoint|metrics_resume)\\.c")    # read JSON
+list(FILTER standalone_runtime EXCLUDE REGEX "cuda/(cudart|nvrtc|library)\\.c|cuda/report\\.[ch]")            # is linked
+list(FILTER standalone_runtime EXCLUDE REGEX "device/(jit|sha256)\\.c|device/(jit_.*|kernel_cache)\\.[ch]")    # is compiled
+list(FILTER standalone_runtime EXCLUDE REGEX "device/(cpu|cpu_pool|emulated_cuda|null|reference)\\.[ch]")      # other devices
 foreach(path ${standalone_runtime})
   standalone_add(${path} ${path})
 endforeach()

@@ -1,5 +1,5 @@
-// A stand-in for libcudart, for machines without a GPU: "device memory" is the host's, a "kernel" is its name, and a
-// launch runs the sample's kernels (device_sample.h) as plain loops over blocks and threads; other kernels do nothing.
+// A stand-in for libcudart, for machines without a GPU: "device memory" is the host's. A "kernel" is its name, and a launch
+// runs the sample's kernels (fake_kernels.h); or it is a compiled kernel, and the emulation runs it (emulated_kernels.h).
 // It is strict where the real one is: nothing runs during a capture, streams that join one must be joined again, copies
 // must lie in an allocation, and what is allocated is counted. A graph's launches run in a random order that its edges
 // allow. $FAKE_CUDA chooses a fault, $FAKE_CUDA_FREE the MiB that are free. Compiled by the tests with
@@ -15,11 +15,12 @@ typedef struct Dim {
 enum { MOST_NODES = 4096, MOST_EDGES = 64, MOST_KERNELS = 4096, MOST_MEMORY = 64 };
 
 typedef struct Launch {
-  char name[64];
+  const void *function;
   unsigned blocks, threads;
   size_t shared;
   int batch;
-  void *at[8];
+  void **at;                        // buffers
+  void *event;                      // is recorded instead of a kernel run
   int before[MOST_EDGES], n_before; // nodes of the graph
 } Launch;
 
@@ -52,42 +53,21 @@ static int fault(const char *name) {
   return chosen && strcmp(chosen, name) == 0;
 }
 
-static const char *const names[] = {"sample_forward", "sample_partial", "sample_loss", "sample_update"};
-static const int n_buffers[] = {3, 2, 2, 3};
 static char kernels[MOST_KERNELS][64];
 static int n_kernels;
 
-static int buffers_of(const char *name) {
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(names[i], name)) return n_buffers[i];
-  return 0;
-}
-
-static void run_thread(const Launch *l, int block, int thread) {
-  float *a = l->at[0], *b = l->at[1], *c = l->at[2];
-  int e = block * (int)l->threads + thread;
-  if (!strcmp(l->name, "sample_forward")) {
-    if (e < 16 * l->batch) c[e] = a[e] * 2 + b[e % 16];
-  } else if (!strcmp(l->name, "sample_partial")) {
-    float sum = 0;
-    for (int i = block; i < 16 * l->batch; i += (int)l->blocks) sum += a[i] * 0.37f;
-    b[block] = sum;
-  } else if (!strcmp(l->name, "sample_loss")) {
-    *b = 0;
-    for (int i = 0; i < 7; i++) *b += a[i];
-    *b /= (float)l->batch;
-  } else {
-    a[thread] -= *b * *c * 0.01f;
-  }
-}
+// What kernels are: fake_kernels.h or emulated_kernels.h.
+#ifndef FAKE_KERNELS
+#define FAKE_KERNELS "fake_kernels.h"
+#endif
+#include FAKE_KERNELS
 
 // An event that is a node notes the time.
 static void run(const Launch *l) {
-  if (!strcmp(l->name, "event")) ((Event *)l->at[0])->milliseconds = clock_now;
-  if (strcmp(l->name, "event")) clock_now += 1;
-  if (!buffers_of(l->name)) return;
-  for (unsigned block = 0; block < l->blocks; block++)
-    for (unsigned thread = 0; thread < l->threads; thread++) run_thread(l, (int)block, (int)thread);
+  if (l->event)
+    ((Event *)l->event)->milliseconds = clock_now;
+  else
+    clock_now += 1, run_kernel(l);
 }
 
 int cudaDriverGetVersion(int *version) {
@@ -270,10 +250,11 @@ int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments
   static Launch l;
   Front *front = stream;
   l = (Launch){.blocks = grid.x, .threads = block.x, .shared = shared, .batch = *(int *)arguments[1]};
-  snprintf(l.name, sizeof l.name, "%s", (const char *)function);
+  l.function = function;
   const char *wide = getenv("FAKE_CUDA_WIDE"); // this kernel's buffers come as a table
-  void *table = wide && !strcmp(wide, l.name) ? *(void **)arguments[0] : arguments[0];
-  memcpy(l.at, table, sizeof(void *) * (size_t)buffers_of(l.name));
+  void *table = wide && !strcmp(wide, name_of(function)) ? *(void **)arguments[0] : arguments[0];
+  size_t n_bytes = sizeof(void *) * (size_t)buffers_of(function);
+  l.at = memcpy(malloc(n_bytes + 1), table, n_bytes); // small, and stays
   if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1 || !stream || fault("launch")) return 9;
   if (!is_part(front)) return run(&l), is_capturing ? 900 : 0;
   if (capture->n == MOST_NODES) return 1;
@@ -285,7 +266,7 @@ int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments
 int cudaEventRecordWithFlags(void *event, void *stream, unsigned flags) {
   static Launch l;
   Front *front = stream;
-  l = (Launch){.name = "event", .at = {event}};
+  l = (Launch){.event = event};
   if (flags != (is_part(front) ? 1 : 0)) return 1;
   if (!is_part(front)) return run(&l), 0;
   memcpy(l.before, front->node, sizeof l.before);
