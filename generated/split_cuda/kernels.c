@@ -4,7 +4,6 @@
 
 void conv2d_3x3_1x16_14x14_s2(void);
 void bn_stats_16(void);
-void bn_stats_16_finish(void);
 void running_step_16(void);
 void batch_norm_relu_16(void);
 void adaptive_avg_pool_16(void);
@@ -14,39 +13,31 @@ void cross_entropy_1(void);
 void fill_1(void);
 void cross_entropy_grad_10(void);
 void linear_grad_weight_16x10(void);
-void linear_grad_weight_16x10_finish(void);
 void channel_sum_10(void);
 void linear_grad_input_16x10(void);
 void sgd_step_module0(void);
 void adaptive_avg_pool_grad_16(void);
 void batch_norm_relu_gate_bn_grad_sums_16(void);
-void batch_norm_relu_gate_bn_grad_sums_16_finish(void);
 void batch_norm_relu_gate_bn_grad_input_16(void);
 void conv2d_grad_weight_3x3_1x16_14x14_s2(void);
-void conv2d_grad_weight_3x3_1x16_14x14_s2_finish(void);
 void sgd_step_module0_v2(void);
 void conv2d_3x3_16x32_7x7_s2(void);
 void bn_stats_32(void);
-void bn_stats_32_finish(void);
 void running_step_32(void);
 void batch_norm_relu_32(void);
 void adaptive_avg_pool_32(void);
 void linear_32x10(void);
 void linear_grad_weight_32x10(void);
-void linear_grad_weight_32x10_finish(void);
 void linear_grad_input_32x10(void);
 void adaptive_avg_pool_grad_32(void);
 void batch_norm_relu_gate_bn_grad_sums_32(void);
-void batch_norm_relu_gate_bn_grad_sums_32_finish(void);
 void batch_norm_relu_gate_bn_grad_input_32(void);
 void conv2d_grad_weight_3x3_16x32_7x7_s2(void);
-void conv2d_grad_weight_3x3_16x32_7x7_s2_finish(void);
 void sgd_step_module1(void);
 
 const MlaLinkedKernel mla_linked_kernels[] = {
   {"conv2d_3x3_1x16_14x14_s2", conv2d_3x3_1x16_14x14_s2},
   {"bn_stats_16", bn_stats_16},
-  {"bn_stats_16_finish", bn_stats_16_finish},
   {"running_step_16", running_step_16},
   {"batch_norm_relu_16", batch_norm_relu_16},
   {"adaptive_avg_pool_16", adaptive_avg_pool_16},
@@ -56,33 +47,26 @@ const MlaLinkedKernel mla_linked_kernels[] = {
   {"fill_1", fill_1},
   {"cross_entropy_grad_10", cross_entropy_grad_10},
   {"linear_grad_weight_16x10", linear_grad_weight_16x10},
-  {"linear_grad_weight_16x10_finish", linear_grad_weight_16x10_finish},
   {"channel_sum_10", channel_sum_10},
   {"linear_grad_input_16x10", linear_grad_input_16x10},
   {"sgd_step_module0", sgd_step_module0},
   {"adaptive_avg_pool_grad_16", adaptive_avg_pool_grad_16},
   {"batch_norm_relu_gate_bn_grad_sums_16", batch_norm_relu_gate_bn_grad_sums_16},
-  {"batch_norm_relu_gate_bn_grad_sums_16_finish", batch_norm_relu_gate_bn_grad_sums_16_finish},
   {"batch_norm_relu_gate_bn_grad_input_16", batch_norm_relu_gate_bn_grad_input_16},
   {"conv2d_grad_weight_3x3_1x16_14x14_s2", conv2d_grad_weight_3x3_1x16_14x14_s2},
-  {"conv2d_grad_weight_3x3_1x16_14x14_s2_finish", conv2d_grad_weight_3x3_1x16_14x14_s2_finish},
   {"sgd_step_module0_v2", sgd_step_module0_v2},
   {"conv2d_3x3_16x32_7x7_s2", conv2d_3x3_16x32_7x7_s2},
   {"bn_stats_32", bn_stats_32},
-  {"bn_stats_32_finish", bn_stats_32_finish},
   {"running_step_32", running_step_32},
   {"batch_norm_relu_32", batch_norm_relu_32},
   {"adaptive_avg_pool_32", adaptive_avg_pool_32},
   {"linear_32x10", linear_32x10},
   {"linear_grad_weight_32x10", linear_grad_weight_32x10},
-  {"linear_grad_weight_32x10_finish", linear_grad_weight_32x10_finish},
   {"linear_grad_input_32x10", linear_grad_input_32x10},
   {"adaptive_avg_pool_grad_32", adaptive_avg_pool_grad_32},
   {"batch_norm_relu_gate_bn_grad_sums_32", batch_norm_relu_gate_bn_grad_sums_32},
-  {"batch_norm_relu_gate_bn_grad_sums_32_finish", batch_norm_relu_gate_bn_grad_sums_32_finish},
   {"batch_norm_relu_gate_bn_grad_input_32", batch_norm_relu_gate_bn_grad_input_32},
   {"conv2d_grad_weight_3x3_16x32_7x7_s2", conv2d_grad_weight_3x3_16x32_7x7_s2},
-  {"conv2d_grad_weight_3x3_16x32_7x7_s2_finish", conv2d_grad_weight_3x3_16x32_7x7_s2_finish},
   {"sgd_step_module1", sgd_step_module1},
   {NULL, NULL},
 };

@@ -7,6 +7,14 @@
   extern __shared__ __align__(16) unsigned char mla_dynamic_shared[];                                        \
   type *const name = (type *)mla_dynamic_shared
 
+// What the block wrote is there for all others before the ticket is taken, and what they wrote before theirs behind it.
+MLA_FN unsigned mla_take_ticket(unsigned *ticket, unsigned n_blocks) {
+  __threadfence();
+  const unsigned taken = atomicInc(ticket, n_blocks - 1); // the last one sets it back to 0
+  __threadfence();
+  return taken;
+}
+
 // ---- tensor cores ----
 // What an operand of mma is made of: a float rounded to TF32 (10 bits of mantissa, ties away from zero), or two floats to
 // bf16 (7 bits, ties to even), the first in the low half.
@@ -63,6 +71,7 @@ MLA_FN void mla_ldmatrix_transposed(unsigned (&d)[4], const void *row) {
 //   exp log sqrt erf fabs               for float and double
 //   threadIdx blockIdx blockDim gridDim __syncthreads, and __shared__
 //   mla_tf32 mla_bf16_pair              what an operand of mma is made of
+//   mla_take_ticket                     number of blocks that took the ticket before, see mla_is_last_block
 // A kernel opens a scope with MLA_USE(lanes), which names `vec`: that many reals (1: a plain real). The mla_* functions
 // take vec or real. A vec in memory begins at a multiple of its size, at most 16 bytes.
 
@@ -277,4 +286,26 @@ template <class V, class Slot> MLA_FN V mla_column_sum(V value, Slot *shared, in
 // The sum over all threads, for thread 0.
 template <class V, class Slot> MLA_FN V mla_block_sum(V value, Slot *shared) {
   return mla_column_sum(value, shared, 1);
+}
+
+// ---- blocks together ----
+// Sums of several blocks without another launch: each block stores its part and takes a ticket, and the one that comes
+// last adds the parts, in their order, so that it does not matter which one that is.
+//
+// Whether this block is the last of `n_blocks` to come here; then all that the others stored before can be read. `ticket`
+// is 0 before the launch and again behind it. All threads of the block call this; `shared` is a word for their answer.
+MLA_FN bool mla_is_last_block(unsigned *ticket, unsigned n_blocks, unsigned *shared) {
+  __syncthreads();
+  if (threadIdx.x == 0) *shared = mla_take_ticket(ticket, n_blocks);
+  __syncthreads();
+  return *shared == n_blocks - 1;
+}
+// The sum of `parts` vectors, `apart` reals from one to the next, for the first `columns` threads: a column's threads have
+// its `first` and share its parts. All threads of the block call this, as with mla_column_sum.
+template <class V, class Slot>
+MLA_FN V mla_part_sum(const real *first, int parts, long apart, Slot *shared, int columns) {
+  V sum = {0};
+  for (int part = (int)threadIdx.x / columns; part < parts; part += (int)blockDim.x / columns)
+    sum += mla_load_as<V>(first + part * apart);
+  return mla_column_sum(sum, shared, columns);
 }

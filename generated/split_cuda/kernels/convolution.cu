@@ -1,4 +1,4 @@
-// kernels/convolution.cu of `small`: 6 kernels, in the order in which a step first comes to them.
+// kernels/convolution.cu of `small`: 4 kernels, in the order in which a step first comes to them.
 #include "../prelude.cuh"
 
 // ==== conv2d_3x3_1x16_14x14_s2
@@ -144,10 +144,12 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_3x3_1x16_14x14_s2(const
 // from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
 //   %1 conv2d_grad_weight([batch, 28, 28, 1], [batch, 14, 14, 16]) : [3, 3, 1, 16]
 // moves 0.483 MiB, 0.002 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_1x16_14x14_s2(const MlaBuffers<3> buf, const int batch) {
+extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_1x16_14x14_s2(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 28, 28, 1]
   const real *g = (const real *)buf.at[1]; // [batch, 14, 14, 16]
-  real *dw = (real *)buf.at[2]; // 8 partial sums of [3, 3, 1, 16]
+  real *partial = (real *)buf.at[2]; // 8 sums of [3, 3, 1, 16]
+  unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
+  real *dw = (real *)buf.at[4]; // [3, 3, 1, 16]
   constexpr int IN_H = 28, IN_W = 28, IN_C = 1, OUT_H = 14, OUT_W = 14, OUT_C = 16;
   constexpr int KERNEL_H = 3, KERNEL_W = 3, STRIDE = 2, PAD = 1;
   constexpr int GROUPS = 1, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;
@@ -265,27 +267,23 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_1x16_14
       const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m % ROW_LANES;
       if (row >= n_rows) continue;
       const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;
-      mla_store(dw + to + column, mla_lanes<vec>(&sum[m][n]));
+      mla_store(partial + to + column, mla_lanes<vec>(&sum[m][n]));
     }
   }
-}
-
-// ==== conv2d_grad_weight_3x3_1x16_14x14_s2_finish
-// for  first/conv1 (1 launch a step: backward)
-// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
-//   %1 conv2d_grad_weight([batch, 28, 28, 1], [batch, 14, 14, 16]) : [3, 3, 1, 16]
-// moves 0.005 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_1x16_14x14_s2_finish(const MlaBuffers<2> buf, const int batch) {
-  constexpr int PARTS = 8, ELEMS = 144;
-  const real *partial = (const real *)buf.at[0]; // [PARTS][ELEMS]
-  real *dw = (real *)buf.at[1]; // [ELEMS]
-  // The parts are added in their order: the sum is the same on any chip.
-  const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= ELEMS) return;
-  real sum = partial[i];
-  for (int part = 1; part < PARTS; part++) sum += partial[(long)part * ELEMS + i];
-  dw[i] = sum;
-  (void)batch;
+  // The block of this tile that comes last adds its parts, in their order.
+  __shared__ unsigned taken;
+  if (!mla_is_last_block(tickets + beside, PARTS, &taken)) return;
+  constexpr int LANES = 4, ACROSS = BLOCK_N / LANES, WEIGHT = n_rows * OUT_C;
+  for (int i = thread; i < BLOCK_M * ACROSS; i += THREADS) {
+    MLA_USE(LANES)
+    const int row = first_row + i / ACROSS, column = first_column + i % ACROSS * LANES;
+    if (row >= n_rows || column >= GROUP_OUT) continue;
+    const int at = row * OUT_C + group * GROUP_OUT + column;
+    vec total = mla_load(partial + at);
+    #pragma unroll 8
+    for (int p = 1; p < PARTS; p++) total += mla_load(partial + (long)p * WEIGHT + at);
+    mla_store(dw + at, total);
+  }
 }
 
 // ==== conv2d_3x3_16x32_7x7_s2
@@ -431,11 +429,13 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_3x3_16x32_7x7_s2(const 
 // for  second/conv1 (1 launch a step: backward)
 // from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
 //   %1 conv2d_grad_weight([batch, 14, 14, 16], [batch, 7, 7, 32]) : [3, 3, 16, 32]
-// moves 0.715 MiB, 0.014 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7x7_s2(const MlaBuffers<3> buf, const int batch) {
+// moves 0.732 MiB, 0.014 GFLOP for a batch of 32, in 8 blocks of 256 threads
+extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7x7_s2(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 14, 14, 16]
   const real *g = (const real *)buf.at[1]; // [batch, 7, 7, 32]
-  real *dw = (real *)buf.at[2]; // 8 partial sums of [3, 3, 16, 32]
+  real *partial = (real *)buf.at[2]; // 8 sums of [3, 3, 16, 32]
+  unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
+  real *dw = (real *)buf.at[4]; // [3, 3, 16, 32]
   constexpr int IN_H = 14, IN_W = 14, IN_C = 16, OUT_H = 7, OUT_W = 7, OUT_C = 32;
   constexpr int KERNEL_H = 3, KERNEL_W = 3, STRIDE = 2, PAD = 1;
   constexpr int GROUPS = 1, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;
@@ -554,25 +554,21 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7
       const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m % ROW_LANES;
       if (row >= n_rows) continue;
       const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;
-      mla_store(dw + to + column, mla_lanes<vec>(&sum[m][n]));
+      mla_store(partial + to + column, mla_lanes<vec>(&sum[m][n]));
     }
   }
-}
-
-// ==== conv2d_grad_weight_3x3_16x32_7x7_s2_finish
-// for  second/conv1 (1 launch a step: backward)
-// from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
-//   %1 conv2d_grad_weight([batch, 14, 14, 16], [batch, 7, 7, 32]) : [3, 3, 16, 32]
-// moves 0.158 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7x7_s2_finish(const MlaBuffers<2> buf, const int batch) {
-  constexpr int PARTS = 8, ELEMS = 4608;
-  const real *partial = (const real *)buf.at[0]; // [PARTS][ELEMS]
-  real *dw = (real *)buf.at[1]; // [ELEMS]
-  // The parts are added in their order: the sum is the same on any chip.
-  const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= ELEMS) return;
-  real sum = partial[i];
-  for (int part = 1; part < PARTS; part++) sum += partial[(long)part * ELEMS + i];
-  dw[i] = sum;
-  (void)batch;
+  // The block of this tile that comes last adds its parts, in their order.
+  __shared__ unsigned taken;
+  if (!mla_is_last_block(tickets + beside, PARTS, &taken)) return;
+  constexpr int LANES = 4, ACROSS = BLOCK_N / LANES, WEIGHT = n_rows * OUT_C;
+  for (int i = thread; i < BLOCK_M * ACROSS; i += THREADS) {
+    MLA_USE(LANES)
+    const int row = first_row + i / ACROSS, column = first_column + i % ACROSS * LANES;
+    if (row >= n_rows || column >= GROUP_OUT) continue;
+    const int at = row * OUT_C + group * GROUP_OUT + column;
+    vec total = mla_load(partial + at);
+    #pragma unroll 8
+    for (int p = 1; p < PARTS; p++) total += mla_load(partial + (long)p * WEIGHT + at);
+    mla_store(dw + at, total);
+  }
 }

@@ -1,4 +1,4 @@
-// kernels/linear.cu of `small`: 8 kernels, in the order in which a step first comes to them.
+// kernels/linear.cu of `small`: 6 kernels, in the order in which a step first comes to them.
 #include "../prelude.cuh"
 
 // ==== linear_16x10
@@ -130,11 +130,13 @@ extern "C" __global__ void __launch_bounds__(256) linear_16x10(const MlaBuffers<
 // for  aux0/linear1 (1 launch a step: backward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 linear_grad_weight([batch, 16], [batch, 10]) : [16, 10]
-// moves 0.008 MiB, 0.000 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_16x10(const MlaBuffers<3> buf, const int batch) {
+// moves 0.009 MiB, 0.000 GFLOP for a batch of 32, in 8 blocks of 256 threads
+extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_16x10(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 16]
   const real *g = (const real *)buf.at[1]; // [batch, 10]
-  real *dw = (real *)buf.at[2]; // 8 partial sums of [16, 10]
+  real *partial = (real *)buf.at[2]; // 8 sums of [16, 10]
+  unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
+  real *dw = (real *)buf.at[4]; // [16, 10]
   constexpr int OUT_PIXELS = 1, IN_C = 16, OUT_C = 10;
   constexpr int GROUPS = 1, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;
   // Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.
@@ -247,27 +249,23 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_16x10(const
       const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m % ROW_LANES;
       if (row >= n_rows) continue;
       const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;
-      mla_store(dw + to + column, mla_lanes<vec>(&sum[m][n]));
+      mla_store(partial + to + column, mla_lanes<vec>(&sum[m][n]));
     }
   }
-}
-
-// ==== linear_grad_weight_16x10_finish
-// for  aux0/linear1 (1 launch a step: backward)
-// from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
-//   %1 linear_grad_weight([batch, 16], [batch, 10]) : [16, 10]
-// moves 0.005 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_16x10_finish(const MlaBuffers<2> buf, const int batch) {
-  constexpr int PARTS = 8, ELEMS = 160;
-  const real *partial = (const real *)buf.at[0]; // [PARTS][ELEMS]
-  real *dw = (real *)buf.at[1]; // [ELEMS]
-  // The parts are added in their order: the sum is the same on any chip.
-  const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= ELEMS) return;
-  real sum = partial[i];
-  for (int part = 1; part < PARTS; part++) sum += partial[(long)part * ELEMS + i];
-  dw[i] = sum;
-  (void)batch;
+  // The block of this tile that comes last adds its parts, in their order.
+  __shared__ unsigned taken;
+  if (!mla_is_last_block(tickets + beside, PARTS, &taken)) return;
+  constexpr int LANES = 2, ACROSS = BLOCK_N / LANES, WEIGHT = n_rows * OUT_C;
+  for (int i = thread; i < BLOCK_M * ACROSS; i += THREADS) {
+    MLA_USE(LANES)
+    const int row = first_row + i / ACROSS, column = first_column + i % ACROSS * LANES;
+    if (row >= n_rows || column >= GROUP_OUT) continue;
+    const int at = row * OUT_C + group * GROUP_OUT + column;
+    vec total = mla_load(partial + at);
+    #pragma unroll 8
+    for (int p = 1; p < PARTS; p++) total += mla_load(partial + (long)p * WEIGHT + at);
+    mla_store(dw + at, total);
+  }
 }
 
 // ==== linear_grad_input_16x10
@@ -525,11 +523,13 @@ extern "C" __global__ void __launch_bounds__(256) linear_32x10(const MlaBuffers<
 // for  logits/linear1 (1 launch a step: backward)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 linear_grad_weight([batch, 32], [batch, 10]) : [32, 10]
-// moves 0.015 MiB, 0.000 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_32x10(const MlaBuffers<3> buf, const int batch) {
+// moves 0.016 MiB, 0.000 GFLOP for a batch of 32, in 8 blocks of 256 threads
+extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_32x10(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 32]
   const real *g = (const real *)buf.at[1]; // [batch, 10]
-  real *dw = (real *)buf.at[2]; // 8 partial sums of [32, 10]
+  real *partial = (real *)buf.at[2]; // 8 sums of [32, 10]
+  unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
+  real *dw = (real *)buf.at[4]; // [32, 10]
   constexpr int OUT_PIXELS = 1, IN_C = 32, OUT_C = 10;
   constexpr int GROUPS = 1, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;
   // Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.
@@ -642,27 +642,23 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_32x10(const
       const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m % ROW_LANES;
       if (row >= n_rows) continue;
       const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;
-      mla_store(dw + to + column, mla_lanes<vec>(&sum[m][n]));
+      mla_store(partial + to + column, mla_lanes<vec>(&sum[m][n]));
     }
   }
-}
-
-// ==== linear_grad_weight_32x10_finish
-// for  logits/linear1 (1 launch a step: backward)
-// from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
-//   %1 linear_grad_weight([batch, 32], [batch, 10]) : [32, 10]
-// moves 0.011 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_32x10_finish(const MlaBuffers<2> buf, const int batch) {
-  constexpr int PARTS = 8, ELEMS = 320;
-  const real *partial = (const real *)buf.at[0]; // [PARTS][ELEMS]
-  real *dw = (real *)buf.at[1]; // [ELEMS]
-  // The parts are added in their order: the sum is the same on any chip.
-  const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= ELEMS) return;
-  real sum = partial[i];
-  for (int part = 1; part < PARTS; part++) sum += partial[(long)part * ELEMS + i];
-  dw[i] = sum;
-  (void)batch;
+  // The block of this tile that comes last adds its parts, in their order.
+  __shared__ unsigned taken;
+  if (!mla_is_last_block(tickets + beside, PARTS, &taken)) return;
+  constexpr int LANES = 2, ACROSS = BLOCK_N / LANES, WEIGHT = n_rows * OUT_C;
+  for (int i = thread; i < BLOCK_M * ACROSS; i += THREADS) {
+    MLA_USE(LANES)
+    const int row = first_row + i / ACROSS, column = first_column + i % ACROSS * LANES;
+    if (row >= n_rows || column >= GROUP_OUT) continue;
+    const int at = row * OUT_C + group * GROUP_OUT + column;
+    vec total = mla_load(partial + at);
+    #pragma unroll 8
+    for (int p = 1; p < PARTS; p++) total += mla_load(partial + (long)p * WEIGHT + at);
+    mla_store(dw + at, total);
+  }
 }
 
 // ==== linear_grad_input_32x10

@@ -1,4 +1,4 @@
-// kernels/sums.cu of `small`: 9 kernels, in the order in which a step first comes to them.
+// kernels/sums.cu of `small`: 5 kernels, in the order in which a step first comes to them.
 #include "../prelude.cuh"
 
 // ==== bn_stats_16
@@ -7,15 +7,19 @@
 //   %1 bn_stats(in0) : [2, 16]
 // moves 0.384 MiB, 0.000 GFLOP for a batch of 32, in 6 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-bn_stats_16(const MlaBuffers<2> buf, const int images) {
+bn_stats_16(const MlaBuffers<4> buf, const int images) {
   const long batch = images;
   MLA_USE(4)
   __shared__ MlaSlot<4> shared[256];
   const real *in0 = buf[0]; // [batch, 14, 14, 16]
-  real *partial = (real *)buf[1] + blockIdx.x * 32;
-  const long rows = batch * 196;
-  const long begin = rows * blockIdx.x / 6, end = rows * (blockIdx.x + 1) / 6;
-  const long c = threadIdx.x % 4 * 4;
+  __shared__ unsigned taken;
+  real *partial = buf[1]; // [6][32]
+  unsigned *tickets = buf[2]; // [1]
+  real *result0 = buf[3]; // [2, 16]
+  const real n_rows = (real)(batch * 196);
+  const int part = (int)blockIdx.x;
+  const long rows = batch * 196, begin = rows * part / 6, end = rows * (part + 1) / 6;
+  const long c = (int)threadIdx.x % 4 * 4;
   const vec p0 = mla_load(in0 + c);
   vec s0 = {0};
   vec s1 = {0};
@@ -25,40 +29,20 @@ bn_stats_16(const MlaBuffers<2> buf, const int images) {
     s0 += a0 - p0;
     s1 += (a0 - p0) * (a0 - p0);
   }
-  const vec sum0 = mla_column_sum(s0, shared, 4);
-  const vec sum1 = mla_column_sum(s1, shared, 4);
-  if (threadIdx.x >= 4) return;
-  mla_store(partial + c, mla_vec(sum0));
-  mla_store(partial + 16 + c, mla_vec(sum1));
-}
-
-// ==== bn_stats_16_finish
-// for  first/bn1 (1 launch a step: forward)
-// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
-//   %1 bn_stats([batch, 14, 14, 16]) : [2, 16]
-// moves 0.384 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256)
-bn_stats_16_finish(const MlaBuffers<3> buf, const int images) {
-  const long batch = images;
-  MLA_USE(4)
-  __shared__ MlaSlot<4> shared[256];
-  const real *in0 = buf[0]; // [batch, 14, 14, 16]
-  const real *partial = buf[1]; // [6][32]
-  real *result0 = buf[2]; // [2, 16]
-  const real n_rows = (real)(batch * 196);
-  const long c = (blockIdx.x * 4 + threadIdx.x % 4) * 4;
-  vec sum0 = {0};
-  vec sum1 = {0};
-  for (long p = threadIdx.x / 4; p < 6; p += 64) {
-    sum0 += mla_load(partial + p * 32 + c);
-    sum1 += mla_load(partial + p * 32 + 16 + c);
+  const vec part0 = mla_column_sum(s0, shared, 4);
+  const vec part1 = mla_column_sum(s1, shared, 4);
+  if (threadIdx.x < 4) {
+    mla_store(partial + part * 32 + c, mla_vec(part0));
+    mla_store(partial + part * 32 + 16 + c, mla_vec(part1));
   }
-  sum0 = mla_column_sum(sum0, shared, 4);
-  sum1 = mla_column_sum(sum1, shared, 4);
-  if (threadIdx.x >= 4) return;
-  const vec p0 = mla_load(in0 + c);
-  mla_store(result0 + c, mla_vec(p0 + sum0 / n_rows));
-  mla_store(result0 + 16 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / n_rows) / n_rows, ((real)0))));
+  // The block that comes last adds the parts, in their order.
+  if (!mla_is_last_block(tickets, 6, &taken)) return;
+  const vec sum0 = mla_part_sum<vec>(partial + c, 6, 32, shared, 4);
+  const vec sum1 = mla_part_sum<vec>(partial + 16 + c, 6, 32, shared, 4);
+  if (threadIdx.x < 4) {
+    mla_store(result0 + c, mla_vec(p0 + sum0 / n_rows));
+    mla_store(result0 + 16 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / n_rows) / n_rows, ((real)0))));
+  }
 }
 
 // ==== channel_sum_10
@@ -74,8 +58,9 @@ channel_sum_10(const MlaBuffers<2> buf, const int images) {
   __shared__ MlaSlot<2> shared[255];
   const real *in0 = buf[0]; // [batch, 10]
   real *result0 = buf[1]; // [10]
-  const long begin = 0, end = batch * 1;
-  const long c = threadIdx.x % 5 * 2;
+  const int part = (int)blockIdx.x;
+  const long rows = batch * 1, begin = rows * part / 1, end = rows * (part + 1) / 1;
+  const long c = (int)threadIdx.x % 5 * 2;
   vec s0 = {0};
   for (long r = begin + threadIdx.x / 5; r < end; r += 51) {
     const long e = r * 10 + c;
@@ -83,8 +68,9 @@ channel_sum_10(const MlaBuffers<2> buf, const int images) {
     s0 += a0;
   }
   const vec sum0 = mla_column_sum(s0, shared, 5);
-  if (threadIdx.x >= 5) return;
-  mla_store(result0 + c, mla_vec(sum0));
+  if (threadIdx.x < 5) {
+    mla_store(result0 + c, mla_vec(sum0));
+  }
 }
 
 // ==== batch_norm_relu_gate_bn_grad_sums_16
@@ -96,7 +82,7 @@ channel_sum_10(const MlaBuffers<2> buf, const int images) {
 //   %4 bn_grad_sums(%3, in0, in1, in2) : [2, 16]
 // moves 0.767 MiB, 0.000 GFLOP for a batch of 32, in 6 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<7> buf, const int images) {
+batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<9> buf, const int images) {
   const long batch = images;
   MLA_USE(4)
   __shared__ MlaSlot<4> shared[256];
@@ -106,10 +92,13 @@ batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<7> buf, const int images) 
   const real *in3 = buf[3]; // [16]
   const real *in4 = buf[4]; // [16]
   const real *in5 = buf[5]; // [batch, 14, 14, 16]
-  real *partial = (real *)buf[6] + blockIdx.x * 32;
-  const long rows = batch * 196;
-  const long begin = rows * blockIdx.x / 6, end = rows * (blockIdx.x + 1) / 6;
-  const long c = threadIdx.x % 4 * 4;
+  __shared__ unsigned taken;
+  real *partial = buf[6]; // [6][32]
+  unsigned *tickets = buf[7]; // [1]
+  real *result0 = buf[8]; // [2, 16]
+  const int part = (int)blockIdx.x;
+  const long rows = batch * 196, begin = rows * part / 6, end = rows * (part + 1) / 6;
+  const long c = (int)threadIdx.x % 4 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
@@ -129,39 +118,20 @@ batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<7> buf, const int images) 
     s0 += t2 * ((a0 - a1) * k2);
     s1 += t2;
   }
-  const vec sum0 = mla_column_sum(s0, shared, 4);
-  const vec sum1 = mla_column_sum(s1, shared, 4);
-  if (threadIdx.x >= 4) return;
-  mla_store(partial + c, mla_vec(sum0));
-  mla_store(partial + 16 + c, mla_vec(sum1));
-}
-
-// ==== batch_norm_relu_gate_bn_grad_sums_16_finish
-// for  first/bn1+relu1 (1 launch a step: backward)
-// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
-//   %1 batch_norm([batch, 14, 14, 16], [16], [16], [16], [16]) : [batch, 14, 14, 16]
-//   %2 relu(%1) : [batch, 14, 14, 16]
-//   %3 gate([batch, 14, 14, 16], %2) : [batch, 14, 14, 16]
-//   %4 bn_grad_sums(%3, [batch, 14, 14, 16], [16], [16]) : [2, 16]
-// moves 0.001 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256)
-batch_norm_relu_gate_bn_grad_sums_16_finish(const MlaBuffers<2> buf, const int) {
-  MLA_USE(4)
-  __shared__ MlaSlot<4> shared[256];
-  const real *partial = buf[0]; // [6][32]
-  real *result0 = buf[1]; // [2, 16]
-  const long c = (blockIdx.x * 4 + threadIdx.x % 4) * 4;
-  vec sum0 = {0};
-  vec sum1 = {0};
-  for (long p = threadIdx.x / 4; p < 6; p += 64) {
-    sum0 += mla_load(partial + p * 32 + c);
-    sum1 += mla_load(partial + p * 32 + 16 + c);
+  const vec part0 = mla_column_sum(s0, shared, 4);
+  const vec part1 = mla_column_sum(s1, shared, 4);
+  if (threadIdx.x < 4) {
+    mla_store(partial + part * 32 + c, mla_vec(part0));
+    mla_store(partial + part * 32 + 16 + c, mla_vec(part1));
   }
-  sum0 = mla_column_sum(sum0, shared, 4);
-  sum1 = mla_column_sum(sum1, shared, 4);
-  if (threadIdx.x >= 4) return;
-  mla_store(result0 + c, mla_vec(sum0));
-  mla_store(result0 + 16 + c, mla_vec(sum1));
+  // The block that comes last adds the parts, in their order.
+  if (!mla_is_last_block(tickets, 6, &taken)) return;
+  const vec sum0 = mla_part_sum<vec>(partial + c, 6, 32, shared, 4);
+  const vec sum1 = mla_part_sum<vec>(partial + 16 + c, 6, 32, shared, 4);
+  if (threadIdx.x < 4) {
+    mla_store(result0 + c, mla_vec(sum0));
+    mla_store(result0 + 16 + c, mla_vec(sum1));
+  }
 }
 
 // ==== bn_stats_32
@@ -170,15 +140,19 @@ batch_norm_relu_gate_bn_grad_sums_16_finish(const MlaBuffers<2> buf, const int) 
 //   %1 bn_stats(in0) : [2, 32]
 // moves 0.192 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-bn_stats_32(const MlaBuffers<2> buf, const int images) {
+bn_stats_32(const MlaBuffers<4> buf, const int images) {
   const long batch = images;
   MLA_USE(4)
   __shared__ MlaSlot<4> shared[256];
   const real *in0 = buf[0]; // [batch, 7, 7, 32]
-  real *partial = (real *)buf[1] + blockIdx.x * 64;
-  const long rows = batch * 49;
-  const long begin = rows * blockIdx.x / 3, end = rows * (blockIdx.x + 1) / 3;
-  const long c = threadIdx.x % 8 * 4;
+  __shared__ unsigned taken;
+  real *partial = buf[1]; // [3][64]
+  unsigned *tickets = buf[2]; // [1]
+  real *result0 = buf[3]; // [2, 32]
+  const real n_rows = (real)(batch * 49);
+  const int part = (int)blockIdx.x;
+  const long rows = batch * 49, begin = rows * part / 3, end = rows * (part + 1) / 3;
+  const long c = (int)threadIdx.x % 8 * 4;
   const vec p0 = mla_load(in0 + c);
   vec s0 = {0};
   vec s1 = {0};
@@ -188,40 +162,20 @@ bn_stats_32(const MlaBuffers<2> buf, const int images) {
     s0 += a0 - p0;
     s1 += (a0 - p0) * (a0 - p0);
   }
-  const vec sum0 = mla_column_sum(s0, shared, 8);
-  const vec sum1 = mla_column_sum(s1, shared, 8);
-  if (threadIdx.x >= 8) return;
-  mla_store(partial + c, mla_vec(sum0));
-  mla_store(partial + 32 + c, mla_vec(sum1));
-}
-
-// ==== bn_stats_32_finish
-// for  second/bn1 (1 launch a step: forward)
-// from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
-//   %1 bn_stats([batch, 7, 7, 32]) : [2, 32]
-// moves 0.192 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256)
-bn_stats_32_finish(const MlaBuffers<3> buf, const int images) {
-  const long batch = images;
-  MLA_USE(4)
-  __shared__ MlaSlot<4> shared[256];
-  const real *in0 = buf[0]; // [batch, 7, 7, 32]
-  const real *partial = buf[1]; // [3][64]
-  real *result0 = buf[2]; // [2, 32]
-  const real n_rows = (real)(batch * 49);
-  const long c = (blockIdx.x * 8 + threadIdx.x % 8) * 4;
-  vec sum0 = {0};
-  vec sum1 = {0};
-  for (long p = threadIdx.x / 8; p < 3; p += 32) {
-    sum0 += mla_load(partial + p * 64 + c);
-    sum1 += mla_load(partial + p * 64 + 32 + c);
+  const vec part0 = mla_column_sum(s0, shared, 8);
+  const vec part1 = mla_column_sum(s1, shared, 8);
+  if (threadIdx.x < 8) {
+    mla_store(partial + part * 64 + c, mla_vec(part0));
+    mla_store(partial + part * 64 + 32 + c, mla_vec(part1));
   }
-  sum0 = mla_column_sum(sum0, shared, 8);
-  sum1 = mla_column_sum(sum1, shared, 8);
-  if (threadIdx.x >= 8) return;
-  const vec p0 = mla_load(in0 + c);
-  mla_store(result0 + c, mla_vec(p0 + sum0 / n_rows));
-  mla_store(result0 + 32 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / n_rows) / n_rows, ((real)0))));
+  // The block that comes last adds the parts, in their order.
+  if (!mla_is_last_block(tickets, 3, &taken)) return;
+  const vec sum0 = mla_part_sum<vec>(partial + c, 3, 64, shared, 8);
+  const vec sum1 = mla_part_sum<vec>(partial + 32 + c, 3, 64, shared, 8);
+  if (threadIdx.x < 8) {
+    mla_store(result0 + c, mla_vec(p0 + sum0 / n_rows));
+    mla_store(result0 + 32 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / n_rows) / n_rows, ((real)0))));
+  }
 }
 
 // ==== batch_norm_relu_gate_bn_grad_sums_32
@@ -233,7 +187,7 @@ bn_stats_32_finish(const MlaBuffers<3> buf, const int images) {
 //   %4 bn_grad_sums(%3, in0, in1, in2) : [2, 32]
 // moves 0.384 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-batch_norm_relu_gate_bn_grad_sums_32(const MlaBuffers<7> buf, const int images) {
+batch_norm_relu_gate_bn_grad_sums_32(const MlaBuffers<9> buf, const int images) {
   const long batch = images;
   MLA_USE(4)
   __shared__ MlaSlot<4> shared[256];
@@ -243,10 +197,13 @@ batch_norm_relu_gate_bn_grad_sums_32(const MlaBuffers<7> buf, const int images) 
   const real *in3 = buf[3]; // [32]
   const real *in4 = buf[4]; // [32]
   const real *in5 = buf[5]; // [batch, 7, 7, 32]
-  real *partial = (real *)buf[6] + blockIdx.x * 64;
-  const long rows = batch * 49;
-  const long begin = rows * blockIdx.x / 3, end = rows * (blockIdx.x + 1) / 3;
-  const long c = threadIdx.x % 8 * 4;
+  __shared__ unsigned taken;
+  real *partial = buf[6]; // [3][64]
+  unsigned *tickets = buf[7]; // [1]
+  real *result0 = buf[8]; // [2, 32]
+  const int part = (int)blockIdx.x;
+  const long rows = batch * 49, begin = rows * part / 3, end = rows * (part + 1) / 3;
+  const long c = (int)threadIdx.x % 8 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
@@ -266,37 +223,18 @@ batch_norm_relu_gate_bn_grad_sums_32(const MlaBuffers<7> buf, const int images) 
     s0 += t2 * ((a0 - a1) * k2);
     s1 += t2;
   }
-  const vec sum0 = mla_column_sum(s0, shared, 8);
-  const vec sum1 = mla_column_sum(s1, shared, 8);
-  if (threadIdx.x >= 8) return;
-  mla_store(partial + c, mla_vec(sum0));
-  mla_store(partial + 32 + c, mla_vec(sum1));
-}
-
-// ==== batch_norm_relu_gate_bn_grad_sums_32_finish
-// for  second/bn1+relu1 (1 launch a step: backward)
-// from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
-//   %1 batch_norm([batch, 7, 7, 32], [32], [32], [32], [32]) : [batch, 7, 7, 32]
-//   %2 relu(%1) : [batch, 7, 7, 32]
-//   %3 gate([batch, 7, 7, 32], %2) : [batch, 7, 7, 32]
-//   %4 bn_grad_sums(%3, [batch, 7, 7, 32], [32], [32]) : [2, 32]
-// moves 0.001 MiB for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256)
-batch_norm_relu_gate_bn_grad_sums_32_finish(const MlaBuffers<2> buf, const int) {
-  MLA_USE(4)
-  __shared__ MlaSlot<4> shared[256];
-  const real *partial = buf[0]; // [3][64]
-  real *result0 = buf[1]; // [2, 32]
-  const long c = (blockIdx.x * 8 + threadIdx.x % 8) * 4;
-  vec sum0 = {0};
-  vec sum1 = {0};
-  for (long p = threadIdx.x / 8; p < 3; p += 32) {
-    sum0 += mla_load(partial + p * 64 + c);
-    sum1 += mla_load(partial + p * 64 + 32 + c);
+  const vec part0 = mla_column_sum(s0, shared, 8);
+  const vec part1 = mla_column_sum(s1, shared, 8);
+  if (threadIdx.x < 8) {
+    mla_store(partial + part * 64 + c, mla_vec(part0));
+    mla_store(partial + part * 64 + 32 + c, mla_vec(part1));
   }
-  sum0 = mla_column_sum(sum0, shared, 8);
-  sum1 = mla_column_sum(sum1, shared, 8);
-  if (threadIdx.x >= 8) return;
-  mla_store(result0 + c, mla_vec(sum0));
-  mla_store(result0 + 32 + c, mla_vec(sum1));
+  // The block that comes last adds the parts, in their order.
+  if (!mla_is_last_block(tickets, 3, &taken)) return;
+  const vec sum0 = mla_part_sum<vec>(partial + c, 3, 64, shared, 8);
+  const vec sum1 = mla_part_sum<vec>(partial + 32 + c, 3, 64, shared, 8);
+  if (threadIdx.x < 8) {
+    mla_store(result0 + c, mla_vec(sum0));
+    mla_store(result0 + 32 + c, mla_vec(sum1));
+  }
 }
