@@ -197,6 +197,7 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
       .batch = c->model->recipe.batch,
       .elem_bytes = elem == MLA_F64 ? 8 : 4,
       .sums = emit_sum_limits(emit_target(options)),
+      .overlap = options->overlap > 0 ? (int)options->overlap : 1,
       .products = emit_product_fusion(emit_target(options)),
       .unfused = compile_is_reference(options),
       .dump_before = options->dump_before,
@@ -251,9 +252,10 @@ static void device_of_plan(Compilation *c) {
 
 // What a compiled program can still be told: how long to train and from which seed.
 static int load_plan(Compilation *c, const Options *options, const char *dir) {
-  if (options->sets.n > 0 || options->batch >= 0 || options->precision) {
-    return usage_error("`%s` is compiled already: --set, --batch and --precision need the model's file",
-                       options->input);
+  if (options->sets.n > 0 || options->batch >= 0 || options->precision || options->overlap >= 0) {
+    return usage_error(
+        "`%s` is compiled already: --set, --batch, --precision and --overlap need the model's file",
+        options->input);
   }
   MlaError error = {0};
   c->program = c->loaded = mla_program_load(dir, &error);

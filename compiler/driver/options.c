@@ -52,6 +52,8 @@ static const OptionDef option_table[] = {
     TEXT("--device", "NAME", DEVICE | BIT(plan) | BIT(emit), device,
          "one of --list-devices (default: $MLAANC_DEVICE; else cuda if there is a GPU, else cpu)"),
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
+    NUMBER("--overlap", PLANNED & ~BIT(graph), overlap, 1,
+           "modules whose memory is kept apart, so that a GPU can work on them at the same time (default 1)"),
     TEXT("-o", "PATH", BIT(emit) | BIT(graph), out,
          "directory (emit) or file (graph; default: standard output)"),
     NUMBER("--vector-bytes", BIT(emit), vector_bytes, 16,

@@ -30,7 +30,7 @@ typedef struct Options {
   const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;
   const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch, *memory;
-  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, vector_bytes, limit;
+  int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, vector_bytes, limit, overlap;
 } Options;
 
 typedef enum VerbKind {

@@ -13,6 +13,7 @@ typedef struct PassCtx {
   int elem_bytes;   // 4 or 8
   bool is_training; // the training graph, else an evaluation graph
   bool unfused;     // every node a kernel of its own: the reference device
+  int overlap;      // modules whose work may run at the same time
   ProductFusion products;
 } PassCtx;
 
@@ -31,6 +32,7 @@ typedef struct PipelineOptions {
   int elem_bytes;
   SumLimits sums;         // as the target likes them
   ProductFusion products; // what the target's products take in
+  int overlap;            // 1 or 0: the step's launches run in order
   bool unfused;
   const char *dump_before, *dump_after; // pass names, NULL: none; "all" for every pass
   const char *stop_after;               // NULL: run all

@@ -130,8 +130,14 @@ static void run_graph(Pipeline *pipeline) {
 void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, PassTime *times, int *n_times) {
   (void)arena; // graphs know theirs
   Arena *scratch = arena_new();
-  PassCtx ctx = {scratch,          model, options->batch, options->elem_bytes, true, options->unfused,
-                 options->products};
+  PassCtx ctx = {.scratch = scratch,
+                 .model = model,
+                 .batch = options->batch,
+                 .elem_bytes = options->elem_bytes,
+                 .is_training = true,
+                 .unfused = options->unfused,
+                 .overlap = options->overlap,
+                 .products = options->products};
   Pipeline train = {options, ctx, model->train, "training", times, 0};
   run_graph(&train);
   if (n_times) *n_times = train.n_times;

@@ -9,6 +9,9 @@
 // buffer. Buffers are then placed one by one at an offset that is free for as long as they live. Several
 // orders of placing are tried, each with the lowest and with the tightest gap; the smallest arena wins.
 // Nothing can be smaller than the largest sum of live bytes, which is reported beside it.
+//
+// Who uses bytes again must wait for all who used them before, though it needs nothing of theirs. Where the work of
+// `overlap` modules shall run at the same time, modules take turns in as many lanes, and no byte belongs to two lanes.
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
@@ -21,11 +24,13 @@ typedef struct Buffer { // bytes for a chain of values, or for partial sums
   int64_t n_bytes, offset;
   int first, last; // launches, inclusive; -1: before the step
   int number;
+  int lane; // only buffers of one lane share bytes
 } Buffer;
 
 typedef struct Plan {
   Graph *graph;
   Arena *scratch;
+  int n_lanes;
   int *death;      // [nodes] last launch that reads a value; n_groups: needed after the step
   int *buffer_of;  // [nodes]
   int *partial_of; // [groups]
@@ -53,8 +58,14 @@ static void find_deaths(Plan *plan) {
   if (graph->output != NO_NODE) plan->death[node_storage(graph, graph->output, NULL)] = graph->n_groups;
 }
 
+static int lane_of(const Plan *plan, int g) {
+  int module = g < 0 ? 0 : plan->graph->groups[g].module;
+  return module < 0 ? 0 : module % plan->n_lanes;
+}
+
 static int new_buffer(Plan *plan, int64_t n_bytes, int first, int last) {
-  plan->buffers[plan->n_buffers] = (Buffer){align(n_bytes, ALIGNMENT), 0, first, last, plan->n_buffers};
+  plan->buffers[plan->n_buffers] =
+      (Buffer){align(n_bytes, ALIGNMENT), 0, first, last, plan->n_buffers, lane_of(plan, first)};
   return plan->n_buffers++;
 }
 
@@ -66,7 +77,9 @@ static int dying_buffer(const Plan *plan, int g, NodeId output) {
     if (graph_node(plan->graph, value)->op == OP_state || plan->death[value] != g) continue;
     int buffer = plan->buffer_of[value];
     bool is_free = plan->buffers[buffer].last == g; // no other result of this launch has taken it
-    if (is_free && group_may_overwrite(plan->graph, group, output, value)) return buffer;
+    if (is_free && plan->buffers[buffer].lane == lane_of(plan, g) &&
+        group_may_overwrite(plan->graph, group, output, value))
+      return buffer;
   }
   return -1;
 }
@@ -141,12 +154,13 @@ static int by_birth(const void *left, const void *right) {
 static Compare *const orders[] = {by_size, by_life, by_area, by_birth};
 enum { N_ORDERS = sizeof orders / sizeof *orders };
 
-// The offset of a gap between the buffers placed so far (sorted by offset) that live at the same time.
+// The offset of a gap between the buffers placed so far (sorted by offset) that live at the same time or in another lane.
 static int64_t find_gap(Buffer *const *placed, int n_placed, const Buffer *buffer, bool is_tightest) {
   int64_t end = 0, best = -1, best_size = 0;
   for (int i = 0; i < n_placed; i++) {
     const Buffer *other = placed[i];
-    if (other->last < buffer->first || buffer->last < other->first) continue;
+    bool is_apart = other->last < buffer->first || buffer->last < other->first;
+    if (is_apart && other->lane == buffer->lane) continue;
     int64_t size = other->offset - end;
     if (size >= buffer->n_bytes && (best < 0 || size < best_size)) {
       if (!is_tightest) return end;
@@ -215,6 +229,7 @@ static void place_states(StateTable *states) {
 void pass_plan_memory(Graph *graph, PassCtx *ctx) {
   Plan plan = {.graph = graph,
                .scratch = ctx->scratch,
+               .n_lanes = ctx->overlap > 1 ? ctx->overlap : 1,
                .death = ARENA_ARRAY(ctx->scratch, int, graph->n_nodes),
                .buffer_of = ARENA_ARRAY(ctx->scratch, int, graph->n_nodes),
                .partial_of = ARENA_ARRAY(ctx->scratch, int, graph->n_groups),

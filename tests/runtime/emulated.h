@@ -19,6 +19,7 @@ typedef struct Trial {
   int64_t shared_bytes;
   Array arrays[MOST_ARRAYS];
   int n_arrays;
+  int n_read;      // the first arrays are only read; 0: the launch does not tell
   bool has_ticket; // the buffer behind the arrays
   int workers;     // 0: as many as there are processors
 } Trial;
@@ -47,6 +48,10 @@ static inline void make_program(TrialProgram *p, const Trial *t) {
   p->kernel = (MlaKernel){
       .symbol = t->symbol, .text = t->text, .threads = t->threads, .shared_bytes = t->shared_bytes};
   p->launch = (MlaLaunch){.name = "trial", .buffers = p->used, .n_buffers = n_buffers, .parts = 1};
+  if (t->n_read) {
+    p->launch.reads = p->used, p->launch.n_reads = t->n_read;
+    p->launch.writes = p->used + t->n_read, p->launch.n_writes = n_buffers - t->n_read;
+  }
   p->launch.grid = (MlaGrid){.fixed = t->blocks, .per_block = 1};
   p->module = (MlaModule){.name = "only"};
   p->program = (MlaProgram){.model = "trial",

@@ -54,6 +54,9 @@ static const Bug bugs[] = {
      "out[e] = in[e + 1];", 64, 0},
     {"a write before a buffer", BUG "  out[e - 1] = in[e];\n}\n",
      "block 0, thread 0: writes 4 bytes 4 bytes before buffer `second`", "out[e - 1] = in[e];", 64, 0},
+    {"a write to what the launch only reads", BUG "  ((real *)buf.at[0])[e] = 1;\n}\n",
+     "writes buffer `first`, of which the launch says that it only reads it", "((real *)buf.at[0])[e] = 1;",
+     64, 0},
     {"a wild address", BUG "  out[e] = in[1ll << 40];\n}\n",
      "reads 4 bytes at an address that is in none of its buffers", "out[e] = in[1ll << 40];", 64, 0},
     {"off by one in a shared array",
@@ -171,6 +174,7 @@ static int check_bug(const Bug *bug) {
                  .shared_bytes = bug->shared_bytes,
                  .arrays = {{in, 128}, {out, 128}},
                  .n_arrays = 2,
+                 .n_read = 1,
                  .has_ticket = strstr(bug->text, "MlaBuffers<3>") != NULL,
                  .workers = 1};
   MlaError error;

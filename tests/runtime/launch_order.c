@@ -1,6 +1,6 @@
 // Launches in random orders that their dependencies allow: whole training steps must leave the same bits in every state
 // and loss. What the edges allow is thereby shown to be allowed, on the memory plan as it is, which uses bytes again
-// and again; and that orders against them are noticed shows that the comparison sees something.
+// and again, and on one that keeps modules apart; and that orders against them are noticed shows that the comparison sees something.
 #include "compiler/driver/compile.h"
 #include "runtime/device/dependencies.h"
 #include "runtime/train/train.h"
@@ -12,12 +12,15 @@ typedef struct Case {
   const char *model, *device, *sets[2];
   int64_t batch;
   int n_orders;
+  int overlap;
+  int longest; // chain that is allowed; 0: not asked
 } Case;
 
 static const Case cases[] = {
-    {"tests/cli/tiny.mlaan", "emulated-cuda", {"width=4"}, 3, 2},
-    {"tests/cli/tiny.mlaan", "cpu", {"width=4"}, 6, 12},
-    {"models/mlaan.mlaan", "cpu", {"backbone=resnet20", "K=5"}, 4, 6},
+    {"tests/cli/tiny.mlaan", "emulated-cuda", {"width=4"}, 3, 2, 1, 0},
+    {"tests/cli/tiny.mlaan", "cpu", {"width=4"}, 6, 12, 1, 0},
+    {"tests/cli/tiny.mlaan", "cpu", {"width=4"}, 6, 12, 3, 80},
+    {"models/mlaan.mlaan", "cpu", {"backbone=resnet20", "K=5"}, 4, 6, 1, 0},
 };
 
 static void check(bool good, const MlaError *error) {
@@ -122,7 +125,12 @@ static bool run_shuffled(MlaDevice *device, const MlaProgram *program, const Mla
 }
 
 static void run_case(const Case *c, Tally *tally) {
-  Options options = {.input = c->model, .device = c->device, .batch = c->batch, .epochs = -1, .seed = -1};
+  Options options = {.input = c->model,
+                     .device = c->device,
+                     .batch = c->batch,
+                     .epochs = -1,
+                     .seed = -1,
+                     .overlap = c->overlap};
   Compilation compilation;
   MlaDevice device;
   MlaDependencies d;
@@ -139,8 +147,10 @@ static void run_case(const Case *c, Tally *tally) {
   int n_same = 0;
   for (int i = 0; i < c->n_orders; i++)
     n_same += run_shuffled(&device, program, &d, &random, false, &expected);
-  printf("%s on %s: %d launches, %d edges, longest chain %d\n", c->model, c->device, d.n, d.first[d.n],
-         mla_longest_chain(&d));
+  int longest = mla_longest_chain(&d);
+  printf("%s on %s, %d at a time: %d launches, %d edges, longest chain %d, %lld bytes\n", c->model, c->device,
+         c->overlap, d.n, d.first[d.n], longest, (long long)program->region_bytes[MLA_WORK]);
+  if (c->longest) expect(tally, longest <= c->longest, "modules with bytes of their own wait less");
   expect(tally, n_same == c->n_orders, "the same bits in every order that is allowed");
   expect(tally, !run_shuffled(&device, program, &d, &random, true, &expected), "others in one that is not");
   free(expected.states);
