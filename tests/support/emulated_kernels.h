@@ -37,9 +37,18 @@ static int buffers_of(const void *function) {
   return emulated[index_of(function)].n_buffers;
 }
 
+// Blocks run one after the other, so a ticket is a count. The device's own would ask which buffer is a ticket's.
+static unsigned take_ticket(MlaThread *thread, unsigned *ticket, unsigned n_blocks, const void *caller) {
+  unsigned taken = *ticket;
+  (void)thread, (void)caller;
+  *ticket = taken + 1 == n_blocks ? 0 : taken + 1;
+  return taken;
+}
+
 // Block by block, on one worker. The compiled text was not told to ask before accesses: only what it computes counts here.
 static void run_kernel(const Launch *l) {
   static Worker worker;
+  static MlaServices services;
   int index = index_of(l->function);
   const MlaEntry *entry = emulated[index].entry;
   MlaKernel kernel = {
@@ -56,7 +65,9 @@ static void run_kernel(const Launch *l) {
                   .first_fault = INT_MAX};
   void *const buf[] = {&all};
   if (!worker.lanes && !mla_worker_init(&worker)) exit(1);
-  entry->unit->bind(&mla_emulation_services);
+  services = mla_emulation_services;
+  services.take_ticket = take_ticket;
+  entry->unit->bind(&services);
   for (unsigned block = 0; block < l->blocks; block++)
     mla_emulate_block(buf, l->batch, &worker, (int)block, (int)l->blocks);
   if (all.first_fault == INT_MAX) return;
