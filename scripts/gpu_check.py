@@ -98,7 +98,7 @@ class Model:
 
 def write_page(checker, name):
     """A shipped model with a data set of noise: no augmentation, so that devices can be compared image by image."""
-    path = checker.path(f"{name}.mlaan")
+    path = checker.path(f"noise_{name}.mlaan")  # not the name that it imports
     with open(path, "w") as page:
         page.write(f'import "{name}.mlaan"\ndata noise {{ format cifar10  root "."  classes 10  image [32, 32, 3]\n'
                    "  normalize { mean [0.5, 0.5, 0.5]  std [0.25, 0.25, 0.25] } }\n")

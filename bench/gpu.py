@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+"""Training steps of mlaanc beside the same methods in PyTorch, on a GPU: time, memory, share of what the chip can do.
+
+    bench/gpu.py [--methods e2e,man,mlaan,infopro_softmax,dgl] [--nets resnet32,resnet110] [--batches 128,1024]
+                 [--compile default,reduce-overhead] [--minutes 9.5] [--out DIR] [--device cuda|cpu|emulated-cuda] [--quick]
+
+First both sides take the same weights and the same images and must get the same losses, for three steps. Then all take
+turns, a few steps each, in rounds; a figure is the median of all its steps. PyTorch runs as the papers' code is written
+(bench/methods.py) and through torch.compile, with TF32 off and on and under bfloat16 autocast, channels-last where that is
+faster; mlaanc in the precisions that it has. What the time does not suffice for is said. Writes a table and JSON to --out."""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import torchenv  # noqa: E402
+
+ROOT = os.path.dirname(torchenv.HERE)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", default="e2e,man,mlaan,infopro_softmax,dgl")
+    parser.add_argument("--nets", default="resnet32,resnet110")
+    parser.add_argument("--batches", default="128,1024")
+    parser.add_argument("--compile", default="default,reduce-overhead", help="modes of torch.compile; empty: none")
+    parser.add_argument("--compile-precisions", default="tf32", help="in which torch.compile is measured")
+    parser.add_argument("--compile-methods", default="e2e,man")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
+    parser.add_argument("--minutes", type=float, default=9.5)
+    parser.add_argument("--device", default="cuda", help="of mlaanc; PyTorch uses the GPU if this is cuda")
+    parser.add_argument("--quick", action="store_true", help="tiny shapes: does everything work?")
+    parser.add_argument("--tune", action="store_true", help="measure mlaanc's tiles first (mlaanc bench --tune)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "bench", "results"))
+    parser.add_argument("--date", default=time.strftime("%Y-%m-%d"))
+    parser.add_argument("--about", default="", help="chip, driver and versions, in a line")
+    return parser.parse_args()
+
+
+args = arguments()
+try:
+    import torch
+except ImportError:
+    sys.exit(f"{sys.executable} has no PyTorch; start bench/gpu.py with one that has")
+import methods  # noqa: E402
+import resnet  # noqa: E402
+
+GPU = args.device == "cuda"
+if args.quick and not GPU:
+    torch.set_num_threads(1)
+WHERE = torch.device("cuda" if GPU else "cpu")
+END = time.time() + 60 * args.minutes
+# K as the shipped models have it, by net; MAN and MLAAN count the stem to the first module.
+MODULES = {"resnet32": {"e2e": 1, "man": 15, "mlaan": 15}, "resnet110": {"e2e": 1, "man": 54, "mlaan": 54}, "tiny": {"e2e": 1}}
+SPLIT = {"resnet32": 16, "resnet110": 55, "tiny": 3}
+NETS = {"resnet32": (5, 16), "resnet110": (18, 16), "tiny": (1, 8)}  # blocks of a stage, width
+PLAIN = {"f32": "float32", "tf32": "TF32", "bf16": "bfloat16"}
+
+
+def remaining():
+    return END - time.time()
+
+
+def sync():
+    if GPU:
+        torch.cuda.synchronize()
+
+
+# ---- mlaanc ---------------------------------------------------------------------------------------------------------
+
+
+class Ours:
+    """A shipped model with one of the nets, trained on noise without augmentation."""
+
+    def __init__(self, method, net, folder):
+        self.method, self.net, self.folder = method, net, folder
+        self.page = os.path.join(folder, f"noise_{method}.mlaan")  # not the name that it imports
+        with open(self.page, "w") as page:
+            page.write(f'import "{method}.mlaan"\ndata noise {{ format cifar10  root "."  classes 10  image [32, 32, 3]\n'
+                       f"  normalize {{ mean [{methods.MEAN}, {methods.MEAN}, {methods.MEAN}]  std [{methods.STD}, {methods.STD}, {methods.STD}] }} }}\n")
+        n_blocks, width = NETS[net]
+        self.n_modules = MODULES[net].get(method, SPLIT[net])
+        self.options = ["--set", "dataset=noise", "--set", f"backbone=cifar_resnet(n: {n_blocks}, width: {width})" if net == "tiny" else f"backbone={net}"]
+        if self.n_modules > 1:
+            self.options += ["--set", f"K={self.n_modules}"]
+
+    def call(self, verb, *words, device=None):
+        command = [torchenv.mlaanc_path(), verb, self.page, *self.options, "--device", device or args.device, *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=max(remaining(), 30))
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command[:3])}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+        return done.stdout
+
+    def ends(self):
+        """Numbers of the units that end the modules, as mlaanc cuts."""
+        n_blocks, names = NETS[self.net][0], []
+        for module in json.loads(self.call("plan", "--batch", 8, "--json"))["modules"][:-1]:
+            names.append(module["name"].rstrip(")").replace("(", " ").replace(",", " ").replace("..", " ").split()[-1])
+        number = lambda name: 0 if name == "stem" else 1 + (int(name[5]) - 1) * n_blocks + int(name[7:-1])
+        return [number(name) for name in names]
+
+    def train(self, data, batch, rate, n_steps, name):
+        """The losses of each step, and the newest checkpoint."""
+        run_dir = os.path.join(self.folder, f"run-{self.method}-{self.net}-{name}")
+        self.call("run", "--data", data, "--run-dir", run_dir, "--batch", batch, "--epochs", n_steps, "--precision", "f32",
+                  "--set", "train.schedule=constant", "--set", f"train.lr={rate}")
+        with open(os.path.join(run_dir, "metrics.jsonl")) as lines:
+            rows = [json.loads(line) for line in lines]
+        return [row["losses"] for row in rows if row["type"] == "step"], os.path.join(run_dir, "latest")
+
+    def offers(self, precision):
+        try:
+            self.call("plan", "--batch", 8, "--precision", precision, "--json")
+            return True
+        except RuntimeError:
+            return False
+
+    def bench(self, batch, precision, n_steps):
+        words = ["--batch", batch, "--steps", n_steps, "--precision", precision, "--json"]
+        return json.loads(self.call("bench", *words).splitlines()[-1])
+
+
+def read_tensors(path):
+    with open(path, "rb") as file:
+        content = file.read()
+    size = struct.unpack("<Q", content[:8])[0]
+    head = json.loads(content[8:8 + size])
+    return {name: torch.frombuffer(bytearray(content[8 + size + about["data_offsets"][0]:8 + size + about["data_offsets"][1]]),
+                                   dtype=torch.float32).reshape(about["shape"])
+            for name, about in head.items() if about.get("dtype") == "F32"}
+
+
+def write_noise(folder, n):
+    """A CIFAR-10 data set of n images; their values and labels."""
+    os.makedirs(folder, exist_ok=True)
+    random.seed(1)
+    records = [(random.randrange(10), random.randbytes(3072)) for _ in range(n)]
+    share = n // 5
+    for i in range(5):
+        with open(os.path.join(folder, f"data_batch_{i + 1}.bin"), "wb") as out:
+            for label, image in records[i * share:(i + 1) * share if i < 4 else n]:
+                out.write(bytes([label]) + image)
+    with open(os.path.join(folder, "test_batch.bin"), "wb") as out:
+        out.write(bytes([records[0][0]]) + records[0][1])
+    images = torch.stack([torch.frombuffer(bytearray(image), dtype=torch.uint8).reshape(3, 32, 32) for _, image in records])
+    return (images / 255 - methods.MEAN) / methods.STD, torch.tensor([label for label, _ in records])
+
+
+# ---- PyTorch --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def precision_of(name):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
+    torch.backends.cudnn.benchmark = True
+    with torch.autocast(WHERE.type, torch.bfloat16, enabled=name == "bf16"):
+        yield
+
+
+def make(ours, ends, layout):
+    torch.manual_seed(0)
+    n_blocks, width = NETS[ours.net]
+    net = methods.Cut(n_blocks, width, ends, 32)
+    return resnet.init(methods.METHODS[ours.method](net)).to(WHERE, memory_format=layout).train()
+
+
+class Theirs:
+    """One way to run a method in PyTorch."""
+
+    def __init__(self, ours, ends, x, label, precision, mode, layout):
+        self.precision, self.mode, self.layout = precision, mode, layout
+        self.method = make(ours, ends, layout)
+        self.x, self.label = x.to(WHERE).contiguous(memory_format=layout), label.to(WHERE)
+        self.optimizer = resnet.sgd(self.method.trained(), 1e-4)
+        self.compiled = torch.compile(methods.total, mode=None if mode == "default" else mode, dynamic=False) if mode else None
+
+    def step(self):
+        with precision_of(self.precision):
+            if not self.compiled:
+                return methods.step(self.method, self.optimizer, self.x, self.label)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss, plain = self.compiled(self.method, self.x, self.label)
+        loss.backward()
+        self.method.after_backward()
+        self.optimizer.step()
+        return plain
+
+    def time(self, n_steps):
+        """Seconds of each step: by events on a GPU, else by the clock."""
+        seconds = []
+        for _ in range(n_steps):
+            if GPU:
+                begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                begin.record()
+                self.step()
+                end.record()
+                end.synchronize()
+                seconds.append(begin.elapsed_time(end) / 1e3)
+            else:
+                start = time.perf_counter()
+                self.step()
+                seconds.append(time.perf_counter() - start)
+        return seconds
+
+
+# ---- the same losses? -----------------------------------------------------------------------------------------------
+
+
+def compare(ours, ends, folder):
+    """The largest relative difference of a loss in the first of three steps and in all, from the same weights and images."""
+    batch, rate, n_steps = 40, 0.01, 3
+    data = os.path.join(folder, f"noise{batch}")
+    images, labels = write_noise(data, batch)
+    _, weights = ours.train(data, batch, 0, 1, "start")
+    mine, _ = ours.train(data, batch, rate, n_steps, "steps")
+    method = make(ours, ends, torch.contiguous_format)
+    methods.load(method, read_tensors(weights))
+    optimizer = resnet.sgd(method.trained(), rate)
+    apart = []
+    with precision_of("f32"):
+        for losses in mine:
+            theirs = methods.step(method, optimizer, images.to(WHERE), labels.to(WHERE))
+            if theirs.keys() != losses.keys():
+                raise RuntimeError(f"losses have other names: {sorted(losses.keys() ^ theirs.keys())[:4]}")
+            apart.append(max(abs(theirs[name].item() - value) / max(abs(value), 1e-6) for name, value in losses.items()))
+    row = {"method": ours.method, "net": ours.net, "modules": ours.n_modules, "first": apart[0], "worst": max(apart),
+           "ok": apart[0] < 1e-4 and max(apart) < 2e-2}
+    print(f"{ours.method} {ours.net}: losses apart by {row['first']:.1e} in the first step, {row['worst']:.1e} in three", flush=True)
+    return row
+
+
+# ---- what the chip can do -------------------------------------------------------------------------------------------
+
+
+def best_of(function, n=5):
+    times = []
+    for _ in range(n):
+        sync()
+        start = time.perf_counter()
+        function()
+        sync()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def measure_chip():
+    """Bytes a second of a copy (read + written), operations a second of matrix products in each precision."""
+    n_bytes, size = (1 << 30, 8192) if GPU else (1 << 24, 512)
+    a = torch.empty(n_bytes // 4, device=WHERE)
+    b = torch.empty_like(a)
+    chip = {"bandwidth": 2 * n_bytes / best_of(lambda: b.copy_(a))}
+    for name in PLAIN:
+        with precision_of("tf32" if name == "tf32" else "f32"):
+            m = torch.randn(size, size, device=WHERE, dtype=torch.bfloat16 if name == "bf16" else torch.float32)
+            chip[name] = 2 * size ** 3 / best_of(lambda: m @ m)
+    return chip
+
+
+class MemoryWatch:
+    """The most device memory in use, all processes together, beyond what was in use at the beginning."""
+
+    def __enter__(self):
+        self.most, self.is_on = 0, GPU
+        if GPU:
+            torch.cuda.empty_cache()
+            self.before = self.used()
+            self.thread = threading.Thread(target=self.watch)
+            self.thread.start()
+        return self
+
+    @staticmethod
+    def used():
+        free, whole = torch.cuda.mem_get_info()
+        return whole - free
+
+    def watch(self):
+        while self.is_on:
+            self.most = max(self.most, self.used() - self.before)
+            time.sleep(0.01)
+
+    def __exit__(self, *_):
+        if self.is_on:
+            self.is_on = False
+            self.thread.join()
+
+
+# ---- one method, net and batch --------------------------------------------------------------------------------------
+
+
+def faster_layout(ours, ends, x, label):
+    """Channels-last or not, by a few steps of the eager code."""
+    times = {}
+    for layout in (torch.contiguous_format, torch.channels_last):
+        one = Theirs(ours, ends, x, label, "f32", None, layout)
+        one.time(3)
+        times[layout] = statistics.median(one.time(3))
+    return min(times, key=times.get)
+
+
+def contestants(ours, ends, x, label, layout):
+    """(name, precision, make) of PyTorch's; each is made when its first turn comes."""
+    modes = [mode for mode in args.compile.split(",") if mode] if ours.method in args.compile_methods.split(",") else []
+    ways = [("eager", precision, None) for precision in PLAIN]
+    ways += [(f"compile {mode}", precision, mode) for mode in modes for precision in args.compile_precisions.split(",")]
+    return [(name, precision, lambda p=precision, m=mode: Theirs(ours, ends, x, label, p, m, layout)) for name, precision, mode in ways]
+
+
+def warm_up(build):
+    """The contestant after its first steps, and the most bytes that PyTorch had allocated for it."""
+    before = torch.cuda.memory_allocated() if GPU else 0
+    one = build()
+    if GPU:
+        torch.cuda.reset_peak_memory_stats()
+    one.time(3)
+    return one, torch.cuda.max_memory_allocated() - before if GPU else None
+
+
+def figures(side, precision, ours, batch, seconds, chip, plan, **more):
+    median = statistics.median(seconds)
+    row = {"side": side, "precision": precision, "method": ours.method, "net": ours.net, "modules": ours.n_modules, "batch": batch,
+           "step_seconds": median, "least_seconds": min(seconds), "most_seconds": max(seconds), "images_per_second": batch / median,
+           "flops_share": plan["step_flops"] / median / chip[precision], **more}
+    print(f"  {side:24} {precision:5} {1e3 * median:9.2f} ms  {batch / median:9.0f} img/s", flush=True)
+    return row
+
+
+def race(ours, ends, batch, chip, skipped):
+    """Rows of one method, net and batch, measured in turns."""
+    torch.manual_seed(1)
+    x, label = (torch.rand(batch, 3, 32, 32) - methods.MEAN) / methods.STD, torch.randint(0, 10, (batch,))
+    print(f"{ours.method} {ours.net} in {ours.n_modules} modules, batch {batch}", flush=True)
+    mine, theirs = {}, {}
+    for precision in PLAIN:
+        if not ours.offers(precision):
+            skipped.append(f"{ours.method}, {ours.net}, batch {batch}: mlaanc has no {precision} here")
+            continue
+        if args.tune:
+            ours.call("bench", "--batch", batch, "--precision", precision, "--tune", "--steps", 3)
+        with MemoryWatch() as memory:
+            facts = ours.bench(batch, precision, 2)
+        mine[precision] = {"facts": facts, "memory": memory.most, "seconds": []}
+    layout = faster_layout(ours, ends, x, label)
+    for name, precision, build in contestants(ours, ends, x, label, layout):
+        if name != "eager" and remaining() < 90:
+            skipped.append(f"{ours.method}, {ours.net}, batch {batch}: {name}, {precision} (no time left)")
+            continue
+        try:
+            one, peak = warm_up(build)
+            theirs[name, precision] = {"one": one, "peak": peak, "seconds": []}
+        except Exception as error:  # PyTorch's compiler may fail in many ways; the others go on
+            skipped.append(f"{ours.method}, {ours.net}, batch {batch}: {name}, {precision}: {str(error).splitlines()[0][:120]}")
+    for _ in range(args.rounds):
+        for precision, about in mine.items():
+            about["seconds"].append(ours.bench(batch, precision, args.steps)["step_seconds"])
+        for about in theirs.values():
+            about["seconds"] += about["one"].time(args.steps)
+    plan, rows = next(iter(mine.values()))["facts"], []
+    for precision, about in mine.items():
+        facts = about["facts"]
+        rows.append(figures("mlaanc", precision, ours, batch, about["seconds"], chip, facts, launches=facts["launches"],
+                            bytes_share=facts["moved_bytes"] / statistics.median(about["seconds"]) / chip["bandwidth"],
+                            peak_bytes=facts["allocated_bytes"], device_bytes=about["memory"] or None))
+    for (name, precision), about in theirs.items():
+        rows.append(figures(f"PyTorch {name}", precision, ours, batch, about["seconds"], chip, plan, peak_bytes=about["peak"],
+                            layout="channels-last" if layout == torch.channels_last else "contiguous"))
+    del theirs
+    if GPU:
+        torch.cuda.empty_cache()
+    return rows
+
+
+# ---- the table ------------------------------------------------------------------------------------------------------
+
+
+def mib(n_bytes):
+    return "" if not n_bytes else f"{n_bytes / 2**20:.0f}"
+
+
+def share(row, key):
+    return "" if row.get(key) is None else f"{100 * row[key]:.0f} %"
+
+
+def table(rows):
+    lines = ["| method | net | batch | side | precision | step, ms | img/s | against mlaanc, same precision | peak, MiB | device, MiB | bandwidth | arithmetic |",
+             "|" + " --- |" * 12]
+    for row in rows:
+        key = lambda r: (r["method"], r["net"], r["batch"], r["precision"])
+        mine = next((r for r in rows if r["side"] == "mlaanc" and key(r) == key(row)), None)
+        factor = f"{row['step_seconds'] / mine['step_seconds']:.2f}" if mine and mine is not row else ""
+        lines.append("| " + " | ".join([row["method"], f"{row['net']}, {row['modules']}", str(row["batch"]), row["side"], row["precision"],
+                                         f"{1e3 * row['step_seconds']:.2f}", f"{row['images_per_second']:.0f}", factor, mib(row["peak_bytes"]),
+                                         mib(row.get("device_bytes")), share(row, "bytes_share"), share(row, "flops_share")]) + " |")
+    return "\n".join(lines)
+
+
+NOTES = """A step is forward, backward and update over one batch that lies on the device; medians of steps, all sides in turns. "peak":
+mlaanc's plan (one allocation), PyTorch's `max_memory_allocated`. "device": what the process took of the device, libraries and
+context included. "bandwidth": bytes that the plan's kernels read and write, against a copy's rate here. "arithmetic": operations of
+the plan, in both sides' time, against the rate of a large matrix product here in that precision. "against mlaanc": above 1, slower.
+PyTorch eager is written as the papers' code is; `torch.compile` gets all losses as one graph with the same borders."""
+
+
+def write(checks, rows, skipped, chip):
+    name = os.path.join(args.out, f"{args.date}-{args.device}-bench")
+    with open(name + ".json", "w") as out:
+        json.dump({"date": args.date, "about": args.about, "chip": chip, "same_losses": checks, "rows": rows, "skipped": skipped}, out, indent=1)
+    losses = "\n".join(f"| {c['method']} | {c['net']}, {c['modules']} | {c['first']:.1e} | {c['worst']:.1e} | {'yes' if c['ok'] else '**no**'} |" for c in checks)
+    left_out = "".join(f"* {line}\n" for line in skipped) or "Nothing.\n"
+    with open(name + ".md", "w") as out:
+        out.write(f"# {args.date}: training steps on `{args.device}` beside PyTorch {torch.__version__}\n\n{args.about}\n\n"
+                  f"Measured here: a copy {chip['bandwidth'] / 1e9:.0f} GB/s; products " +
+                  ", ".join(f"{name} {chip[name] / 1e12:.1f} TFLOP/s" for name in PLAIN) + f".\n\n{NOTES}\n\n"
+                  "## The same losses from the same weights?\n\n| method | net, modules | step 1 | three steps | within 1e-4, 2e-2 |\n"
+                  f"| --- | --- | --- | --- | --- |\n{losses}\n\n## Steps\n\n{table(rows)}\n\n## Left out\n\n{left_out}")
+    return name + ".md"
+
+
+def main():
+    nets, batches = args.nets.split(","), [int(batch) for batch in args.batches.split(",")]
+    if args.quick:
+        nets, batches, args.rounds, args.steps = ["tiny"], [8], 1, 2
+    os.makedirs(args.out, exist_ok=True)
+    checks, rows, skipped, path = [], [], [], None
+    chip = measure_chip()
+    with tempfile.TemporaryDirectory() as folder:
+        for net in nets:
+            cut = {}
+            for method in args.methods.split(","):
+                ours = Ours(method, net, folder)
+                cut[method] = (ours, ours.ends())
+                checks.append(compare(*cut[method], folder))
+            for batch in batches:
+                for ours, ends in cut.values():
+                    if remaining() < 45:
+                        skipped.append(f"{ours.method}, {net}, batch {batch} (no time left)")
+                        continue
+                    rows += race(ours, ends, batch, chip, skipped)
+                    path = write(checks, rows, skipped, chip)  # what there is, should the time be cut
+    path = write(checks, rows, skipped, chip)
+    print(f"{len(rows)} figures; {path}")
+    sys.exit(0 if all(check["ok"] for check in checks) else 1)
+
+
+main()
