@@ -13,6 +13,14 @@ says "Install the CUDA toolkit"
 MLAANC_CUDA=$TEST_TMP/empty expect 3 "$MLAANC" bench "$tiny" --device cuda --steps 1 --json
 [ "$(json 'j["error"]["kind"]' "$TEST_TMP/out")" = system ] || fail "no JSON error"
 
+# Checking, planning and emitting CUDA need nothing of it.
+export MLAANC_CUDA=$TEST_TMP/empty
+expect 0 "$MLAANC" check "$tiny"
+expect 0 "$MLAANC" plan "$tiny" --device cuda
+expect 0 "$MLAANC" emit "$tiny" --device cuda -o "$TEST_TMP/emitted"
+unset MLAANC_CUDA
+[ -f "$TEST_TMP/emitted/kernels/convolution.cu" ] && [ -f "$TEST_TMP/emitted/trainer.c" ] || fail "nothing emitted"
+
 # What is there is no library, or an old one.
 mkdir "$TEST_TMP/bad" "$TEST_TMP/old"
 echo "no library" >"$TEST_TMP/bad/libcudart.so.13"
