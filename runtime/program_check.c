@@ -68,6 +68,16 @@ void mla_kernel_file(const MlaProgram *program, const MlaKernel *kernel, char na
            program->target == MLA_TARGET_CUDA ? "cu" : "c");
 }
 
+bool mla_kernel_is_first(const MlaProgram *program, int kernel, char name[MLA_KERNEL_FILE_BYTES]) {
+  char other[MLA_KERNEL_FILE_BYTES];
+  mla_kernel_file(program, &program->kernels[kernel], name);
+  for (int i = 0; i < kernel; i++) {
+    mla_kernel_file(program, &program->kernels[i], other);
+    if (strcmp(name, other) == 0) return false;
+  }
+  return true;
+}
+
 const char *mla_prelude_file(MlaTarget target) {
   return target == MLA_TARGET_CUDA ? "prelude.cuh" : "prelude.h";
 }

@@ -10,6 +10,8 @@ bool mla_is_symbol(const char *text);
 // The files of a saved program: "kernels/convolution.cu" (of the kernel, into `name`), "prelude.cuh".
 enum { MLA_KERNEL_FILE_BYTES = 256 };
 void mla_kernel_file(const MlaProgram *program, const MlaKernel *kernel, char name[MLA_KERNEL_FILE_BYTES]);
+// Whether the kernel is the first of its file, whose name goes to `name`.
+bool mla_kernel_is_first(const MlaProgram *program, int kernel, char name[MLA_KERNEL_FILE_BYTES]);
 // What stands in front of a kernel in its file.
 #define MLA_KERNEL_MARK "// ==== "
 const char *mla_prelude_file(MlaTarget target);

@@ -187,13 +187,10 @@ static void print_kernels(FILE *text, const MlaProgram *program, const char *nam
   }
 }
 
-// The file of kernel `first`, with all others that share it.
-static bool write_kernel_file(const MlaProgram *program, const char *dir, int first, MlaError *error) {
-  char name[MLA_KERNEL_FILE_BYTES], *text = NULL;
+static bool write_kernel_file(const MlaProgram *program, const char *dir, const char *name, int first,
+                              MlaError *error) {
+  char *text = NULL;
   size_t n_bytes = 0;
-  mla_kernel_file(program, &program->kernels[first], name);
-  for (int i = 0; i < first; i++)
-    if (is_in_file(program, i, name)) return true; // is written
   FILE *memory = open_memstream(&text, &n_bytes);
   if (memory) print_kernels(memory, program, name, first);
   bool good = (memory && fclose(memory) == 0) || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
@@ -203,8 +200,11 @@ static bool write_kernel_file(const MlaProgram *program, const char *dir, int fi
 }
 
 static bool write_kernels(const MlaProgram *program, const char *dir, MlaError *error) {
-  for (int i = 0; i < program->n_kernels; i++)
-    if (!write_kernel_file(program, dir, i, error)) return false;
+  for (int i = 0; i < program->n_kernels; i++) {
+    char name[MLA_KERNEL_FILE_BYTES];
+    if (mla_kernel_is_first(program, i, name) && !write_kernel_file(program, dir, name, i, error))
+      return false;
+  }
   return true;
 }
 

@@ -9,4 +9,4 @@ rm -rf "$folder/split" "$folder/split_cuda"
 "$mlaanc" emit -o "$folder/split" --device cpu --batch 32 --vector-bytes 32 examples/split.mlaan
 "$mlaanc" emit -o "$folder/split_cuda" --device cuda --batch 32 examples/split.mlaan
 # A trainer's sources are this repository's own.
-(cd "$folder/split_cuda" && rm -r runtime trainer.c linked.[ch] unread.c data_libraries.def Makefile)
+(cd "$folder/split_cuda" && rm -r runtime trainer.c linked.[ch] unread.c data_libraries.def Makefile files.mk)

@@ -41,16 +41,6 @@ static Share share_of(const MlaStep *step, int kernel) {
   return share;
 }
 
-static bool is_first_of_file(const MlaProgram *program, int kernel, char name[MLA_KERNEL_FILE_BYTES]) {
-  char other[MLA_KERNEL_FILE_BYTES];
-  mla_kernel_file(program, &program->kernels[kernel], name);
-  for (int i = 0; i < kernel; i++) {
-    mla_kernel_file(program, &program->kernels[i], other);
-    if (strcmp(name, other) == 0) return false;
-  }
-  return true;
-}
-
 static void print_kernel_row(FILE *out, const MlaProgram *program, int kernel) {
   Share share = share_of(&program->train, kernel);
   const char *when = "";
@@ -82,11 +72,11 @@ static void print_kernels(FILE *out, const MlaProgram *program) {
   fprintf(out,
           "\n## Kernels\n\nLaunches, bytes moved and operations are those of one training step with a batch "
           "of %" PRId64 ". A kernel serves all layers\nof equal shape; its opening comment names them, the "
-                        "lines of the model, and the "
+          "lines of the model, and the "
           "operators it computes.\n",
           program->recipe.batch);
   for (int i = 0; i < program->n_kernels; i++)
-    if (is_first_of_file(program, i, name)) print_kernel_file(out, program, name);
+    if (mla_kernel_is_first(program, i, name)) print_kernel_file(out, program, name);
 }
 
 // ---- operators: those that a kernel's opening comment names, `//   %2 relu(%1) : ...` ----
@@ -135,7 +125,7 @@ static void print_trainer(FILE *out, const MlaProgram *program) {
           "| `model.c`, `kernels.c` | the plan as C; where its kernels are |\n"
           "| `runtime/`, `linked.[ch]`, `unread.c` | mlaanc's runtime: data, step loop, checkpoints, the "
           "CUDA device |\n"
-          "| `Makefile` | builds `trainer` with nvcc |\n"
+          "| `Makefile`, `files.mk` | builds `trainer` with nvcc |\n"
           "\n## Build and run\n\n"
           "    make -j                      # needs nvcc, a C compiler and zlib; ARCH=sm_90 for another GPU "
           "than this one's\n"

@@ -2,10 +2,12 @@
 // written twice: what a trainer does is what `mlaanc run` does.
 #include "compiler/driver/emit_trainer.h"
 #include "compiler/driver/embedded.h"
+#include "runtime/program_check.h"
 #include "runtime/program_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void print_model(FILE *out, const MlaProgram *program) {
   fprintf(out,
@@ -29,6 +31,24 @@ static void print_kernels(FILE *out, const MlaProgram *program) {
   fputs("  {NULL, NULL},\n};\n", out);
 }
 
+static bool is_source(const char *name) {
+  size_t n = strlen(name);
+  return n > 2 && strcmp(name + n - 2, ".c") == 0;
+}
+
+// The folder may hold files of another model: the Makefile is told which are this one's.
+static void print_files(FILE *out, const MlaProgram *program) {
+  fputs("# Written by mlaanc.\nSOURCES = model.c kernels.c", out);
+  for (const EmbeddedFile *file = standalone_files; file->name; file++)
+    if (is_source(file->name)) fprintf(out, " \\\n  %s", file->name);
+  fputs("\nKERNELS =", out);
+  for (int i = 0; i < program->n_kernels; i++) {
+    char name[MLA_KERNEL_FILE_BYTES];
+    if (mla_kernel_is_first(program, i, name)) fprintf(out, " \\\n  %s", name);
+  }
+  fputc('\n', out);
+}
+
 bool emit_printed(const MlaProgram *program, const char *dir, const char *name, PrintFile *print,
                   MlaError *error) {
   char *text = NULL;
@@ -45,5 +65,6 @@ bool emit_trainer(const MlaProgram *program, const char *dir, MlaError *error) {
   for (const EmbeddedFile *file = standalone_files; file->name; file++)
     if (!mla_write_text(dir, file->name, file->text, error)) return false;
   return emit_printed(program, dir, "model.c", print_model, error) &&
-         emit_printed(program, dir, "kernels.c", print_kernels, error);
+         emit_printed(program, dir, "kernels.c", print_kernels, error) &&
+         emit_printed(program, dir, "files.mk", print_files, error);
 }

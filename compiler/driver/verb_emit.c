@@ -15,8 +15,8 @@ static int save(const Options *options, const MlaProgram *program) {
   if (options->json)
     printf("{\"kernels\":%d,\"launches\":%d}\n", program->n_kernels, program->train.n_launches);
   else
-    printf("%s: %d kernels, %d launches a step\n", options->out, program->n_kernels,
-           program->train.n_launches);
+    printf("%s: %d kernels, %d launches a step; see %s/README.md\n", options->out, program->n_kernels,
+           program->train.n_launches, options->out);
   return STATUS_OK;
 }
 

@@ -6,6 +6,14 @@ command -v c++ >/dev/null && command -v make >/dev/null || { echo "no c++ or no 
 make_data 40 24
 dir=$TEST_TMP/emitted
 expect 0 "$MLAANC" emit "$tiny" --device cuda -o "$dir"
+for text in README.md steps.md; do [ -f "$dir/$text" ] || fail "no $text"; done
+grep -oE '^// ==== [a-z0-9_]+' "$dir"/kernels/*.cu -h | while read -r _ _ symbol; do
+  grep -q "^| \`$symbol\` |" "$dir/README.md" || fail "README.md does not list $symbol"
+  grep -q "| \`$symbol\` |" "$dir/steps.md" || fail "steps.md does not launch $symbol"
+done || exit 1
+[ "$(grep -cE '^\| [0-9]+ \| ' "$dir/steps.md")" -eq "$(json 'len(j["train"]["launches"]) + len(j["eval"]["launches"])' "$dir/plan.json")" ] ||
+  fail "steps.md does not list every launch"
+echo "void unused(void) { what is this }" >"$dir/runtime/old.c" # of another version: not compiled
 expect 0 make -s -j2 -C "$dir" CFLAGS=-O0 NVCC="$MLAANC_SOURCE/tests/support/nvcc_standin.sh"
 
 cd "$TEST_TMP" || exit 1
