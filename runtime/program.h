@@ -18,6 +18,7 @@ typedef enum MlaRegion {
   MLA_RUNNING,
   MLA_CONST,
   MLA_TICKETS, // words by which the blocks of a launch find the last of them; 0 between launches
+  MLA_EXCHANGE, // what host and device hand each other while steps run: packets, the log of losses
   MLA_N_REGIONS
 } MlaRegion;
 
@@ -86,7 +87,37 @@ typedef struct MlaStep {
   int image, label, learning_rate, output; // learning_rate: mla_n_rates numbers
   int keys;                                // random words (MLA_I32), new in every step: mla_upload_keys
   int64_t work_bytes;                      // what this step needs of MLA_WORK
+  // One for each packet, which is its first buffer: fills the step's image, label, learning rate and keys. 0: the host
+  // uploads numbers. See MlaPacket.
+  const MlaLaunch *prepare;
+  int n_prepare;
 } MlaStep;
+
+// A batch on its way to a device that augments images itself: one packet, one copy. From its start it holds the rates,
+// then the keys, the images' rows, and for each image [height][width][channels] bytes, of which the first lines and
+// columns are what the image's window sees of the stored image. There are two packets: one is filled while a step runs.
+enum { MLA_N_PACKETS = 2 };
+typedef struct MlaPacket {
+  int64_t keys, rows, pixels; // bytes from the start
+  int64_t n_bytes;            // of a full batch; 0: no packets
+} MlaPacket;
+
+// How an image is cut from the stored one: lines and columns beyond its borders are padding.
+typedef struct MlaImageRow {
+  int32_t top, left;              // of the window the model sees, in the stored image
+  int32_t height, width;          // of the stored image
+  int32_t from_line, from_column; // where in the stored image the packet's pixels begin
+  int32_t mirror;                 // 1: the window's columns run from right to left
+  int32_t label;
+} MlaImageRow;
+
+// The losses of the last steps: the number of steps run (MLA_I32), at byte 64 `n_steps` rows, used in turn, of the plain
+// losses and then the weighted ones. A step writes its row itself, so that the host need not wait for each.
+typedef struct MlaLog {
+  int buffer;
+  int n_steps; // 0: there is no log, and losses are read where they are
+} MlaLog;
+enum { MLA_LOG_HEAD = 64 };
 
 typedef enum MlaInitKind {
   MLA_INIT_ZERO,
@@ -200,6 +231,8 @@ typedef struct MlaProgram {
   int n_states;
   const MlaLoss *losses;
   int n_losses;
+  MlaPacket packet;
+  MlaLog log;
   const MlaModule *modules;
   int n_modules;
   MlaData data;

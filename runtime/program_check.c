@@ -10,7 +10,14 @@
 #include <string.h>
 
 enum { MAX_THREADS = 1024, MAX_SHARED = 1 << 18, MAX_BLOCKS = INT32_MAX };
-enum { MAX_PARTS = 1 << 20, MAX_SYMBOL = 200, MAX_SIDE = 1 << 14, MAX_COUNT = 1 << 24, MAX_WORKERS = 1024 };
+enum {
+  MAX_PARTS = 1 << 20,
+  MAX_SYMBOL = 200,
+  MAX_SIDE = 1 << 14,
+  MAX_COUNT = 1 << 24,
+  MAX_WORKERS = 1024,
+  MAX_LOG_STEPS = 1 << 16
+};
 static const int64_t max_bytes = INT64_C(1) << 48, max_per_image = INT64_C(1) << 38;
 
 typedef struct Check {
@@ -178,9 +185,9 @@ static bool check_touched(Check *c, Place at, const int32_t *list, int n) {
   return true;
 }
 
-static bool check_launch(Check *c, const char *step, int index, const MlaLaunch *launch) {
+static bool check_launch(Check *c, const char *list, int index, const MlaLaunch *launch) {
   const MlaProgram *p = c->program;
-  Place at = place("%s.launches[%d]", step, index);
+  Place at = place("%s[%d]", list, index);
   if (!has_name(c, at.text, launch->name)) return false;
   if (launch->kernel == -1 && !launch->host)
     return fail_at(c, at.text, "neither a kernel nor a host function");
@@ -209,10 +216,30 @@ static bool check_port(Check *c, const char *step, const char *key, int buffer, 
                  c->program->buffers[buffer].n_bytes, n_bytes);
 }
 
+// One launch a packet, which is its first buffer.
+static bool check_prepare(Check *c, const char *name, const MlaStep *step) {
+  const MlaProgram *p = c->program;
+  Place list = place("%s.prepare", name);
+  if (step->n_prepare == 0) return true;
+  if (step->n_prepare != MLA_N_PACKETS || !p->packet.n_bytes)
+    return fail_at(c, list.text, "%d launches, and packets of %" PRId64 " bytes", step->n_prepare,
+                   p->packet.n_bytes);
+  for (int i = 0; i < step->n_prepare; i++) {
+    const MlaLaunch *launch = &step->prepare[i];
+    if (!check_launch(c, list.text, i, launch)) return false;
+    if (launch->kernel < 0) return fail_at(c, place("%s[%d].kernel", list.text, i).text, "there is none");
+    if (launch->n_buffers < 1 || launch->buffers[0] < 0 ||
+        p->buffers[launch->buffers[0]].n_bytes < p->packet.n_bytes)
+      return fail_at(c, place("%s[%d]", list.text, i).text, "its first buffer is no packet");
+  }
+  return true;
+}
+
 static bool check_step(Check *c, const char *name, const MlaStep *step) {
   const MlaProgram *p = c->program;
   for (int i = 0; i < step->n_launches; i++)
-    if (!check_launch(c, name, i, &step->launches[i])) return false;
+    if (!check_launch(c, place("%s.launches", name).text, i, &step->launches[i])) return false;
+  if (!check_prepare(c, name, step)) return false;
   int64_t elem = elem_bytes(p->elem), batch = p->recipe.batch;
   int64_t image = (int64_t)p->data.height * p->data.width * p->data.channels;
   return check_port(c, name, "image", step->image, batch * image * elem) &&
@@ -221,6 +248,36 @@ static bool check_step(Check *c, const char *name, const MlaStep *step) {
          check_port(c, name, "keys", step->keys, 8) &&
          check_port(c, name, "output", step->output, batch * p->data.classes * elem) &&
          in_range(c, place("%s.work_bytes", name).text, step->work_bytes, 0, p->region_bytes[MLA_WORK]);
+}
+
+static int64_t port_bytes(const MlaProgram *p, int buffer) {
+  return buffer < 0 ? 0 : p->buffers[buffer].n_bytes;
+}
+
+// A part of the packet from `begin` to `end`: `wanted` bytes have room, and whole numbers begin there.
+static bool check_part(Check *c, const char *key, int64_t begin, int64_t end, int64_t wanted) {
+  if (begin >= 0 && begin % 8 == 0 && end <= max_bytes && end - begin >= wanted) return true;
+  return fail_at(c, place("packet.%s", key).text,
+                 "%" PRId64 " bytes are needed from byte %" PRId64 " to %" PRId64, wanted, begin, end);
+}
+
+static bool check_packet(Check *c) {
+  const MlaProgram *p = c->program;
+  const MlaPacket *packet = &p->packet;
+  int64_t batch = p->recipe.batch, image = (int64_t)p->data.height * p->data.width * p->data.channels;
+  if (packet->n_bytes == 0) return true;
+  return check_part(c, "keys", 0, packet->keys, port_bytes(p, p->train.learning_rate)) &&
+         check_part(c, "rows", packet->keys, packet->rows, port_bytes(p, p->train.keys)) &&
+         check_part(c, "pixels", packet->rows, packet->pixels, batch * (int64_t)sizeof(MlaImageRow)) &&
+         check_part(c, "n_bytes", packet->pixels, packet->n_bytes, batch * image);
+}
+
+static bool check_log(Check *c) {
+  const MlaLog *log = &c->program->log;
+  if (!in_range(c, "log.n_steps", log->n_steps, 0, MAX_LOG_STEPS)) return false;
+  if (log->n_steps && log->buffer < 0) return fail_at(c, "log.buffer", "there is none");
+  int64_t row = (int64_t)2 * c->program->n_losses * elem_bytes(c->program->elem);
+  return !log->n_steps || check_port(c, "log", "buffer", log->buffer, MLA_LOG_HEAD + log->n_steps * row);
 }
 
 static bool check_extents(Check *c, const char *where, const MlaState *s, int64_t *n_elems) {
@@ -336,5 +393,5 @@ bool mla_program_check(const MlaProgram *program, MlaError *error) {
   Check c = {program, error};
   return check_head(&c) && check_data(&c) && check_recipe(&c) && check_modules(&c) && check_buffers(&c) &&
          check_kernels(&c) && check_states(&c) && check_step(&c, "train", &program->train) &&
-         check_step(&c, "eval", &program->eval);
+         check_step(&c, "eval", &program->eval) && check_packet(&c) && check_log(&c);
 }

@@ -6,8 +6,8 @@
 
 static const char *const target_names[] = {"cpu", "cuda", NULL};
 static const char *const elem_names[] = {"f32", "f64", "i32", NULL};
-static const char *const region_names[] = {"work",    "param", "momentum", "ema",
-                                           "running", "const", "tickets",  NULL};
+static const char *const region_names[] = {"work",  "param",   "momentum", "ema", "running",
+                                           "const", "tickets", "exchange", NULL};
 static const char *const layout_names[] = {"plain", "conv", "linear", NULL};
 static const char *const init_names[] = {"zero", "one", "normal", "uniform", "values", "copy", NULL};
 static const char *const pad_names[] = {"zero", "reflect", NULL};
@@ -109,8 +109,20 @@ static const Field step_fields[] = {ONE(INT, image),
                                     ONE(INT, keys),
                                     ONE(INT64, work_bytes),
                                     PARTS(launches, n_launches, launch_schema),
+                                    PARTS(prepare, n_prepare, launch_schema),
                                     END};
 static const Schema step_schema = {NAME_OF(RECORD), sizeof(RECORD), step_fields};
+#undef RECORD
+
+#define RECORD MlaPacket
+static const Field packet_fields[] = {ONE(INT64, keys), ONE(INT64, rows), ONE(INT64, pixels),
+                                      ONE(INT64, n_bytes), END};
+static const Schema packet_schema = {NAME_OF(RECORD), sizeof(RECORD), packet_fields};
+#undef RECORD
+
+#define RECORD MlaLog
+static const Field log_fields[] = {ONE(INT, buffer), ONE(INT, n_steps), END};
+static const Schema log_schema = {NAME_OF(RECORD), sizeof(RECORD), log_fields};
 #undef RECORD
 
 // As many initial values as the tensor has elements. The extents may still be nonsense.
@@ -220,6 +232,8 @@ static const Field program_fields[] = {ONE(TEXT, model),
                                        PARTS(states, n_states, state_schema),
                                        PARTS(buffers, n_buffers, buffer_schema),
                                        PARTS(kernels, n_kernels, kernel_schema),
+                                       PART(packet, packet_schema),
+                                       PART(log, log_schema),
                                        PART(train, step_schema),
                                        PART(eval, step_schema),
                                        END};

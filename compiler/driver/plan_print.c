@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const region_names[MLA_N_REGIONS] = {"work",    "parameters", "momenta", "ema",
-                                                        "running", "constants",  "tickets"};
+                                                        "running", "constants",  "tickets", "exchange"};
 
 static double percent(int64_t part, int64_t whole) {
   return whole > 0 ? 100.0 * (double)part / (double)whole : 0;

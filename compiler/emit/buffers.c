@@ -13,7 +13,7 @@ MlaRegion region_of_state(StateKind kind) {
   return regions[kind];
 }
 
-static int add_buffer(ProgramBuilder *builder, MlaBuffer buffer) {
+int buffer_add(ProgramBuilder *builder, MlaBuffer buffer) {
   if (builder->n_buffers == builder->buffer_capacity) {
     int capacity = builder->buffer_capacity ? 2 * builder->buffer_capacity : 256;
     MlaBuffer *buffers = ARENA_ARRAY(builder->arena, MlaBuffer, capacity);
@@ -52,14 +52,14 @@ int buffer_of_node(ProgramBuilder *builder, StepBuilder *step, NodeId id) {
             op_info(node->op)->name);
     abort();
   }
-  return step->node_buffers[id] = add_buffer(builder, buffer);
+  return step->node_buffers[id] = buffer_add(builder, buffer);
 }
 
 int buffer_of_state(ProgramBuilder *builder, StateId id) {
   if (builder->state_buffers[id] >= 0) return builder->state_buffers[id];
   const State *state = state_get(builder->model->states, id);
   return builder->state_buffers[id] =
-             add_buffer(builder, (MlaBuffer){
+             buffer_add(builder, (MlaBuffer){
                                      .name = state->name,
                                      .region = region_of_state(state->kind),
                                      .elem = builder->elem,
@@ -78,7 +78,7 @@ int buffer_of_run(ProgramBuilder *builder, StateId first, int n) {
                    .elem = builder->elem,
                    .offset = state->offset * builder->elem_bytes,
                    .n_bytes = (end - state->offset) * builder->elem_bytes};
-  return add_buffer(builder, run);
+  return buffer_add(builder, run);
 }
 
 static int new_tickets(ProgramBuilder *builder, int n) {
@@ -86,20 +86,20 @@ static int new_tickets(ProgramBuilder *builder, int n) {
   MlaBuffer buffer = {
       .name = "tickets", .region = MLA_TICKETS, .elem = MLA_I32, .offset = *end, .n_bytes = n_bytes};
   *end += n_bytes;
-  return add_buffer(builder, buffer);
+  return buffer_add(builder, buffer);
 }
 
 static int buffer_of_region(ProgramBuilder *builder, MlaRegion region) {
   static const char *const names[MLA_N_REGIONS] = {
-      [MLA_WORK] = "work",      [MLA_PARAM] = "parameters",           [MLA_MOMENTUM] = "momenta",
-      [MLA_EMA] = "EMA copies", [MLA_RUNNING] = "running statistics", [MLA_CONST] = "constants",
-      [MLA_TICKETS] = "tickets"};
+      [MLA_WORK] = "work",       [MLA_PARAM] = "parameters",           [MLA_MOMENTUM] = "momenta",
+      [MLA_EMA] = "EMA copies",  [MLA_RUNNING] = "running statistics", [MLA_CONST] = "constants",
+      [MLA_TICKETS] = "tickets", [MLA_EXCHANGE] = "exchange"};
   if (builder->region_buffers[region] >= 0) return builder->region_buffers[region];
   MlaBuffer buffer = {.name = names[region],
                       .region = region,
                       .elem = builder->elem,
                       .n_bytes = builder->program->region_bytes[region]};
-  return builder->region_buffers[region] = add_buffer(builder, buffer);
+  return builder->region_buffers[region] = buffer_add(builder, buffer);
 }
 
 int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group, BufferRef ref) {
@@ -112,7 +112,7 @@ int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group
   }
   const Node *node = graph_node(step->graph, group->nodes[group->n_nodes - 1]);
   const char *name = arena_printf(builder->arena, "%s partial sums", value_name(builder, step, node));
-  return add_buffer(builder, (MlaBuffer){.name = name,
+  return buffer_add(builder, (MlaBuffer){.name = name,
                                          .region = MLA_WORK,
                                          .elem = builder->elem,
                                          .offset = group->partial_offset,

@@ -114,6 +114,15 @@ int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, 
   return at;
 }
 
+int kernel_add_plain(ProgramBuilder *builder, const KernelDraft *draft, const char *opening) {
+  *new_kernel(builder) = (Kernel){.stem = draft->stem,
+                                  .text = draft->text,
+                                  .opening = opening,
+                                  .threads = draft->threads,
+                                  .shared_bytes = draft->shared_bytes};
+  return builder->n_kernels - 1;
+}
+
 // ---- the opening comment ----
 
 // "(8 launches a step: 6 forward, 2 backward; 3 in an evaluation)"
@@ -240,23 +249,31 @@ static void put_named(StrBuf *out, const char *text, const char *symbol) {
   strbuf_put(out, text);
 }
 
+static void put_opening(StrBuf *out, const ProgramBuilder *builder, const Kernel *kernel) {
+  if (kernel->opening) {
+    strbuf_put(out, kernel->opening);
+    return;
+  }
+  put_uses(out, kernel);
+  if (builder->options->map) put_source_lines(out, builder->options->map, kernel);
+  put_operators(out, kernel);
+  put_costs(out, kernel);
+}
+
 void kernels_finish(ProgramBuilder *builder) {
   MlaKernel *kernels = ARENA_ARRAY(builder->arena, MlaKernel, builder->n_kernels);
   for (int i = 0; i < builder->n_kernels; i++) {
     const Kernel *kernel = &builder->kernels[i];
     const char *symbol = unique_symbol(builder->arena, kernels, i, kernel->stem);
     StrBuf text = strbuf_new(builder->arena);
-    put_uses(&text, kernel);
-    if (builder->options->map) put_source_lines(&text, builder->options->map, kernel);
-    put_operators(&text, kernel);
-    put_costs(&text, kernel);
+    put_opening(&text, builder, kernel);
     put_named(&text, kernel->text, symbol);
     kernels[i] = (MlaKernel){.symbol = symbol,
                              .text = text.text,
                              .scratch_bytes = kernel->scratch_bytes,
                              .threads = kernel->threads,
                              .shared_bytes = kernel->shared_bytes,
-                             .file = kernel_file(kernel->graph, kernel->group)};
+                             .file = kernel->group ? kernel_file(kernel->graph, kernel->group) : "exchange"};
   }
   builder->program->kernels = kernels;
   builder->program->n_kernels = builder->n_kernels;

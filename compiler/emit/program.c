@@ -203,6 +203,7 @@ MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *op
   program->eval = (MlaStep){.image = -1, .label = -1, .learning_rate = -1, .keys = -1, .output = -1};
   if (model->eval) program->eval = build_step(&builder, model->eval, "eval ").step;
   program_modules(&builder);
+  program_exchange(&builder, &program->train, &program->eval);
 
   kernels_finish(&builder);
   program->buffers = builder.buffers;

@@ -8,6 +8,7 @@ enum { WHEN_EVALUATING = PHASE_UPDATE + 1, N_WHEN };
 // A kernel and whom it serves; becomes an MlaKernel when all launches are known.
 typedef struct Kernel {
   const char *stem, *text;
+  const char *opening; // the comment's first lines; NULL: said from the group
   int64_t scratch_bytes;
   const Graph *graph; // of the first launch
   const Group *group;
@@ -48,6 +49,7 @@ typedef struct ProgramBuilder {
 } ProgramBuilder;
 
 // ---- buffers.c ----
+int buffer_add(ProgramBuilder *builder, MlaBuffer buffer);
 int buffer_of_node(ProgramBuilder *builder, StepBuilder *step, NodeId id);
 int buffer_of_state(ProgramBuilder *builder, StateId id);
 // The bytes from the first of `n` states in a row to the end of the last.
@@ -59,6 +61,8 @@ MlaRegion region_of_state(StateKind kind);
 // The kernel with this text, new or one that exists; notes whom it serves.
 int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, const KernelDraft *draft,
                const MlaLaunch *launch);
+// A kernel of no group; `opening` says whom it serves.
+int kernel_add_plain(ProgramBuilder *builder, const KernelDraft *draft, const char *opening);
 // Gives the kernels their symbols and opening comments.
 void kernels_finish(ProgramBuilder *builder);
 
@@ -70,6 +74,9 @@ const char *kernel_file(const Graph *graph, const Group *group);
 // Sets reads and writes; the launch has its buffers.
 void launch_touches(ProgramBuilder *builder, const StepBuilder *step, const Group *group,
                     const KernelDraft *draft, MlaLaunch *launch);
+
+// ---- exchange.c: packets and the log of losses ----
+void program_exchange(ProgramBuilder *builder, MlaStep *train, MlaStep *eval);
 
 // ---- states.c ----
 void program_states(ProgramBuilder *builder);

@@ -86,6 +86,15 @@ typedef struct UpdateRun {
   bool needs_rate;  // in[0] is the learning rate
 } UpdateRun;
 
+// A step's inputs from a packet (runtime/program.h). Buffers: the packet, the image, and what the step takes of label,
+// rates and keys, in this order.
+typedef struct Prepare {
+  const MlaData *data;
+  const MlaPacket *packet;
+  bool has_label;
+  int n_rates, n_keys; // 0: the step takes none
+} Prepare;
+
 // How a target visits elements: one table for each target (c/skeletons.c, cuda/skeletons.c).
 typedef struct Skeletons {
   bool
@@ -110,6 +119,9 @@ typedef struct Skeletons {
   void (*linear_grad_weight)(Emit *emit, const Node *node);
   void (*attention)(Emit *emit, const Node *node);
   void (*attention_grad)(Emit *emit, const Node *node);
+  // Beside the graphs (exchange.c); NULL: the host prepares images and reads every loss where it is.
+  KernelDraft (*prepare)(Emit *emit, const Prepare *what);
+  KernelDraft (*log)(Emit *emit, int n_steps, int n_numbers); // buffers: the log, then the numbers
 } Skeletons;
 extern const Skeletons c_skeletons, cuda_skeletons;
 

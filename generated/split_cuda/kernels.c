@@ -34,6 +34,9 @@ void batch_norm_relu_gate_bn_grad_sums_32(void);
 void batch_norm_relu_gate_bn_grad_input_32(void);
 void conv2d_grad_weight_3x3_16x32_7x7_s2(void);
 void sgd_step_module1(void);
+void log_losses(void);
+void prepare_fashion(void);
+void prepare_fashion_eval(void);
 
 const MlaLinkedKernel mla_linked_kernels[] = {
   {"conv2d_3x3_1x16_14x14_s2", conv2d_3x3_1x16_14x14_s2},
@@ -68,5 +71,8 @@ const MlaLinkedKernel mla_linked_kernels[] = {
   {"batch_norm_relu_gate_bn_grad_input_32", batch_norm_relu_gate_bn_grad_input_32},
   {"conv2d_grad_weight_3x3_16x32_7x7_s2", conv2d_grad_weight_3x3_16x32_7x7_s2},
   {"sgd_step_module1", sgd_step_module1},
+  {"log_losses", log_losses},
+  {"prepare_fashion", prepare_fashion},
+  {"prepare_fashion_eval", prepare_fashion_eval},
   {NULL, NULL},
 };

@@ -9,7 +9,7 @@ const MlaProgram mla_linked_program = {
   .target = 1 /* cuda */,
   .elem = 0 /* f32 */,
   .compile_flags = "",
-  .region_bytes = {1307008, 21440, 21440, 0, 384, 0, 68},
+  .region_bytes = {1307008, 21440, 21440, 0, 384, 0, 68, 53440},
   .data = {.name = "fashion", .format = "idx", .root = "/usr/share/datasets/fashion-mnist", .classes = 10, .height = 28, .width = 28, .channels = 1, .pad = 0, .pad_mode = 0 /* zero */, .crop = 0, .center = 0, .resize = 0, .random_resized_crop = 0, .workers = 0, .on_bad = 0 /* stop */, .flip = false, .mean = {0.28599999999999998}, .n_mean = 1, .std = {0.35299999999999998}},
   .recipe = {.optimizer = 0 /* sgd */, .lr = 0.10000000000000001, .weight_decay = 0.0, .momentum = 0.90000000000000002, .nesterov = true, .beta1 = 0.0, .beta2 = 0.0, .eps = 0.0, .schedule = 0 /* constant */, .start = 1, .warmup = 0, .warmup_start = 0.001, .every = 0, .factor = 0.10000000000000001, .epochs = 1, .batch = 32, .seed = 0u},
   .modules = (const MlaModule[]){
@@ -153,7 +153,10 @@ const MlaProgram mla_linked_program = {
     {.name = "eval logits/linear1", .region = 0 /* work */, .elem = 0 /* f32 */, .offset = 4096, .n_bytes = 1280},
     {.name = "logits.linear1.bias", .region = 1 /* param */, .elem = 0 /* f32 */, .offset = 20672, .n_bytes = 40},
     {.name = "eval logits/linear1", .region = 0 /* work */, .elem = 0 /* f32 */, .offset = 4096, .n_bytes = 1280},
-  }, .n_buffers = 106,
+    {.name = "log", .region = 7 /* exchange */, .elem = 2 /* i32 */, .offset = 0, .n_bytes = 1088},
+    {.name = "packet 0", .region = 7 /* exchange */, .elem = 2 /* i32 */, .offset = 1088, .n_bytes = 26176},
+    {.name = "packet 1", .region = 7 /* exchange */, .elem = 2 /* i32 */, .offset = 27264, .n_bytes = 26176},
+  }, .n_buffers = 109,
   .kernels = (const MlaKernel[]){
     {.symbol = "conv2d_3x3_1x16_14x14_s2", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "convolution", .text = ""},
     {.symbol = "bn_stats_16", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "sums", .text = ""},
@@ -187,7 +190,12 @@ const MlaProgram mla_linked_program = {
     {.symbol = "batch_norm_relu_gate_bn_grad_input_32", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "elementwise", .text = ""},
     {.symbol = "conv2d_grad_weight_3x3_16x32_7x7_s2", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "convolution", .text = ""},
     {.symbol = "sgd_step_module1", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "updates", .text = ""},
-  }, .n_kernels = 32,
+    {.symbol = "log_losses", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "exchange", .text = ""},
+    {.symbol = "prepare_fashion", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "exchange", .text = ""},
+    {.symbol = "prepare_fashion_eval", .scratch_bytes = 0, .threads = 256, .shared_bytes = 0, .file = "exchange", .text = ""},
+  }, .n_kernels = 35,
+  .packet = {.keys = 64, .rows = 64, .pixels = 1088, .n_bytes = 26176},
+  .log = {.buffer = 106, .n_steps = 64},
   .train = {
     .image = 0,
     .label = 19,
@@ -233,7 +241,12 @@ const MlaProgram mla_linked_program = {
       {.name = "second/bn1 batch_norm_relu_gate_bn_grad_input_32", .kernel = 29, .buffers = (const int32_t[]){47, 53, 54, 55, 56, 73, 77, 78, 79}, .n_buffers = 9, .parts = 49, .grid = {.per_image = 392, .fixed = 0, .per_block = 256, .most = 2048}, .module = 1, .flops = 200704, .n_bytes = 602880, .shape = "[batch, 7, 7, 32]", .source = "examples/split.mlaan:7", .reads = (const int32_t[]){47, 53, 54, 55, 56, 73, 77, 78}, .n_reads = 8, .writes = (const int32_t[]){79}, .n_writes = 1},
       {.name = "second/conv1 conv2d_grad_weight_3x3_16x32_7x7_s2", .kernel = 30, .buffers = (const int32_t[]){12, 79, 80, 81, 82}, .n_buffers = 5, .parts = 8, .grid = {.per_image = 0, .fixed = 72, .per_block = 1, .most = 0}, .module = 1, .flops = 14450688, .n_bytes = 768036, .shape = "[3, 3, 16, 32]", .source = "examples/split.mlaan:7", .reads = (const int32_t[]){12, 79}, .n_reads = 2, .writes = (const int32_t[]){80, 81, 82}, .n_writes = 3},
       {.name = "second.conv1.weight sgd_step_module1", .kernel = 31, .buffers = (const int32_t[]){28, 82, 77, 78, 69, 70, 29, 30}, .n_buffers = 8, .parts = 9, .grid = {.per_image = 0, .fixed = 9, .per_block = 1, .most = 0}, .module = 1, .flops = 5002, .n_bytes = 100044, .shape = "5 tensors", .source = "examples/split.mlaan:7", .reads = (const int32_t[]){28, 82, 77, 78, 69, 70}, .n_reads = 6, .writes = (const int32_t[]){83, 84}, .n_writes = 2},
-    }, .n_launches = 37
+      {.name = "log of losses", .kernel = 32, .buffers = (const int32_t[]){106, 20, 64, 20, 64}, .n_buffers = 5, .parts = 1, .grid = {.per_image = 0, .fixed = 1, .per_block = 1, .most = 0}, .module = 1, .flops = 0, .n_bytes = 32, .reads = (const int32_t[]){20, 64, 20, 64}, .n_reads = 4, .writes = (const int32_t[]){106}, .n_writes = 1},
+    }, .n_launches = 38,
+    .prepare = (const MlaLaunch[]){
+      {.name = "images", .kernel = 33, .buffers = (const int32_t[]){107, 0, 19, 28}, .n_buffers = 4, .parts = 1, .grid = {.per_image = 784, .fixed = 0, .per_block = 256, .most = 0}, .module = 0, .flops = 0, .n_bytes = 126528, .reads = (const int32_t[]){107}, .n_reads = 1, .writes = (const int32_t[]){0, 19, 28}, .n_writes = 3},
+      {.name = "images", .kernel = 33, .buffers = (const int32_t[]){108, 0, 19, 28}, .n_buffers = 4, .parts = 1, .grid = {.per_image = 784, .fixed = 0, .per_block = 256, .most = 0}, .module = 0, .flops = 0, .n_bytes = 126528, .reads = (const int32_t[]){108}, .n_reads = 1, .writes = (const int32_t[]){0, 19, 28}, .n_writes = 3},
+    }, .n_prepare = 2
   },
   .eval = {
     .image = 85,
@@ -250,6 +263,10 @@ const MlaProgram mla_linked_program = {
       {.name = "eval logits/avgpool1 adaptive_avg_pool_32", .kernel = 23, .buffers = (const int32_t[]){99, 100}, .n_buffers = 2, .parts = 1, .grid = {.per_image = 8, .fixed = 0, .per_block = 256, .most = 0}, .module = 1, .flops = 50176, .n_bytes = 204800, .shape = "[batch, 1, 1, 32]", .source = "examples/split.mlaan:8", .reads = (const int32_t[]){99}, .n_reads = 1, .writes = (const int32_t[]){100}, .n_writes = 1},
       {.name = "eval logits/linear1 linear_32x10", .kernel = 24, .buffers = (const int32_t[]){101, 102, 103}, .n_buffers = 3, .parts = 1, .grid = {.per_image = 1, .fixed = 15, .per_block = 16, .most = 0}, .module = 1, .flops = 20480, .n_bytes = 6656, .shape = "[batch, 10]", .source = "examples/split.mlaan:8", .reads = (const int32_t[]){101, 102}, .n_reads = 2, .writes = (const int32_t[]){103}, .n_writes = 1},
       {.name = "eval logits/linear1 add_10", .kernel = 6, .buffers = (const int32_t[]){103, 104, 105}, .n_buffers = 3, .parts = 1, .grid = {.per_image = 5, .fixed = 0, .per_block = 255, .most = 2048}, .module = 1, .flops = 320, .n_bytes = 2600, .shape = "[batch, 10]", .source = "examples/split.mlaan:8", .reads = (const int32_t[]){103, 104}, .n_reads = 2, .writes = (const int32_t[]){105}, .n_writes = 1},
-    }, .n_launches = 7
+    }, .n_launches = 7,
+    .prepare = (const MlaLaunch[]){
+      {.name = "eval images", .kernel = 34, .buffers = (const int32_t[]){107, 85}, .n_buffers = 2, .parts = 1, .grid = {.per_image = 784, .fixed = 0, .per_block = 256, .most = 0}, .module = 0, .flops = 0, .n_bytes = 126528, .reads = (const int32_t[]){107}, .n_reads = 1, .writes = (const int32_t[]){85}, .n_writes = 1},
+      {.name = "eval images", .kernel = 34, .buffers = (const int32_t[]){108, 85}, .n_buffers = 2, .parts = 1, .grid = {.per_image = 784, .fixed = 0, .per_block = 256, .most = 0}, .module = 0, .flops = 0, .n_bytes = 126528, .reads = (const int32_t[]){108}, .n_reads = 1, .writes = (const int32_t[]){85}, .n_writes = 1},
+    }, .n_prepare = 2
   }
 };

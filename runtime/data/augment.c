@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // float32 arithmetic for float32 programs: the same numbers as the usual frameworks' (x / 255 - mean) / std.
 static void fill_tables(MlaAugment *augment) {
@@ -49,16 +50,36 @@ void mla_canvas_close(MlaCanvas *canvas) {
   free(canvas->lines);
 }
 
-// ---- normalising ----
+// ---- where pixels come from ----
 
-// Where line `i` of the padded image comes from; -1: a padding of zeros. Reflection leaves the border line
-// single.
+// The stored line of `n` that line `i` shows; -1: a padding of zeros. Reflection leaves the border line single.
 static int source_line(const MlaData *data, int i, int n) {
-  i -= data->pad;
   if (i >= 0 && i < n) return i;
   if (data->pad_mode == MLA_PAD_ZERO) return -1;
   return i < 0 ? -i : 2 * n - 2 - i;
 }
+
+// The stored lines that the window's n lines from `first` on look at: at least one, and no more than n, for two lines are
+// nowhere farther apart than in the window.
+static void seen_lines(const MlaData *data, int first, int n, int size, int *from, int *count) {
+  int low = size - 1, high = 0;
+  for (int i = first; i < first + n; i++) {
+    int line = source_line(data, i, size);
+    if (line >= 0 && line < low) low = line;
+    if (line > high) high = line;
+  }
+  *from = low;
+  *count = high < low ? 1 : high - low + 1;
+}
+
+// What is read of a record: the pixels that its window looks at, and how the window lies over the stored image.
+typedef struct Cut {
+  MlaView view;      // of the pixel at row.from_line, row.from_column
+  int height, width; // pixels there
+  MlaImageRow row;
+} Cut;
+
+// ---- normalising ----
 
 static const uint8_t black[MLA_MAX_CHANNELS];
 
@@ -113,35 +134,36 @@ static void write_line(const MlaCanvas *canvas, const void *line, void *to) {
     write_bytes_f32(canvas, line, to);
 }
 
-// The window at (top, left) of the padded `height` x `width` pixels of the view.
-static void write_window(const MlaCanvas *canvas, const MlaView *view, int height, int width, int top,
-                         int left, bool mirror, void *to) {
+static void write_window(const MlaCanvas *canvas, const Cut *cut, void *to) {
   const MlaData *data = canvas->augment->data;
+  const MlaImageRow *row = &cut->row;
   int64_t line_bytes = (int64_t)data->width * data->channels * (canvas->augment->elem == MLA_F64 ? 8 : 4);
-  for (int x = 0; x < data->width; x++)
-    canvas->columns[x] = source_line(data, left + (mirror ? data->width - 1 - x : x), width);
+  for (int x = 0; x < data->width; x++) {
+    int column = source_line(data, row->left + (row->mirror ? data->width - 1 - x : x), row->width);
+    canvas->columns[x] = column < 0 ? -1 : column - row->from_column;
+  }
   for (int y = 0; y < data->height; y++) {
-    int row = source_line(data, top + y, height);
-    write_line(canvas, row < 0 ? NULL : (const char *)view->pixels + row * view->stride,
-               (char *)to + y * line_bytes);
+    int line = source_line(data, row->top + y, row->height);
+    const char *pixels = cut->view.pixels;
+    if (line >= 0) pixels += (line - row->from_line) * cut->view.stride;
+    write_line(canvas, line < 0 ? NULL : pixels, (char *)to + y * line_bytes);
   }
 }
 
 // ---- one record ----
 
-static bool read_plain(MlaCanvas *canvas, const MlaPlacement *place, void *to, MlaError *error) {
+static bool read_plain(MlaCanvas *canvas, const MlaPlacement *place, Cut *cut, MlaError *error) {
   const MlaAugment *augment = canvas->augment;
   const MlaData *data = augment->data;
-  MlaWindow whole = place->box, window = {place->top, place->left, data->height, data->width};
-  MlaView view;
-  if (data->pad) { // reflected lines may lie anywhere
-    if (!augment->source->read(canvas->reader, &whole, &view, error)) return false;
-    write_window(canvas, &view, whole.height, whole.width, place->top, place->left, place->is_mirror, to);
-    return true;
-  }
-  if (!augment->source->read(canvas->reader, &window, &view, error)) return false;
-  write_window(canvas, &view, window.height, window.width, 0, 0, place->is_mirror, to);
-  return true;
+  MlaImageRow *row = &cut->row;
+  *row = (MlaImageRow){.top = place->top - data->pad,
+                       .left = place->left - data->pad,
+                       .height = place->box.height,
+                       .width = place->box.width};
+  seen_lines(data, row->top, data->height, row->height, &row->from_line, &cut->height);
+  seen_lines(data, row->left, data->width, row->width, &row->from_column, &cut->width);
+  MlaWindow window = {row->from_line, row->from_column, cut->height, cut->width};
+  return augment->source->read(canvas->reader, &window, &cut->view, error);
 }
 
 static bool make_lines(MlaCanvas *canvas, MlaError *error) {
@@ -153,7 +175,8 @@ static bool make_lines(MlaCanvas *canvas, MlaError *error) {
   return canvas->lines || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
 }
 
-static bool read_resized(MlaCanvas *canvas, const MlaPlacement *place, void *to, MlaError *error) {
+// What follows sees the resized window as the stored image.
+static bool read_resized(MlaCanvas *canvas, const MlaPlacement *place, Cut *cut, MlaError *error) {
   const MlaAugment *augment = canvas->augment;
   const MlaData *data = augment->data;
   MlaAxis *rows = &canvas->rows, *across = &canvas->across;
@@ -166,9 +189,10 @@ static bool read_resized(MlaCanvas *canvas, const MlaPlacement *place, void *to,
   MlaView view;
   if (!augment->source->read(canvas->reader, &needed, &view, error)) return false;
   mla_resample(&view, rows, across, data->channels, canvas->lines, canvas->image);
-  // A resized image has no padding: begins where padding would end.
-  MlaView image = {canvas->image, (int64_t)data->width * data->channels};
-  write_window(canvas, &image, data->height, data->width, data->pad, data->pad, place->is_mirror, to);
+  *cut = (Cut){.view = {canvas->image, (int64_t)data->width * data->channels},
+               .height = data->height,
+               .width = data->width,
+               .row = {.height = data->height, .width = data->width}};
   return true;
 }
 
@@ -183,12 +207,34 @@ static bool fail_size(const MlaCanvas *canvas, int64_t record, int height, int w
       name, height, width, data->pad, data->resize, data->height, data->width);
 }
 
-bool mla_augment_record(MlaCanvas *canvas, int64_t record, MlaRng rng, void *to, MlaError *error) {
+static bool cut_record(MlaCanvas *canvas, int64_t record, MlaRng rng, Cut *cut, MlaError *error) {
   const MlaAugment *augment = canvas->augment;
   int height, width;
   MlaPlacement place;
   if (!augment->source->begin(canvas->reader, record, &height, &width, error)) return false;
   if (!mla_place(&place, augment->data, height, width, augment->train, rng, record))
     return fail_size(canvas, record, height, width, error);
-  return place.is_resized ? read_resized(canvas, &place, to, error) : read_plain(canvas, &place, to, error);
+  if (!(place.is_resized ? read_resized : read_plain)(canvas, &place, cut, error)) return false;
+  cut->row.mirror = place.is_mirror;
+  cut->row.label = augment->set->labels[record];
+  return true;
+}
+
+bool mla_augment_record(MlaCanvas *canvas, int64_t record, MlaRng rng, void *to, MlaError *error) {
+  Cut cut;
+  if (!cut_record(canvas, record, rng, &cut, error)) return false;
+  write_window(canvas, &cut, to);
+  return true;
+}
+
+bool mla_augment_bytes(MlaCanvas *canvas, int64_t record, MlaRng rng, uint8_t *to, MlaImageRow *row,
+                       MlaError *error) {
+  const MlaData *data = canvas->augment->data;
+  Cut cut;
+  if (!cut_record(canvas, record, rng, &cut, error)) return false;
+  const char *line = cut.view.pixels;
+  for (int y = 0; y < cut.height; y++, line += cut.view.stride, to += data->width * data->channels)
+    memcpy(to, line, (size_t)(cut.width * data->channels));
+  *row = cut.row;
+  return true;
 }

@@ -38,3 +38,7 @@ bool mla_canvas_open(MlaCanvas *canvas, const MlaAugment *augment, MlaError *err
 void mla_canvas_close(MlaCanvas *canvas);
 // A record to `to` [data->height, data->width, channels].
 bool mla_augment_record(MlaCanvas *canvas, int64_t record, MlaRng rng, void *to, MlaError *error);
+// The same record for a device that does the rest: the bytes its window looks at, in the first lines and columns of `to`
+// [data->height, data->width, channels], and what is to be done with them.
+bool mla_augment_bytes(MlaCanvas *canvas, int64_t record, MlaRng rng, uint8_t *to, MlaImageRow *row,
+                       MlaError *error);

@@ -33,12 +33,21 @@ bool mla_dataset_agree(const MlaDataset *train, const MlaDataset *test, MlaError
 // What was said of records left out since the last call, one a line; NULL: nothing. The caller frees it.
 char *mla_dataset_take_notes(MlaDataset *set);
 
-// One batch as the program takes it: images NHWC in the program's element type, labels int32.
+// One batch as the program takes it: images NHWC in the program's element type, labels int32. Or as the device takes it
+// that augments images itself: a packet, of which the images' rows and bytes are written.
 typedef struct MlaBatch {
   int64_t index, n; // number of the batch in its epoch; images in it: 0 if all of its records were left out
-  void *images;
+  void *images;     // numbers; of a packet: its bytes
   int32_t *labels;
+  unsigned char *packet; // NULL: numbers
+  MlaImageRow *rows;     // of the packet
 } MlaBatch;
+
+// Where packets are made: batch i of an epoch in memory[i % MLA_N_PACKETS].
+typedef struct MlaPackets {
+  MlaPacket layout;
+  unsigned char *memory[MLA_N_PACKETS];
+} MlaPackets;
 
 // Walks a split in batches. Threads prepare the next batch while the caller computes; the order (train: shuffled)
 // depends on (seed, epoch), augmentation on (seed, epoch, record) alone. The last partial batch is kept. Two batches of
@@ -46,6 +55,11 @@ typedef struct MlaBatch {
 typedef struct MlaLoader MlaLoader;
 MlaLoader *mla_loader_start(MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch, bool train,
                             uint64_t seed, int epoch, int64_t first_batch, MlaError *error);
+// The same for packets; only for images stored as bytes. The memory must stay until the loader stops; that of a batch is
+// written again from the call of mla_loader_next after the one that handed it out.
+MlaLoader *mla_loader_start_packets(MlaDataset *set, const MlaData *data, const MlaPackets *packets,
+                                    int64_t batch, bool train, uint64_t seed, int epoch, int64_t first_batch,
+                                    MlaError *error);
 // The next batch, valid until the following call; NULL at the end of the epoch. False: a record cannot be read.
 bool mla_loader_next(MlaLoader *loader, const MlaBatch **batch, MlaError *error);
 void mla_loader_stop(MlaLoader *loader);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_SLOTS = 2, RUN = 8, MAX_WORKERS = 64 };
+enum { N_SLOTS = MLA_N_PACKETS, RUN = 8, MAX_WORKERS = 64 };
 
 typedef struct Slot {
   MlaBatch batch;
@@ -31,6 +31,7 @@ struct MlaLoader {
   MlaDataset *set;
   MlaAugment augment;
   MlaRng rng;
+  MlaPackets packets; // no memory: batches of numbers
   int64_t batch, first, n_batches, image_bytes;
   int64_t *order; // [set->n] record at each position of the epoch
   Slot slots[N_SLOTS];
@@ -104,9 +105,11 @@ static void write_record(Worker *worker, Slot *slot, int64_t position) {
   MlaError error = {0};
   slot->errors[place] = NULL;
   slot->batch.labels[place] = loader->set->labels[record];
-  char *to = (char *)slot->batch.images + place * loader->image_bytes;
-  if (!mla_augment_record(&worker->canvas, record, loader->rng, to, &error))
-    slot->errors[place] = keep_error(&error);
+  unsigned char *to = (unsigned char *)slot->batch.images + place * loader->image_bytes;
+  bool good = slot->batch.packet ? mla_augment_bytes(&worker->canvas, record, loader->rng, to,
+                                                     &slot->batch.rows[place], &error)
+                                 : mla_augment_record(&worker->canvas, record, loader->rng, to, &error);
+  if (!good) slot->errors[place] = keep_error(&error);
 }
 
 static void *work(void *argument) {
@@ -138,11 +141,20 @@ static int choose_workers(const MlaLoader *loader) {
   return n > MAX_WORKERS ? MAX_WORKERS : n;
 }
 
+// A batch of numbers has memory of its own, a packet is given.
+static void place_batch(MlaLoader *loader, MlaBatch *batch, unsigned char *packet) {
+  const MlaPacket *layout = &loader->packets.layout;
+  batch->packet = packet;
+  batch->rows = packet ? (MlaImageRow *)(void *)(packet + layout->rows) : NULL;
+  batch->images =
+      packet ? packet + layout->pixels : malloc((size_t)loader->batch * (size_t)loader->image_bytes);
+}
+
 static bool allocate(MlaLoader *loader) {
   loader->order = malloc((size_t)loader->set->n * sizeof *loader->order);
   for (int i = 0; i < N_SLOTS; i++) {
     Slot *slot = &loader->slots[i];
-    slot->batch.images = malloc((size_t)loader->batch * (size_t)loader->image_bytes);
+    place_batch(loader, &slot->batch, loader->packets.memory[i]);
     slot->batch.labels = malloc((size_t)loader->batch * sizeof(int32_t));
     slot->errors = calloc((size_t)loader->batch, sizeof *slot->errors);
     if (!slot->batch.images || !slot->batch.labels || !slot->errors) return false;
@@ -167,22 +179,24 @@ static bool start_workers(MlaLoader *loader, MlaError *error) {
 static void prepare(MlaLoader *loader, int64_t batch, uint64_t seed, int epoch, int64_t first_batch) {
   const MlaData *data = loader->augment.data;
   loader->batch = batch;
-  loader->image_bytes =
-      (int64_t)data->height * data->width * data->channels * (loader->augment.elem == MLA_F64 ? 8 : 4);
+  int64_t elem_bytes = loader->packets.memory[0] ? 1 : loader->augment.elem == MLA_F64 ? 8 : 4;
+  loader->image_bytes = data->height * data->width * data->channels * elem_bytes;
   loader->n_batches = mla_n_batches(loader->set->n, batch);
   loader->first = first_batch < loader->n_batches ? first_batch : loader->n_batches;
   loader->position = loader->first * batch;
   loader->rng = mla_rng_stream(seed, 'A', (uint64_t)epoch);
 }
 
-MlaLoader *mla_loader_start(MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch, bool train,
-                            uint64_t seed, int epoch, int64_t first_batch, MlaError *error) {
+static MlaLoader *start(MlaDataset *set, const MlaData *data, MlaElem elem, const MlaPackets *packets,
+                        int64_t batch, bool train, uint64_t seed, int epoch, int64_t first_batch,
+                        MlaError *error) {
   MlaLoader *loader = calloc(1, sizeof *loader);
   if (!loader) {
     mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
     return NULL;
   }
   loader->set = set;
+  if (packets) loader->packets = *packets;
   pthread_mutex_init(&loader->lock, NULL);
   pthread_cond_init(&loader->room, NULL);
   pthread_cond_init(&loader->done, NULL);
@@ -193,6 +207,17 @@ MlaLoader *mla_loader_start(MlaDataset *set, const MlaData *data, MlaElem elem, 
   if (good && start_workers(loader, error)) return loader;
   mla_loader_stop(loader);
   return NULL;
+}
+
+MlaLoader *mla_loader_start(MlaDataset *set, const MlaData *data, MlaElem elem, int64_t batch, bool train,
+                            uint64_t seed, int epoch, int64_t first_batch, MlaError *error) {
+  return start(set, data, elem, NULL, batch, train, seed, epoch, first_batch, error);
+}
+
+MlaLoader *mla_loader_start_packets(MlaDataset *set, const MlaData *data, const MlaPackets *packets,
+                                    int64_t batch, bool train, uint64_t seed, int epoch, int64_t first_batch,
+                                    MlaError *error) {
+  return start(set, data, MLA_F32, packets, batch, train, seed, epoch, first_batch, error);
 }
 
 void mla_loader_stop(MlaLoader *loader) {
@@ -212,7 +237,7 @@ void mla_loader_stop(MlaLoader *loader) {
     for (int64_t k = 0; loader->slots[i].errors && k < loader->batch; k++)
       drop_error(&loader->slots[i].errors[k]);
     free(loader->slots[i].errors);
-    free(loader->slots[i].batch.images);
+    if (!loader->slots[i].batch.packet) free(loader->slots[i].batch.images);
     free(loader->slots[i].batch.labels);
   }
   free(loader->order);
@@ -246,6 +271,7 @@ static void move_image(MlaLoader *loader, MlaBatch *batch, int64_t to, int64_t f
   if (to == from) return;
   memcpy(images + to * loader->image_bytes, images + from * loader->image_bytes, (size_t)loader->image_bytes);
   batch->labels[to] = batch->labels[from];
+  if (batch->rows) batch->rows[to] = batch->rows[from];
 }
 
 // Closes the gaps that records left which could not be read.

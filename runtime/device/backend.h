@@ -3,8 +3,13 @@
 #pragma once
 #include "runtime/device/device.h"
 
-#define DEVICE(id, ...)                                                                                      \
-  bool mla_##id##_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error);                 \
+#define FEEDS_CPU(id)
+#define FEEDS_CUDA(id)                                                                                       \
+  unsigned char *mla_##id##_packet(MlaLoaded *loaded, int packet, MlaError *error);                          \
+  bool mla_##id##_feed(MlaLoaded *loaded, const MlaStep *step, int packet, int64_t batch, MlaError *error);
+#define DEVICE(id, text, for_target, ...)                                                                    \
+  FEEDS_##for_target(id) bool mla_##id##_open(MlaDevice *device, const MlaDeviceOptions *options,            \
+                                              MlaError *error);                                              \
   void mla_##id##_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room);                   \
   MlaLoaded *mla_##id##_load(MlaDevice *device, const MlaProgram *program, MlaError *error);                 \
   bool mla_##id##_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);               \
@@ -14,6 +19,8 @@
   void mla_##id##_close(MlaDevice *device);
 #include "runtime/device/devices.def"
 #undef DEVICE
+#undef FEEDS_CPU
+#undef FEEDS_CUDA
 
 // Whether the kernels' text is for this device; the program has been checked.
 bool mla_check_target(const MlaDevice *device, const MlaProgram *program, MlaError *error);
@@ -22,6 +29,14 @@ bool mla_check_range(const MlaLoaded *loaded, DevPtr at, int64_t n_bytes, MlaErr
 bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);
 // Whether launch_seconds counts this run: a whole step of training.
 bool mla_is_timed(const MlaProgram *program, const MlaStep *step, int64_t batch);
+// Whether the program has this packet, and the step, if it is not NULL, is prepared from it.
+bool mla_check_packet(const MlaLoaded *loaded, const MlaStep *step, int packet, MlaError *error);
+// What is sent of a packet with the pixels of `batch` images.
+int64_t mla_packet_bytes(const MlaProgram *program, int64_t batch);
+// The launches that prepare a step, as a step.
+static inline MlaStep mla_prepare_step(const MlaStep *step) {
+  return (MlaStep){.launches = step->prepare, .n_launches = step->n_prepare};
+}
 
 // The one allocation of a program in host memory: zeroed pages, all regions. Fills base, region_start and
 // n_bytes. `is_backed` false: addresses only, no memory behind them.

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FEEDS_CPU(id)
+#define FEEDS_CUDA(id) .packet = mla_##id##_packet, .feed = mla_##id##_feed,
 #define DEVICE(id, text, for_target, line)                                                                   \
   static const MlaDeviceOps id = {                                                                           \
       .name = text,                                                                                          \
@@ -18,11 +20,13 @@
       .run = mla_##id##_run,                                                                                 \
       .upload = mla_##id##_upload,                                                                           \
       .download = mla_##id##_download,                                                                       \
-      .unload = mla_##id##_unload,                                                                           \
+      FEEDS_##for_target(id).unload = mla_##id##_unload,                                                     \
       .close = mla_##id##_close,                                                                             \
   };
 #include "runtime/device/devices.def"
 #undef DEVICE
+#undef FEEDS_CPU
+#undef FEEDS_CUDA
 
 const MlaDeviceOps *const *mla_device_list(void) {
   static const MlaDeviceOps *const devices[] = {
@@ -130,4 +134,16 @@ bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch,
   if (batch >= 1 && batch <= program->recipe.batch) return true;
   return mla_fail(error, MLA_ERROR_SYSTEM, "a batch of %" PRId64 " images; the plan is for 1 to %" PRId64,
                   batch, program->recipe.batch);
+}
+
+bool mla_check_packet(const MlaLoaded *loaded, const MlaStep *step, int packet, MlaError *error) {
+  bool is_there = packet >= 0 && packet < MLA_N_PACKETS && loaded->program->packet.n_bytes;
+  if (is_there && (!step || packet < step->n_prepare)) return true;
+  return mla_fail(error, MLA_ERROR_SYSTEM, "the program has no packet %d%s", packet,
+                  step ? " for this step" : "");
+}
+
+int64_t mla_packet_bytes(const MlaProgram *program, int64_t batch) {
+  const MlaData *data = &program->data;
+  return program->packet.pixels + batch * data->height * data->width * data->channels;
 }

@@ -42,6 +42,11 @@ typedef struct MlaDeviceOps {
   bool (*run)(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error);
   bool (*upload)(MlaLoaded *loaded, DevPtr to, const void *from, int64_t n_bytes, MlaError *error);
   bool (*download)(MlaLoaded *loaded, void *to, DevPtr from, int64_t n_bytes, MlaError *error);
+  // Packets (program.h), where kernels are CUDA; else NULL. `packet`: the host's copy of that packet, to be written:
+  // waits until what was fed from it has left. `feed` sends it, with the pixels of `batch` images, and prepares the step's
+  // inputs from it, behind the steps that were run; it waits for nothing.
+  unsigned char *(*packet)(MlaLoaded *loaded, int packet, MlaError *error);
+  bool (*feed)(MlaLoaded *loaded, const MlaStep *step, int packet, int64_t batch, MlaError *error);
   void (*unload)(MlaLoaded *loaded);
   void (*close)(MlaDevice *device);
 } MlaDeviceOps;

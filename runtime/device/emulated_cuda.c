@@ -25,7 +25,8 @@ typedef struct Loaded {
   MlaLoaded loaded;
   MlaCode code;
   MlaViews views;
-  MlaBinding train, eval;
+  MlaBinding train, eval, prepare_train, prepare_eval;
+  unsigned char *packets[MLA_N_PACKETS]; // the host's copies
   Emulated emulated;
   size_t n_stamp_bytes;
   Worker *workers; // [threads]
@@ -52,9 +53,9 @@ bool mla_emulated_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, 
   return false;
 }
 
-static bool check_step(const MlaProgram *program, const MlaStep *step, MlaError *error) {
-  for (int i = 0; i < step->n_launches; i++) {
-    const MlaLaunch *launch = &step->launches[i];
+static bool check_launches(const MlaProgram *program, const MlaLaunch *launches, int n, MlaError *error) {
+  for (int i = 0; i < n; i++) {
+    const MlaLaunch *launch = &launches[i];
     if (launch->kernel < 0)
       return mla_fail(error, MLA_ERROR_INPUT,
                       "launch `%s` has no kernel: the program is the reference device's", launch->name);
@@ -65,14 +66,23 @@ static bool check_step(const MlaProgram *program, const MlaStep *step, MlaError 
   return true;
 }
 
-static int most_extents(const MlaStep *step) {
-  int most = 0;
-  for (int i = 0; i < step->n_launches; i++) {
-    const MlaLaunch *launch = &step->launches[i];
+static bool check_step(const MlaProgram *program, const MlaStep *step, MlaError *error) {
+  return check_launches(program, step->launches, step->n_launches, error) &&
+         check_launches(program, step->prepare, step->n_prepare, error);
+}
+
+static int larger_extents(int most, const MlaLaunch *launches, int n_launches) {
+  for (int i = 0; i < n_launches; i++) {
+    const MlaLaunch *launch = &launches[i];
     int n = launch->n_reads + launch->n_writes + launch->n_buffers;
     if (n > most) most = n;
   }
   return most;
+}
+
+static int most_extents(const MlaStep *step) {
+  int most = larger_extents(0, step->launches, step->n_launches);
+  return larger_extents(most, step->prepare, step->n_prepare);
 }
 
 // Stamps are pages that come into being where something is touched.
@@ -106,6 +116,23 @@ void mla_emulated_cuda_room(const MlaDevice *device, const MlaProgram *program, 
   mla_host_room(room);
 }
 
+static bool bind(Loaded *self, const MlaStep *step, MlaBinding *launches, MlaBinding *prepare,
+                 MlaError *error) {
+  MlaStep prepared = mla_prepare_step(step);
+  return mla_views_bind(&self->loaded, &self->views, step, launches, error) &&
+         mla_views_bind(&self->loaded, &self->views, &prepared, prepare, error);
+}
+
+static bool allocate_packets(Loaded *self, MlaError *error) {
+  size_t n_bytes = (size_t)(self->loaded.program->packet.n_bytes + 63) / 64 * 64;
+  for (int i = 0; i < MLA_N_PACKETS && n_bytes; i++) {
+    self->packets[i] = aligned_alloc(64, n_bytes);
+    if (!self->packets[i]) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
+    memset(self->packets[i], 0, n_bytes);
+  }
+  return true;
+}
+
 MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   Device *cuda = device->self;
   Loaded *self = calloc(1, sizeof *self);
@@ -119,9 +146,9 @@ MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, 
       !check_step(program, &program->train, error) || !check_step(program, &program->eval, error) ||
       !mla_check_room(device, program, error) || !mla_views_alloc(loaded, &self->views, error) ||
       !allocate(self, cuda, error) ||
-      !mla_views_bind(loaded, &self->views, &program->train, &self->train, error) ||
-      !mla_views_bind(loaded, &self->views, &program->eval, &self->eval, error) ||
-      !mla_emulation_compile(program, &options, &self->code, error)) {
+      !bind(self, &program->train, &self->train, &self->prepare_train, error) ||
+      !bind(self, &program->eval, &self->eval, &self->prepare_eval, error) ||
+      !allocate_packets(self, error) || !mla_emulation_compile(program, &options, &self->code, error)) {
     mla_emulated_cuda_unload(loaded);
     return NULL;
   }
@@ -232,6 +259,25 @@ bool mla_emulated_cuda_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch
   return true;
 }
 
+unsigned char *mla_emulated_cuda_packet(MlaLoaded *loaded, int packet, MlaError *error) {
+  return mla_check_packet(loaded, NULL, packet, error) ? ((Loaded *)loaded)->packets[packet] : NULL;
+}
+
+bool mla_emulated_cuda_feed(MlaLoaded *loaded, const MlaStep *step, int packet, int64_t batch,
+                            MlaError *error) {
+  Loaded *self = (Loaded *)loaded;
+  Device *device = loaded->device->self;
+  if (!mla_check_step(loaded, step, batch, error) || !mla_check_packet(loaded, step, packet, error))
+    return false;
+  const MlaLaunch *launch = &step->prepare[packet];
+  bool is_train = step == &loaded->program->train;
+  memcpy(mla_buffer(loaded, launch->buffers[0]).address, self->packets[packet],
+         (size_t)mla_packet_bytes(loaded->program, batch));
+  loaded->n_launches++;
+  return run_launch(self, device->pool, launch,
+                    (is_train ? &self->prepare_train : &self->prepare_eval)->of_launch[packet], batch, error);
+}
+
 bool mla_emulated_cuda_upload(MlaLoaded *loaded, DevPtr to, const void *from, int64_t n_bytes,
                               MlaError *error) {
   if (!mla_check_range(loaded, to, n_bytes, error)) return false;
@@ -250,6 +296,9 @@ void mla_emulated_cuda_unload(MlaLoaded *loaded) {
   mla_jit_unload(&self->code);
   mla_unbind(&self->train);
   mla_unbind(&self->eval);
+  mla_unbind(&self->prepare_train);
+  mla_unbind(&self->prepare_eval);
+  for (int i = 0; i < MLA_N_PACKETS; i++) free(self->packets[i]);
   for (int i = 0; i < self->n_workers; i++) mla_worker_release(&self->workers[i]);
   if (self->emulated.stamps) munmap(self->emulated.stamps, self->n_stamp_bytes);
   pthread_mutex_destroy(&self->emulated.mutex);

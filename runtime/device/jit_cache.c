@@ -183,7 +183,8 @@ void mla_remove_dir(const char *dir, bool keep_sources) {
   if (!entries) return;
   for (struct dirent *entry; (entry = readdir(entries));) {
     const char *ending = strrchr(entry->d_name, '.');
-    if (keep_sources && ending && (!strcmp(ending, ".c") || !strcmp(ending, ".cu") || !strcmp(ending, ".cc"))) continue;
+    if (keep_sources && ending && (!strcmp(ending, ".c") || !strcmp(ending, ".cu") || !strcmp(ending, ".cc")))
+      continue;
     unlink(path_of(dir, "%s", entry->d_name).text);
   }
   closedir(entries);

@@ -1,5 +1,6 @@
 // The backbone over the test split. Logits come back to the host, where loss and accuracy are summed in
 // double precision and in the order of the images.
+#include "runtime/train/batches.h"
 #include "runtime/train/step.h"
 #include "runtime/train/train.h"
 
@@ -45,16 +46,15 @@ static bool score_batch(MlaLoaded *loaded, const MlaBatch *batch, void *logits, 
 }
 
 static bool score_split(MlaLoaded *loaded, MlaDataset *test, void *logits, Score *score, MlaError *error) {
-  const MlaProgram *program = loaded->program;
-  MlaLoader *loader =
-      mla_loader_start(test, &program->data, program->elem, program->recipe.batch, false, 0, 0, 0, error);
-  if (!loader) return false;
+  MlaBatches batches;
+  MlaEpoch epoch = {.step = &loaded->program->eval};
+  if (!mla_batches_start(&batches, loaded, test, &epoch, error)) return false;
   const MlaBatch *batch;
-  bool good = mla_loader_next(loader, &batch, error);
+  bool good = mla_batches_next(&batches, &batch, error);
   while (good && batch)
     good = (batch->n == 0 || score_batch(loaded, batch, logits, score, error)) &&
-           mla_loader_next(loader, &batch, error);
-  mla_loader_stop(loader);
+           mla_batches_next(&batches, &batch, error);
+  mla_batches_stop(&batches);
   return good;
 }
 

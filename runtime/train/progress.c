@@ -76,6 +76,10 @@ static void bar_text(char bar[BAR_CELLS + 1], int64_t done, int64_t all) {
   bar[BAR_CELLS] = 0;
 }
 
+bool mla_display_is_due(const MlaDisplay *display) {
+  return !display->is_silent && display->is_terminal && mla_seconds() - display->drawn >= redraw_seconds;
+}
+
 void mla_display_step(MlaDisplay *display, const MlaStepRecord *record) {
   double now = mla_seconds();
   const MlaProgress *progress = &record->progress;

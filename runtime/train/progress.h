@@ -16,6 +16,7 @@ double mla_seconds(void); // of a clock that only goes forward
 
 void mla_display_open(MlaDisplay *display, const MlaProgram *program, const MlaRunOptions *options,
                       const MlaProgress *progress, int64_t n_batches);
+bool mla_display_is_due(const MlaDisplay *display); // whether the bar would be drawn anew
 void mla_display_step(MlaDisplay *display, const MlaStepRecord *record);
 // `modules`: the epoch's mean of each module's loss.
 void mla_display_epoch(MlaDisplay *display, const MlaEpochRecord *record, const double *modules);

@@ -5,7 +5,8 @@
 
 // Whether the step's buffers have the sizes that its data, batch and classes ask for.
 bool mla_step_check(const MlaProgram *program, const MlaStep *step, MlaError *error);
-// Uploads what the step takes of images, labels, learning rate and keys, and runs it. `number`: of the step, from 0.
+// Uploads or feeds what the step takes of images, labels, learning rate and keys, and runs it. `number`: of the step,
+// from 0. It may still be running on return.
 bool mla_step_run(MlaLoaded *loaded, const MlaStep *step, const MlaBatch *batch, double learning_rate,
                   int64_t number, MlaError *error);
 // The number in a buffer of one element.

@@ -1,6 +1,8 @@
 // The step loop. A run is a place (epoch, batch, step) that moves on; everything random is a function of the
 // seed and the place, so that a run continued from a checkpoint computes what the unbroken one would have.
 #include "runtime/train/train.h"
+#include "runtime/train/batches.h"
+#include "runtime/train/losses.h"
 #include "runtime/train/metrics.h"
 #include "runtime/train/progress.h"
 #include "runtime/train/run_dir.h"
@@ -10,6 +12,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+// A loss that is not finite is noticed this long after its step at the latest, or after as many steps as the log holds.
+static const double most_unseen_seconds = 1;
 
 typedef struct Run {
   MlaLoaded *loaded;
@@ -21,8 +26,10 @@ typedef struct Run {
   MlaProgress progress;
   MlaMetrics metrics;
   MlaDisplay display;
-  double *terms, *values; // [n_losses] of the last step
-  double *modules;        // [n_modules] weighted sums of the last step
+  MlaLosses losses;
+  double waiting_since;   // when the wait for the batch of the first step began whose losses are not read yet
+  double *terms, *values; // [n_losses] of one step
+  double *modules;        // [n_modules] weighted sums of one step
   char *last_checkpoint;  // path of the newest good one, NULL: none yet
   double epoch_seconds;   // in steps of this epoch, by this process
   int64_t epoch_images;
@@ -55,47 +62,48 @@ static bool save(Run *run, MlaError *error) {
 }
 
 // A loss names its module; the arithmetic of the step is done, but nothing of it is kept.
-static bool check_finite(const Run *run, MlaError *error) {
+static bool check_finite(const Run *run, const MlaProgress *at, MlaError *error) {
   for (int i = 0; i < run->program->n_losses; i++) {
     double bad = isfinite(run->terms[i]) ? run->values[i] : run->terms[i];
     if (isfinite(bad)) continue;
     const MlaLoss *loss = &run->program->losses[i];
     return mla_fail(error, MLA_ERROR_INPUT,
                     "epoch %d, batch %" PRId64 " (step %" PRId64 "): loss %s of %s is %f; training stopped",
-                    run->progress.epoch, run->progress.batch, run->progress.step, loss->name,
-                    run->program->modules[loss->module].name, bad);
+                    at->epoch, at->batch, at->step, loss->name, run->program->modules[loss->module].name,
+                    bad);
   }
   return true;
 }
 
-static bool read_losses(Run *run, MlaError *error) {
+// ---- steps done ----
+
+static bool is_checkpoint_due(const Run *run) {
+  int64_t every = run->options->checkpoint_steps;
+  // At the end of an epoch the one after the evaluation serves.
+  return every > 0 && run->progress.step % every == 0 && run->progress.batch < run->n_batches;
+}
+
+static void get_losses(Run *run, int waiting) {
+  mla_losses_get(&run->losses, waiting, run->terms, run->values);
   memset(run->modules, 0, (size_t)run->program->n_modules * sizeof *run->modules);
-  for (int i = 0; i < run->program->n_losses; i++) {
-    const MlaLoss *loss = &run->program->losses[i];
-    if (!mla_read_number(run->loaded, loss->term, &run->terms[i], error) ||
-        !mla_read_number(run->loaded, loss->value, &run->values[i], error))
-      return false;
-    run->modules[loss->module] += run->values[i];
-  }
-  return true;
+  for (int i = 0; i < run->program->n_losses; i++)
+    run->modules[run->program->losses[i].module] += run->values[i];
 }
 
-// `started`: when the wait for the batch began; a loader that is too slow shows in the speed.
-static bool train_step(Run *run, const MlaBatch *batch, double lr, double started, MlaError *error) {
-  if (!mla_step_run(run->loaded, &run->program->train, batch, lr, run->progress.step, error) ||
-      !read_losses(run, error))
+static bool report_step(Run *run, int waiting, double lr, double seconds, MlaError *error) {
+  const MlaStepDone *done = &run->losses.waiting[waiting];
+  get_losses(run, waiting);
+  if (!check_finite(run, &done->progress, error)) {
+    run->progress = done->progress;
     return false;
-  run->progress.batch++;
-  run->progress.step++;
-  if (!check_finite(run, error)) return false;
-  double seconds = mla_seconds() - started;
+  }
   run->epoch_seconds += seconds;
-  run->epoch_images += batch->n;
+  run->epoch_images += done->n_images;
   run->all_seconds += seconds;
-  run->all_images += batch->n;
-  MlaStepRecord record = {.progress = run->progress,
+  run->all_images += done->n_images;
+  MlaStepRecord record = {.progress = done->progress,
                           .lr = lr,
-                          .n_images = batch->n,
+                          .n_images = done->n_images,
                           .n_bytes = run->loaded->n_bytes,
                           .terms = run->terms,
                           .modules = run->modules,
@@ -104,10 +112,31 @@ static bool train_step(Run *run, const MlaBatch *batch, double lr, double starte
   return mla_metrics_step(&run->metrics, &record, error);
 }
 
-static bool is_checkpoint_due(const Run *run) {
-  int64_t every = run->options->checkpoint_steps;
-  // At the end of an epoch the one after the evaluation serves.
-  return every > 0 && run->progress.step % every == 0 && run->progress.batch < run->n_batches;
+// Reads the losses of all steps that wait, and says what is said of a step. Steps read together share their time.
+static bool report_steps(Run *run, double lr, MlaError *error) {
+  int n = run->losses.n_waiting;
+  if (n == 0) return true;
+  if (!mla_losses_read(&run->losses, error)) return false;
+  double seconds = (mla_seconds() - run->waiting_since) / n;
+  bool good = true;
+  for (int i = 0; i < n && good; i++) good = report_step(run, i, lr, seconds, error);
+  run->losses.n_waiting = 0;
+  return good;
+}
+
+// A log that is full must be read; otherwise somebody wants to know, or a bad loss would stay unseen for too long.
+static bool is_report_due(const Run *run) {
+  return run->losses.n_waiting == run->losses.n_most || is_checkpoint_due(run) ||
+         mla_display_is_due(&run->display) || mla_seconds() - run->waiting_since >= most_unseen_seconds;
+}
+
+// `seconds` of a step begin where the wait for its batch did: a loader that is too slow shows in the speed.
+static bool train_step(Run *run, const MlaBatch *batch, double lr, MlaError *error) {
+  if (!mla_step_run(run->loaded, &run->program->train, batch, lr, run->progress.step, error)) return false;
+  run->progress.batch++;
+  run->progress.step++;
+  mla_losses_wait(&run->losses, &run->progress, batch->n);
+  return !is_report_due(run) || report_steps(run, lr, error);
 }
 
 static void note_bad_records(Run *run, MlaDataset *set) {
@@ -116,21 +145,25 @@ static void note_bad_records(Run *run, MlaDataset *set) {
   free(notes);
 }
 
-static bool train_batches(Run *run, MlaLoader *loader, double lr, MlaError *error) {
+static bool train_batches(Run *run, MlaBatches *batches, double lr, MlaError *error) {
   while (!should_stop(run)) {
-    double started = mla_seconds();
+    if (run->losses.n_waiting == 0) run->waiting_since = mla_seconds();
     const MlaBatch *batch;
-    if (!mla_loader_next(loader, &batch, error)) return false;
+    if (!mla_batches_next(batches, &batch, error)) {
+      MlaError other;
+      report_steps(run, lr, &other); // they were good
+      return false;
+    }
     note_bad_records(run, &run->data->train);
     if (!batch) break;
     if (batch->n == 0) { // nothing of it can be read
       run->progress.batch++;
       continue;
     }
-    if (!train_step(run, batch, lr, started, error)) return false;
+    if (!train_step(run, batch, lr, error)) return false;
     if (is_checkpoint_due(run) && !save(run, error)) return false;
   }
-  return true;
+  return report_steps(run, lr, error);
 }
 
 static bool evaluate(Run *run, MlaError *error) {
@@ -174,12 +207,14 @@ static bool end_epoch(Run *run, double lr, MlaError *error) {
 static bool train_epoch(Run *run, MlaError *error) {
   const MlaRecipe *recipe = &run->program->recipe;
   double lr = mla_learning_rate(recipe, run->progress.epoch);
-  MlaLoader *loader =
-      mla_loader_start(&run->data->train, &run->program->data, run->program->elem, recipe->batch, true,
-                       recipe->seed, run->progress.epoch, run->progress.batch, error);
-  if (!loader) return false;
-  bool good = train_batches(run, loader, lr, error);
-  mla_loader_stop(loader);
+  MlaEpoch epoch = {.step = &run->program->train,
+                    .is_train = true,
+                    .number = run->progress.epoch,
+                    .first_batch = run->progress.batch};
+  MlaBatches batches;
+  if (!mla_batches_start(&batches, run->loaded, &run->data->train, &epoch, error)) return false;
+  bool good = train_batches(run, &batches, lr, error);
+  mla_batches_stop(&batches);
   if (!good) return false;
   return run->progress.batch < run->n_batches ? save(run, error) : end_epoch(run, lr, error);
 }
@@ -213,7 +248,8 @@ static bool begin(Run *run, MlaError *error) {
   run->progress = (MlaProgress){.epoch = 1, .seed = run->program->recipe.seed};
   if (options->run_dir && !resuming && !mla_run_dir_create(options->run_dir, error)) return false;
   mla_display_open(&run->display, run->program, options, &run->progress, run->n_batches);
-  if (!mla_init_states(run->loaded, run->program->recipe.seed, error) || (resuming && !resume(run, error)))
+  if (!mla_init_states(run->loaded, run->program->recipe.seed, error) || (resuming && !resume(run, error)) ||
+      !mla_losses_begin(&run->losses, error))
     return false;
   if (options->run_dir && !mla_run_dir_describe(options->run_dir, run->program, options->model_text, error))
     return false;
@@ -231,12 +267,14 @@ static bool open_run(Run *run, MlaError *error) {
   run->terms = calloc((size_t)program->n_losses + 1, sizeof *run->terms);
   run->values = calloc((size_t)program->n_losses + 1, sizeof *run->values);
   run->modules = calloc((size_t)program->n_modules + 1, sizeof *run->modules);
-  return (run->terms && run->values && run->modules) || fail_memory(error);
+  return (run->terms && run->values && run->modules && mla_losses_open(&run->losses, run->loaded)) ||
+         fail_memory(error);
 }
 
 static void close_run(Run *run) {
   mla_display_close(&run->display);
   mla_metrics_close(&run->metrics);
+  mla_losses_close(&run->losses);
   free(run->terms);
   free(run->values);
   free(run->modules);

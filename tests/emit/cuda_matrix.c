@@ -281,7 +281,7 @@ static int check_result(Bench *bench, MlaLoaded *loaded, const Check *check, Mla
 
 static int run_bench(Bench *bench) {
   MlaModule module = {.name = "only"};
-  MlaStep step = {bench->launches, bench->n_kernels, -1, -1, -1, -1, -1, bench->n_bytes};
+  MlaStep step = {bench->launches, bench->n_kernels, -1, -1, -1, -1, -1, bench->n_bytes, NULL, 0};
   MlaProgram program = {
       .model = "matrix",
       .target = MLA_TARGET_CUDA,

@@ -151,8 +151,8 @@ static void cuda_program(CudaProgram *p, const KernelSet *set, int64_t batch) {
                             .modules = &p->module,
                             .n_modules = 1,
                             .region_bytes = {[MLA_WORK] = p->n_bytes, [MLA_TICKETS] = p->n_ticket_bytes}};
-  p->program.train = (MlaStep){p->launches, p->n_launches, -1, -1, -1, -1, -1, p->n_bytes};
-  p->program.eval = (MlaStep){NULL, 0, -1, -1, -1, -1, -1, p->n_bytes};
+  p->program.train = (MlaStep){p->launches, p->n_launches, -1, -1, -1, -1, -1, p->n_bytes, NULL, 0};
+  p->program.eval = (MlaStep){NULL, 0, -1, -1, -1, -1, -1, p->n_bytes, NULL, 0};
   p->program.data =
       (MlaData){.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1};
   p->program.recipe = (MlaRecipe){.batch = batch, .epochs = 1};

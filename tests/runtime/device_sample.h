@@ -177,8 +177,8 @@ static inline const MlaProgram *sample_make(Sample *s) {
                     .modules = s->modules,
                     .n_modules = 2,
                     .region_bytes = {SAMPLE_WORK, 64, 64, 68, 4, 16}};
-  p->train = (MlaStep){s->train, 4, BUF_IMAGE, BUF_LABEL, BUF_RATE, BUF_OUTPUT, -1, SAMPLE_WORK};
-  p->eval = (MlaStep){s->eval, 2, BUF_IMAGE, -1, -1, BUF_OUTPUT, -1, 2048};
+  p->train = (MlaStep){s->train, 4, BUF_IMAGE, BUF_LABEL, BUF_RATE, BUF_OUTPUT, -1, SAMPLE_WORK, NULL, 0};
+  p->eval = (MlaStep){s->eval, 2, BUF_IMAGE, -1, -1, BUF_OUTPUT, -1, 2048, NULL, 0};
   p->data = (MlaData){.name = "toy",
                       .format = "idx",
                       .root = NULL,

@@ -64,7 +64,7 @@ static inline void make_program(TrialProgram *p, const Trial *t) {
                             .modules = &p->module,
                             .n_modules = 1,
                             .region_bytes = {[MLA_WORK] = offset, [MLA_TICKETS] = 4}};
-  MlaStep step = {&p->launch, 1, -1, -1, -1, -1, -1, offset};
+  MlaStep step = {&p->launch, 1, -1, -1, -1, -1, -1, offset, NULL, 0};
   p->program.train = p->program.eval = step;
   p->program.data =
       (MlaData){.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1};

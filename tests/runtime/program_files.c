@@ -183,7 +183,7 @@ static void check_corruptions(Tally *tally, const char *dir) {
   static const Corruption cases[] = {
       {"", "{", "", "plan.json:2:9: "},
       {"", "\"mlaanc plan\"", "\"other\"", "\"format\" does not say"},
-      {"", "\"version\": 6", "\"version\": 99", "has version 99; this program reads version 6"},
+      {"", "\"version\": 7", "\"version\": 99", "has version 99; this program reads version 7"},
       {"\"kernels\"", "\"file\": \"sample_loss\"", "\"file\": \"../up\"",
        "kernels[3].file: not a C identifier"},
       {"\"kernels\"", "\"file\": \"sample_loss\"", "\"file\": \"sample_partial\"",
@@ -196,7 +196,7 @@ static void check_corruptions(Tally *tally, const char *dir) {
       {"", "\"elem\": \"f32\"", "\"elem\": \"f16\"", "elem: expected one of f32, f64, i32"},
       {"", "\"elem\": \"f32\"", "\"elem\": \"i32\"", "elem: neither f32 nor f64"},
       {"\"region_bytes\"", "4096", "-1", "region_bytes[0]: -1 is not between"},
-      {"\"region_bytes\"", "4096, ", "", "region_bytes: 6 values; the rest of the record implies 7"},
+      {"\"region_bytes\"", "4096, ", "", "region_bytes: 7 values; the rest of the record implies 8"},
       {"\"recipe\"", "\"batch\": 8", "\"batch\": 0", "recipe.batch: 0 is not between"},
       {"\"recipe\"", "\"batch\": 8", "\"batch\": 9", "train.image: buffer 0 has 512 bytes; 576 are needed"},
       {"\"recipe\"", "\"batch\": 8", "\"batch\": 8.5", "recipe.batch: expected a whole number"},

@@ -210,8 +210,8 @@ static inline void toy_fill_steps(Toy *toy) {
                            .parts = 1};
   toy->eval = toy->train;
   toy->eval.host = toy_eval;
-  toy->program.train = (MlaStep){&toy->train, 1, B_IMAGE, B_LABEL, B_RATE, -1, -1, 0};
-  toy->program.eval = (MlaStep){&toy->eval, 1, B_IMAGE, -1, -1, B_LOGITS, -1, 0};
+  toy->program.train = (MlaStep){&toy->train, 1, B_IMAGE, B_LABEL, B_RATE, -1, -1, 0, NULL, 0};
+  toy->program.eval = (MlaStep){&toy->eval, 1, B_IMAGE, -1, -1, B_LOGITS, -1, 0, NULL, 0};
 }
 
 static inline void toy_open(Toy *toy, MlaElem elem, int epochs) {

@@ -2,7 +2,8 @@
 // runs the sample's kernels (fake_kernels.h); or it is a compiled kernel, and the emulation runs it (emulated_kernels.h).
 // It is strict where the real one is: nothing runs during a capture, streams that join one must be joined again, copies
 // must lie in an allocation, and what is allocated is counted. A graph's launches run in a random order that its edges
-// allow. $FAKE_CUDA chooses a fault, $FAKE_CUDA_FREE the MiB that are free. Compiled by the tests with
+// allow; fake_streams.h says what the order of streams is. $FAKE_CUDA chooses a fault, $FAKE_CUDA_FREE the MiB that are
+// free. Compiled by the tests with
 // `cc -x c -shared`; no NVIDIA code ran through it.
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,7 @@ typedef struct Front {
   int node[MOST_EDGES], n;
 } Front;
 
-typedef struct Event {
-  Front front; // first: recording copies a stream's
-  float milliseconds;
-} Event;
+#include "fake_streams.h"
 
 static float clock_now; // goes on by a millisecond for each kernel that is run
 static Graph *capture;
@@ -47,6 +45,8 @@ static int current, is_capturing, n_graphs, n_replayed, n_live, n_forks, order =
 static char *memory[MOST_MEMORY]; // allocations
 static size_t memory_bytes[MOST_MEMORY];
 static int n_memory;
+static char *locked[MOST_MEMORY]; // page-locked
+static size_t locked_bytes[MOST_MEMORY];
 
 static int fault(const char *name) {
   const char *chosen = getenv("FAKE_CUDA");
@@ -63,7 +63,8 @@ static int n_kernels;
 #include FAKE_KERNELS
 
 // An event that is a node notes the time.
-static void run(const Launch *l) {
+static void run(const void *what) {
+  const Launch *l = what;
   if (l->event)
     ((Event *)l->event)->milliseconds = clock_now;
   else
@@ -116,29 +117,61 @@ int cudaFree(void *at) {
     if (memory[i] == at) memory[i] = NULL;
   return free(at), n_live--, 0;
 }
+int cudaHostAlloc(void **to, size_t n_bytes, unsigned flags) {
+  int i = 0;
+  while (i < MOST_MEMORY && locked[i]) i++;
+  if (i == MOST_MEMORY || fault("locked")) return 2;
+  *to = locked[i] = memset(malloc(n_bytes), 0x7f, n_bytes);
+  locked_bytes[i] = n_bytes;
+  return n_live++, (int)flags;
+}
+int cudaFreeHost(void *at) {
+  for (int i = 0; i < MOST_MEMORY; i++)
+    if (locked[i] == at) locked[i] = NULL;
+  return free(at), n_live--, 0;
+}
+static int is_locked(const void *from) {
+  for (int i = 0; i < MOST_MEMORY; i++)
+    if (locked[i] && (const char *)from >= locked[i] && (const char *)from < locked[i] + locked_bytes[i])
+      return 1;
+  return 0;
+}
 int cudaMemsetAsync(void *at, int value, size_t n_bytes, void *stream) {
-  return memset(at, value, n_bytes), stream ? 0 : 1;
+  if (!stream) return 1;
+  add_copy(stream, (Copy){.to = at, .n_bytes = n_bytes, .value = value, .is_fill = 1}, NULL);
+  return 0;
 }
 int cudaMemcpyAsync(void *to, const void *from, size_t n_bytes, int kind, void *stream) {
   const char *inside = kind == 1 ? to : from;
-  for (int i = 0; i < MOST_MEMORY && !is_capturing && stream; i++)
-    if (memory[i] && inside >= memory[i] && inside + n_bytes <= memory[i] + memory_bytes[i])
-      return memcpy(to, from, n_bytes), 0;
-  return 1;
+  int is_inside = 0;
+  for (int i = 0; i < MOST_MEMORY; i++)
+    is_inside |= memory[i] && inside >= memory[i] && inside + n_bytes <= memory[i] + memory_bytes[i];
+  if (!is_inside || is_capturing || !stream) return 1;
+  add_copy(stream, (Copy){.to = to, .from = from, .n_bytes = n_bytes},
+           kind == 1 && !is_locked(from) ? from : NULL);
+  Stream *on = stream;
+  if (kind != 1 && !is_locked(to)) finish(on, on->n_asked);
+  return 0;
 }
 int cudaStreamCreateWithFlags(void **stream, unsigned flags) {
-  return *stream = calloc(1, sizeof(Front)), n_live++, flags != 1;
+  Stream *made = *stream = calloc(1, sizeof(Stream));
+  made->index = n_streams++;
+  made->last = &made->first;
+  return n_live++, flags != 1;
 }
 int cudaStreamDestroy(void *stream) {
+  finish(stream, ((Stream *)stream)->n_asked);
   free(stream);
   n_live--;
   if (getenv("FAKE_CUDA_COUNTS") && !n_live)
     printf("fake: %d graphs, %d replays, %d forks, %d left\n", n_graphs, n_replayed, n_forks, n_live);
-  if (!n_live) n_graphs = n_replayed = n_forks = 0; // the library stays loaded
+  if (!n_live) n_graphs = n_replayed = n_forks = n_streams = 0; // the library stays loaded
   return 0;
 }
 int cudaStreamSynchronize(void *stream) {
-  return !stream ? 1 : fault("kernel") ? 700 : 0;
+  if (!stream) return 1;
+  finish(stream, ((Stream *)stream)->n_asked);
+  return fault("kernel") ? 700 : 0;
 }
 
 // ---- captures ----
@@ -150,7 +183,15 @@ int cudaEventDestroy(void *event) {
   return free(event), n_live--, 0;
 }
 int cudaEventRecord(void *event, void *stream) {
-  return memcpy(event, stream, sizeof(Front)), 0;
+  Event *recorded = event;
+  recorded->front = *(Front *)stream;
+  recorded->stream = stream;
+  recorded->number = recorded->stream->n_asked;
+  return 0;
+}
+int cudaEventSynchronize(void *event) {
+  const Event *recorded = event;
+  return finish(recorded->stream, recorded->number), 0;
 }
 static int add_node(Front *front, int node) {
   for (int i = 0; i < front->n; i++)
@@ -165,7 +206,12 @@ static int is_part(const Front *front) {
 int cudaStreamWaitEvent(void *stream, void *event, unsigned flags) {
   Front *to = stream;
   const Front *from = event;
-  if (!is_part(from)) return is_part(to) ? 906 : (int)flags; // an event of before the capture
+  if (!is_part(from) && is_part(to)) return 906; // an event of before the capture
+  if (!is_part(from)) {
+    const Event *recorded = event;
+    add_work(stream, (Work){.other = recorded->stream, .until = recorded->number});
+    return (int)flags;
+  }
   if (!is_part(to)) *to = (Front){.capture = current}, n_forks++;
   for (int i = 0; i < from->n; i++)
     if (add_node(to, from->node[i])) return 1;
@@ -199,8 +245,8 @@ int cudaGraphInstantiate(void **exec, void *graph, unsigned long long flags) {
   return n_graphs++, n_live++, flags != 0;
 }
 // In a random order that the edges allow.
-int cudaGraphLaunch(void *exec, void *stream) {
-  const Graph *graph = exec;
+static void run_graph(const void *what) {
+  const Graph *graph = *(void *const *)what;
   char is_done[MOST_NODES] = "";
   for (int n_left = graph->n; n_left;) {
     order = (int)((unsigned)order * 1103515245u + 12345u);
@@ -215,7 +261,11 @@ int cudaGraphLaunch(void *exec, void *stream) {
       break;
     }
   }
-  return n_replayed++, stream ? 0 : 1;
+}
+int cudaGraphLaunch(void *exec, void *stream) {
+  if (!stream) return 1;
+  add_call(stream, run_graph, &exec, sizeof exec);
+  return n_replayed++, 0;
 }
 int cudaGraphDestroy(void *graph) {
   return free(graph), n_live--, 0;
@@ -256,7 +306,7 @@ int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments
   size_t n_bytes = sizeof(void *) * (size_t)buffers_of(function);
   l.at = memcpy(malloc(n_bytes + 1), table, n_bytes); // small, and stays
   if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1 || !stream || fault("launch")) return 9;
-  if (!is_part(front)) return run(&l), is_capturing ? 900 : 0;
+  if (!is_part(front)) return add_call(stream, run, &l, sizeof l), is_capturing ? 900 : 0;
   if (capture->n == MOST_NODES) return 1;
   memcpy(l.before, front->node, sizeof l.before);
   l.n_before = front->n;
@@ -273,9 +323,6 @@ int cudaEventRecordWithFlags(void *event, void *stream, unsigned flags) {
   l.n_before = front->n;
   front->n = 1, front->node[0] = capture->n;
   return capture->launches[capture->n++] = l, 0;
-}
-int cudaEventSynchronize(void *event) {
-  return !event;
 }
 int cudaEventElapsedTime(float *milliseconds, void *begin, void *end) {
   return *milliseconds = ((Event *)end)->milliseconds - ((Event *)begin)->milliseconds, 0;

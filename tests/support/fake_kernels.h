@@ -1,8 +1,9 @@
 // The kernels of the stand-in for libcudart: a function is its name; those of device_sample.h run as plain loops over
 // blocks and threads, others do nothing. Part of fake_cudart.h.
 
-static const char *const names[] = {"sample_forward", "sample_partial", "sample_loss", "sample_update"};
-static const int n_buffers[] = {3, 2, 2, 3};
+static const char *const names[] = {"sample_forward", "sample_partial", "sample_loss", "sample_update",
+                                    "sample_prepare"};
+static const int n_buffers[] = {3, 2, 2, 3, 2};
 
 static const char *name_of(const void *function) {
   return function;
@@ -28,6 +29,8 @@ static void run_thread(const Launch *l, int block, int thread) {
     *b = 0;
     for (int i = 0; i < 7; i++) *b += a[i];
     *b /= (float)l->batch;
+  } else if (!strcmp(name, "sample_prepare")) {
+    if (e < 16 * l->batch) b[e] = ((unsigned char *)a)[512 + e]; // the packet's pixels
   } else {
     a[thread] -= *b * *c * 0.01f;
   }

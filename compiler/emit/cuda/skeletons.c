@@ -22,4 +22,6 @@ const Skeletons cuda_skeletons = {
     .linear_grad_weight = cuda_linear_grad_weight,
     .attention = cuda_attention,
     .attention_grad = cuda_attention_grad,
+    .prepare = cuda_prepare,
+    .log = cuda_log,
 };

@@ -16,6 +16,8 @@ void cuda_images(Emit *emit, const Node *node);
 void cuda_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
 void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element);
 void cuda_running(Emit *emit, const Node *node);
+KernelDraft cuda_prepare(Emit *emit, const Prepare *what);
+KernelDraft cuda_log(Emit *emit, int n_steps, int n_numbers);
 
 // ---- kernel.c: how kernels begin and how they are launched ----
 // The function around `body`; `batch` in there is a long, as the operators' lines expect it.

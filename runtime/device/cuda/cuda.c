@@ -170,7 +170,7 @@ MlaLoaded *mla_cuda_load(MlaDevice *device, const MlaProgram *program, MlaError 
   if (mla_program_check(program, error) && mla_check_target(device, program, error) &&
       check_kernels(&program->train, error) && check_kernels(&program->eval, error) &&
       mla_check_room(device, program, error) && compile(self, error) && allocate(self, error) &&
-      mla_cuda_bind(self, error) && mla_cuda_profile_begin(self, error))
+      mla_cuda_bind(self, error) && mla_cuda_open_packets(self, error) && mla_cuda_profile_begin(self, error))
     return &self->loaded;
   mla_cuda_unload(&self->loaded);
   return NULL;
@@ -181,6 +181,7 @@ void mla_cuda_unload(MlaLoaded *loaded) {
   const Cudart *rt = &self->cuda->rt;
   if (self->stream) rt->StreamSynchronize(self->stream);
   mla_cuda_profile_end(self);
+  mla_cuda_close_packets(self);
   mla_cuda_unbind(self);
   mla_jit_unload(&self->code);
   if (loaded->base.address) rt->Free(loaded->base.address);

@@ -40,6 +40,12 @@ typedef struct CudaFork {
   CudaEvent *events; // [n_launches + 1] of the launches that others wait for; the beginning
 } CudaFork;
 
+// See upload.c.
+typedef struct CudaPacket {
+  unsigned char *memory; // the host's copy, page-locked
+  CudaEvent copied, prepared;
+} CudaPacket;
+
 typedef struct CudaLoaded {
   MlaLoaded loaded;
   Cuda *cuda;
@@ -56,6 +62,9 @@ typedef struct CudaLoaded {
   bool is_capturing;
   CudaEvent *events; // [train.n_launches + 1] if profiled
   double *seconds;
+  CudaStream copies; // of packets
+  CudaPacket packets[MLA_N_PACKETS];
+  MlaBinding prepare_train, prepare_eval;
 } CudaLoaded;
 
 // step.c
@@ -65,6 +74,9 @@ bool mla_cuda_replay(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaEr
 void mla_cuda_unbind(CudaLoaded *self);
 bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, CudaStream stream,
                      MlaError *error);
+// The same; `buffers`: its addresses by value, or a table's.
+bool mla_cuda_launch_at(CudaLoaded *self, const MlaLaunch *launch, void *buffers, int64_t batch,
+                        CudaStream stream, MlaError *error);
 
 // fork.c
 bool mla_cuda_fork(CudaLoaded *self, MlaError *error);
@@ -79,3 +91,7 @@ bool mla_cuda_profile_mark(CudaLoaded *self, const MlaStep *step, int index, Mla
 // Waits for the step and adds its launches' times.
 bool mla_cuda_profile_add(CudaLoaded *self, const MlaStep *step, int64_t batch, MlaError *error);
 void mla_cuda_profile_end(CudaLoaded *self);
+
+// upload.c
+bool mla_cuda_open_packets(CudaLoaded *self, MlaError *error);
+void mla_cuda_close_packets(CudaLoaded *self);

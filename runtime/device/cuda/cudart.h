@@ -47,6 +47,8 @@ enum { CUDA_STREAM_NON_BLOCKING = 1, CUDA_CAPTURE_THREAD_LOCAL = 1, CUDA_EVENT_N
   F(EventSynchronize, (CudaEvent event))                                                                     \
   F(EventElapsedTime, (float *milliseconds, CudaEvent begin, CudaEvent end))                                 \
   F(EventDestroy, (CudaEvent event))                                                                         \
+  F(HostAlloc, (void **memory, size_t n_bytes, unsigned flags))                                              \
+  F(FreeHost, (void *memory))                                                                                \
   F(StreamBeginCapture, (CudaStream stream, int mode))                                                       \
   F(StreamEndCapture, (CudaStream stream, CudaGraph * graph))                                                \
   F(GraphInstantiate, (CudaGraphExec * exec, CudaGraph graph, unsigned long long flags))                     \

@@ -78,17 +78,12 @@ bool mla_cuda_bind(CudaLoaded *self, MlaError *error) {
 
 // ---- launching ----
 
-bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, CudaStream stream,
-                     MlaError *error) {
-  const MlaProgram *program = self->loaded.program;
+bool mla_cuda_launch_at(CudaLoaded *self, const MlaLaunch *l, void *buffers, int64_t batch, CudaStream stream,
+                        MlaError *error) {
   const Cudart *rt = &self->cuda->rt;
-  const MlaLaunch *l = &step->launches[index];
-  const MlaKernel *kernel = &program->kernels[l->kernel];
-  bool is_train = step == &program->train;
-  void **table = is_train ? &self->train_tables[index] : &self->eval_tables[index];
+  const MlaKernel *kernel = &self->loaded.program->kernels[l->kernel];
   int count = (int)batch;
-  void *by_value = (void *)(uintptr_t)(is_train ? &self->train : &self->eval)->of_launch[index];
-  void *arguments[] = {*table ? (void *)table : by_value, &count};
+  void *arguments[] = {buffers, &count};
   CudaDim grid = {(unsigned)mla_blocks(&l->grid, batch), 1, 1}, block = {(unsigned)kernel->threads, 1, 1};
   CudaStatus status = rt->LaunchKernel(self->code.kernels[l->kernel], grid, block, arguments,
                                        (size_t)kernel->shared_bytes, stream);
@@ -98,6 +93,15 @@ bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t b
   return mla_fail(error, MLA_ERROR_SYSTEM, "launch `%s` (kernel `%s`, %u blocks of %u threads): %s (%s)",
                   l->name, kernel->symbol, grid.x, block.x, rt->GetErrorString(status),
                   rt->GetErrorName(status));
+}
+
+bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, CudaStream stream,
+                     MlaError *error) {
+  bool is_train = step == &self->loaded.program->train;
+  void **table = is_train ? &self->train_tables[index] : &self->eval_tables[index];
+  void *by_value = (void *)(uintptr_t)(is_train ? &self->train : &self->eval)->of_launch[index];
+  return mla_cuda_launch_at(self, &step->launches[index], *table ? (void *)table : by_value, batch, stream,
+                            error);
 }
 
 // One after the other on one stream, in the order of the step.
