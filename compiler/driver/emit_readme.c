@@ -28,10 +28,10 @@ typedef struct Share {
   const MlaLaunch *first;
 } Share;
 
-static Share share_of(const MlaStep *step, int kernel) {
+static Share share_of(const MlaLaunch *launches, int n_launches, int kernel) {
   Share share = {0};
-  for (int i = 0; i < step->n_launches; i++) {
-    const MlaLaunch *launch = &step->launches[i];
+  for (int i = 0; i < n_launches; i++) {
+    const MlaLaunch *launch = &launches[i];
     if (launch->kernel != kernel) continue;
     if (!share.first) share.first = launch;
     share.n_launches++;
@@ -41,18 +41,26 @@ static Share share_of(const MlaStep *step, int kernel) {
   return share;
 }
 
+// Of the sequences that launch the kernel the first counts. Each packet has a prepare launch; a step needs one.
 static void print_kernel_row(FILE *out, const MlaProgram *program, int kernel) {
-  Share share = share_of(&program->train, kernel);
-  const char *when = "";
-  if (!share.first) {
-    share = share_of(&program->eval, kernel);
-    when = " of an evaluation";
+  const MlaStep *train = &program->train, *eval = &program->eval;
+  const struct {
+    const MlaLaunch *launches;
+    int n;
+    const char *when;
+  } sequences[] = {{train->launches, train->n_launches, ""},
+                   {train->prepare, train->n_prepare > 0, " before a step"},
+                   {eval->launches, eval->n_launches, " of an evaluation"},
+                   {eval->prepare, eval->n_prepare > 0, " before an evaluation"}};
+  for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++) {
+    Share share = share_of(sequences[i].launches, sequences[i].n, kernel);
+    if (!share.first) continue;
+    fprintf(out, "| `%s` | %d%s | `%.*s`%s | %s | %.2f | %.3f |\n", program->kernels[kernel].symbol,
+            share.n_launches, sequences[i].when, layer_length(share.first), share.first->name,
+            share.n_launches > 1 ? ", ..." : "", share.first->shape ? share.first->shape : "",
+            mib(share.n_bytes), (double)share.flops * 1e-9);
+    return;
   }
-  if (!share.first) return;
-  fprintf(out, "| `%s` | %d%s | `%.*s`%s | %s | %.2f | %.3f |\n", program->kernels[kernel].symbol,
-          share.n_launches, when, layer_length(share.first), share.first->name,
-          share.n_launches > 1 ? ", ..." : "", share.first->shape ? share.first->shape : "",
-          mib(share.n_bytes), (double)share.flops * 1e-9);
 }
 
 static void print_kernel_file(FILE *out, const MlaProgram *program, const char *name) {
@@ -162,21 +170,30 @@ static void print_readme(FILE *out, const MlaProgram *program) {
 
 // ---- the steps ----
 
+static void print_table(FILE *out, const char *title) {
+  fprintf(out,
+          "\n### %s\n\n| | layer | kernel | writes | MiB | MFLOP | from |\n"
+          "| --- | --- | --- | --- | --- | --- | --- |\n",
+          title);
+}
+
+static void print_launch(FILE *out, const MlaProgram *program, const MlaLaunch *launch, int number) {
+  fprintf(out, "| %d | %.*s | `%s` | %s | %.2f | %.1f | %s |\n", number, layer_length(launch), launch->name,
+          program->kernels[launch->kernel].symbol, launch->shape ? launch->shape : "", mib(launch->n_bytes),
+          (double)launch->flops * 1e-6, launch->source ? launch->source : "");
+}
+
 static void print_step(FILE *out, const MlaProgram *program, const MlaStep *step, const char *title) {
   int module = -1;
   fprintf(out, "\n## %s: %d launches\n", title, step->n_launches);
+  if (step->n_prepare > 0) {
+    print_table(out, "before: the batch, from its bytes");
+    print_launch(out, program, &step->prepare[0], 0);
+  }
   for (int i = 0; i < step->n_launches; i++) {
-    const MlaLaunch *launch = &step->launches[i];
-    if (launch->module != module) {
-      module = launch->module;
-      fprintf(out,
-              "\n### %s\n\n| | layer | kernel | writes | MiB | MFLOP | from |\n| --- | --- | --- | --- | --- "
-              "| --- | --- |\n",
-              program->modules[module].name);
-    }
-    fprintf(out, "| %d | %.*s | `%s` | %s | %.2f | %.1f | %s |\n", i + 1, layer_length(launch), launch->name,
-            program->kernels[launch->kernel].symbol, launch->shape ? launch->shape : "", mib(launch->n_bytes),
-            (double)launch->flops * 1e-6, launch->source ? launch->source : "");
+    if (step->launches[i].module != module)
+      print_table(out, program->modules[module = step->launches[i].module].name);
+    print_launch(out, program, &step->launches[i], i + 1);
   }
 }
 
