@@ -9,6 +9,25 @@ enum { MLA_MAX_RANK = 4, MLA_MAX_CHANNELS = 16, MLA_MAX_MILESTONES = 16 };
 
 typedef enum MlaElem { MLA_F32, MLA_F64, MLA_I32 } MlaElem;
 
+// How a step computes. f32 and f64 are exact, and what is stored; tf32 and bf16 store f32, add up in f32, and round the
+// operands of products of matrices to 10 and 7 bits of mantissa where tensor cores multiply them.
+typedef enum MlaPrecision {
+  MLA_PRECISION_F32,
+  MLA_PRECISION_TF32,
+  MLA_PRECISION_BF16,
+  MLA_PRECISION_F64,
+  MLA_N_PRECISIONS
+} MlaPrecision;
+#define MLA_PRECISION_NAMES "f32", "tf32", "bf16", "f64"
+
+static inline const char *mla_precision_name(MlaPrecision precision) {
+  static const char *const names[MLA_N_PRECISIONS] = {MLA_PRECISION_NAMES};
+  return names[precision];
+}
+static inline MlaElem mla_elem_of(MlaPrecision precision) {
+  return precision == MLA_PRECISION_F64 ? MLA_F64 : MLA_F32;
+}
+
 // One allocation holds all regions, in this order, each starting at a multiple of 64 bytes.
 typedef enum MlaRegion {
   MLA_WORK,
@@ -207,6 +226,7 @@ typedef struct MlaRecipe {
   int epochs;
   int64_t batch;
   uint64_t seed;
+  MlaPrecision precision;
 } MlaRecipe;
 
 // What a step is told of its rate: the learning rate, and for Adam 1 - beta1^t and 1 - beta2^t of step t = 1, 2, ...
@@ -218,7 +238,7 @@ static inline int mla_n_rates(const MlaRecipe *recipe) {
 typedef struct MlaProgram {
   const char *model;
   MlaTarget target;
-  MlaElem elem;              // of all real buffers: MLA_F32 or MLA_F64
+  MlaElem elem;              // of all real buffers: of recipe.precision
   const char *prelude;       // text before every kernel
   const char *compile_flags; // for the host compiler
   const MlaBuffer *buffers;

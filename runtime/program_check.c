@@ -382,6 +382,9 @@ static bool check_recipe(Check *c) {
     return false;
   if ((unsigned)r->optimizer > MLA_ADAMW) return fail_at(c, "recipe.optimizer", "unknown");
   if ((unsigned)r->schedule > MLA_SCHEDULE_STEP) return fail_at(c, "recipe.schedule", "unknown");
+  if ((unsigned)r->precision >= MLA_N_PRECISIONS) return fail_at(c, "recipe.precision", "unknown");
+  if (c->program->elem != mla_elem_of(r->precision))
+    return fail_at(c, "recipe.precision", "not that of the buffers");
   const double reals[] = {r->lr,    r->momentum, r->weight_decay, r->beta1,
                           r->beta2, r->eps,      r->warmup_start, r->factor};
   for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)

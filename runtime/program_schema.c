@@ -13,6 +13,7 @@ static const char *const init_names[] = {"zero", "one", "normal", "uniform", "va
 static const char *const pad_names[] = {"zero", "reflect", NULL};
 static const char *const on_bad_names[] = {"stop", "skip", NULL};
 static const char *const optimizer_names[] = {"sgd", "adam", "adamw", NULL};
+static const char *const precision_names[] = {MLA_PRECISION_NAMES, NULL};
 static const char *const schedule_names[] = {"constant", "cosine", "step", NULL};
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -24,6 +25,7 @@ _Static_assert(LENGTH(layout_names) == MLA_LAYOUT_LINEAR + 2, "ORDER MlaLayout")
 _Static_assert(LENGTH(pad_names) == MLA_PAD_REFLECT + 2, "ORDER MlaPadMode");
 _Static_assert(LENGTH(on_bad_names) == MLA_BAD_SKIP + 2, "ORDER MlaOnBad");
 _Static_assert(LENGTH(optimizer_names) == MLA_ADAMW + 2, "ORDER MlaOptimizer");
+_Static_assert(LENGTH(precision_names) == MLA_N_PRECISIONS + 1, "ORDER MlaPrecision");
 _Static_assert(LENGTH(schedule_names) == MLA_SCHEDULE_STEP + 2, "ORDER MlaScheduleKind");
 
 // `RECORD` is the structure a table is about.
@@ -211,6 +213,7 @@ static const Field recipe_fields[] = {NAME(optimizer, optimizer_names),
                                       ONE(INT, epochs),
                                       ONE(INT64, batch),
                                       ONE(UINT64, seed),
+                                      NAME(precision, precision_names),
                                       END};
 static const Schema recipe_schema = {NAME_OF(RECORD), sizeof(RECORD), recipe_fields};
 #undef RECORD

@@ -73,7 +73,7 @@ static int add_number(Arena *arena, Override *overrides, int n, const char *name
 
 // The --set list, then the options that are short for one. False: a value is not NAME=VALUE.
 static bool collect_overrides(Arena *arena, const Options *options, SemaOptions *sema) {
-  Override *overrides = ARENA_ARRAY(arena, Override, options->sets.n + 3);
+  Override *overrides = ARENA_ARRAY(arena, Override, options->sets.n + 4);
   int n = 0;
   for (; n < options->sets.n; n++) {
     const char *text = options->sets.items[n];
@@ -87,22 +87,26 @@ static bool collect_overrides(Arena *arena, const Options *options, SemaOptions 
   n = add_number(arena, overrides, n, "train.batch", options->batch);
   n = add_number(arena, overrides, n, "train.epochs", options->epochs);
   n = add_number(arena, overrides, n, "train.seed", options->seed);
+  if (options->precision) overrides[n++] = (Override){"train.precision", options->precision};
   sema->overrides = overrides;
   sema->n_overrides = n;
   return true;
 }
 
-static bool parse_precision(const Options *options, MlaElem *elem) {
-  *elem = compile_is_reference(options) ? MLA_F64 : MLA_F32;
-  if (!options->precision) return true;
-  if (strcmp(options->precision, "f64") == 0) {
-    *elem = MLA_F64;
-    return true;
+static bool is_precision(const char *name) {
+  for (int i = 0; i < MLA_N_PRECISIONS; i++) {
+    if (strcmp(name, mla_precision_name((MlaPrecision)i)) == 0) return true;
   }
-  if (strcmp(options->precision, "f32") == 0 && *elem == MLA_F32) return true;
+  return false;
+}
+
+static bool check_precision(const Options *options) {
+  const char *name = options->precision;
+  if (!name) return true;
+  if (compile_is_reference(options) ? strcmp(name, "f64") == 0 : is_precision(name)) return true;
   usage_error(compile_is_reference(options) ? "the reference device computes in f64, not `%s`"
-                                            : "--precision is f32 or f64, not `%s`",
-              options->precision);
+                                            : "--precision is f32, tf32, bf16 or f64, not `%s`",
+              name);
   return false;
 }
 
@@ -141,8 +145,7 @@ static bool check_vector_bytes(const Options *options) {
 }
 
 static bool check_options(const Options *options) {
-  MlaElem elem;
-  return find_device(options) && parse_precision(options, &elem) && check_vector_bytes(options) &&
+  return find_device(options) && check_precision(options) && check_vector_bytes(options) &&
          check_pass("pass to --dump-before", options->dump_before, true) &&
          check_pass("pass to --dump-after", options->dump_after, true) &&
          check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
@@ -191,11 +194,10 @@ static void print_times(const PassTime *times, int n_times) {
 }
 
 int compile_passes(Compilation *c, const Options *options, const char *stop_after) {
-  MlaElem elem;
-  if (!parse_precision(options, &elem)) return STATUS_USAGE;
+  bool is_double = compile_is_reference(options) || c->model->recipe.precision == MLA_PRECISION_F64;
   PipelineOptions pipeline = {
       .batch = c->model->recipe.batch,
-      .elem_bytes = elem == MLA_F64 ? 8 : 4,
+      .elem_bytes = is_double ? 8 : 4,
       .sums = emit_sum_limits(emit_target(options)),
       .overlap = options->overlap > 0 ? (int)options->overlap : 1,
       .products = emit_product_fusion(emit_target(options)),
@@ -224,18 +226,34 @@ static void shorten_library_paths(SourceMap *map, const char *library) {
   }
 }
 
+// Tensor cores are CUDA's: elsewhere a model that asks for them is not computed as it says.
+static int check_device_precision(Compilation *c, const Options *options) {
+  MlaPrecision precision = c->model->recipe.precision;
+  bool is_exact = precision == MLA_PRECISION_F32 || precision == MLA_PRECISION_F64;
+  if (is_exact || emit_target(options) == EMIT_CUDA) return STATUS_OK;
+  c->diag = diag_new(c->arena, c->map); // what was said before has been printed
+  diag_error(c->diag, c->model->precision_span, "the device %s computes in %s, not in %s",
+             find_device(options)->name, compile_is_reference(options) ? "f64" : "f32 or f64",
+             mla_precision_name(precision));
+  diag_note(c->diag, NO_SPAN, "--precision %s computes exactly; --device cuda and emulated-cuda have %s",
+            compile_is_reference(options) ? "f64" : "f32", mla_precision_name(precision));
+  print_diagnostics(c, options);
+  return STATUS_MODEL;
+}
+
 static int emit(Compilation *c, const Options *options) {
   shorten_library_paths(c->map, locate_library(c->arena));
   EmitOptions emit = {.target = emit_target(options),
                       .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
+                      .precision = c->model->recipe.precision,
                       .map = c->map};
-  parse_precision(options, &emit.elem);
   c->program = emit_program(c->arena, c->model, &emit);
   return STATUS_OK;
 }
 
 static int compile_model(Compilation *c, const Options *options) {
   int status = compile_load(c, options);
+  if (status == STATUS_OK) status = check_device_precision(c, options);
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
   return status == STATUS_OK && !options->stop_after ? emit(c, options) : status;
 }

@@ -71,16 +71,12 @@ static void print_bytes(const PlanFacts *facts, FILE *out, Arena *arena) {
   }
 }
 
-static const char *elem_name(MlaElem elem) {
-  return elem == MLA_F64 ? "f64" : "f32";
-}
-
 void plan_print_table(const PlanFacts *facts, FILE *out) {
   Arena *arena = arena_new();
   const MlaProgram *program = facts->program;
   fprintf(out, "%s: %d module%s, batch %" PRId64 ", %s; MACs and FLOPs are an image's\n\n", program->model,
           program->n_modules, program->n_modules == 1 ? "" : "s", program->recipe.batch,
-          elem_name(program->elem));
+          mla_precision_name(program->recipe.precision));
   print_modules(facts, out, arena);
   fputc('\n', out);
   print_bytes(facts, out, arena);
@@ -132,7 +128,7 @@ void plan_print_json(const PlanFacts *facts, FILE *out) {
   for (int i = 0; i < program->n_modules; i++) json_array_append_new(modules, module_json(facts, i, arena));
   json_object_set_new(json, "model", json_string(program->model));
   json_object_set_new(json, "batch", json_integer(program->recipe.batch));
-  json_object_set_new(json, "precision", json_string(elem_name(program->elem)));
+  json_object_set_new(json, "precision", json_string(mla_precision_name(program->recipe.precision)));
   json_object_set_new(json, "kernels", json_integer(program->n_kernels));
   json_object_set_new(json, "launches", json_integer(program->train.n_launches));
   json_object_set_new(json, "parameters", json_integer(facts->n_params));

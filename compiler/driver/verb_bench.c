@@ -114,9 +114,10 @@ static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, Mla
 static void print_json(Arena *arena, const MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
   const MlaProgram *program = loaded->program;
   json_t *json =
-      json_pack("{s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:i}", "model", program->model, "device",
-                loaded->device->ops->name, "batch", (json_int_t)program->recipe.batch, "step_seconds",
-                r->median, "least_seconds", r->least, "most_seconds", r->most, "images_per_second",
+      json_pack("{s:s,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:i}", "model", program->model, "device",
+                loaded->device->ops->name, "precision", mla_precision_name(program->recipe.precision),
+                "batch", (json_int_t)program->recipe.batch, "step_seconds", r->median, "least_seconds",
+                r->least, "most_seconds", r->most, "images_per_second",
                 (double)program->recipe.batch / r->median, "step_flops", r->flops, "moved_bytes", r->n_bytes,
                 "allocated_bytes", (json_int_t)loaded->n_bytes, "launches", program->train.n_launches);
   if (with_profile) json_object_set_new(json, "kernels", profile_json(arena, loaded));
@@ -127,8 +128,9 @@ static void print_json(Arena *arena, const MlaLoaded *loaded, const BenchResult 
 
 static void print_text(Arena *arena, const MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
   const MlaProgram *program = loaded->program;
-  printf("%s on %s, batch %" PRId64 ": step %.2f ms (least %.2f, most %.2f), %.0f images/s\n", program->model,
-         loaded->device->ops->name, program->recipe.batch, 1e3 * r->median, 1e3 * r->least, 1e3 * r->most,
+  printf("%s on %s, %s, batch %" PRId64 ": step %.2f ms (least %.2f, most %.2f), %.0f images/s\n",
+         program->model, loaded->device->ops->name, mla_precision_name(program->recipe.precision),
+         program->recipe.batch, 1e3 * r->median, 1e3 * r->least, 1e3 * r->most,
          (double)program->recipe.batch / r->median);
   printf("%d launches, %.2f GFLOP and %.1f MiB moved a step: %.1f GFLOP/s, %.1f GB/s; %.1f MiB allocated\n",
          program->train.n_launches, r->flops / 1e9, r->n_bytes / (1 << 20), r->flops / r->median / 1e9,

@@ -86,9 +86,9 @@ typedef enum EmitTarget {
 
 typedef struct EmitOptions {
   EmitTarget target;
-  MlaElem elem;         // MLA_F32 or MLA_F64 (REFERENCE: always MLA_F64)
-  int vector_bytes;     // of the target machine: 64, 32, 16; 0: ask the host
-  const SourceMap *map; // for the DSL lines that open each kernel
+  MlaPrecision precision; // REFERENCE: always f64; tf32, bf16: CUDA alone
+  int vector_bytes;       // of the target machine: 64, 32, 16; 0: ask the host
+  const SourceMap *map;   // for the DSL lines that open each kernel
 } EmitOptions;
 
 // For PipelineOptions.sums: enough parts to keep the target busy.

@@ -159,7 +159,7 @@ static void size_regions(ProgramBuilder *builder) {
 }
 
 static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOptions *options) {
-  MlaElem elem = options->target == EMIT_REFERENCE ? MLA_F64 : options->elem;
+  MlaElem elem = options->target == EMIT_REFERENCE ? MLA_F64 : mla_elem_of(options->precision);
   ProgramBuilder builder = {.arena = arena, .model = model, .options = options, .elem = elem};
   builder.elem_bytes = elem == MLA_F64 ? 8 : 4;
   builder.program = ARENA_NEW(arena, MlaProgram);
@@ -172,6 +172,7 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
   builder.emit.arena = arena;
   builder.emit.skeletons = options->target == EMIT_CUDA ? &cuda_skeletons : &c_skeletons;
   builder.emit.elem_bytes = builder.elem_bytes;
+  builder.emit.precision = options->precision;
   builder.emit.max_lanes = vector_bytes / builder.elem_bytes;
   return builder;
 }
@@ -210,5 +211,6 @@ MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *op
   program->n_buffers = builder.n_buffers;
   program->data = model->data;
   program->recipe = model->recipe;
+  program->recipe.precision = options->target == EMIT_REFERENCE ? MLA_PRECISION_F64 : options->precision;
   return program;
 }

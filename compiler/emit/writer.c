@@ -225,6 +225,7 @@ void writer_begin(Emit *emit, const Graph *graph, const Group *group) {
                 .group = group,
                 .elem_bytes = emit->elem_bytes,
                 .max_lanes = emit->max_lanes,
+                .precision = emit->precision,
                 .skeletons = emit->skeletons};
   *emit = fresh;
   emit->body = strbuf_new(emit->arena);

@@ -131,6 +131,7 @@ struct Emit {
   const Graph *graph;
   const Group *group;
   int elem_bytes, max_lanes;
+  MlaPrecision precision;
   const Node *node; // whose <op>_emit runs
 
   Space space;

@@ -11,8 +11,10 @@ typedef struct Model {
   StateTable *states; // shared by train and eval (end_to_end has a table of its own)
   MlaData data;       // in the form the runtime reads
   MlaRecipe recipe;
+  Span precision_span; // where recipe.precision was set
   // `split ... within BYTES`: who compiles is to choose the split. Until one is given there is one module. 0: no limit.
   int64_t memory_limit;
-  const char *const *places; // [n_places] behind which a split can stand, in order, as `--set split=[...]` takes them
+  const char *const
+      *places; // [n_places] behind which a split can stand, in order, as `--set split=[...]` takes them
   int n_places;
 } Model;

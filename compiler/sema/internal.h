@@ -391,6 +391,7 @@ struct Sema {
   Shape stored; // of the images of the data set, [height, width, channels]; rank 0: not said
   bool has_data;
   MlaRecipe recipe;
+  Span precision_span;
   const Ast *wanted_model, *wanted_auxiliary, *wanted_data, *wanted_entry; // by `train`; NULL: the only one
   const struct Reference *model;                                           // the one that is trained
   const struct Reference *entry;                                           // in use; NULL: none

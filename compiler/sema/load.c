@@ -310,6 +310,7 @@ static bool elaborate(Sema *sema, Model *model) {
   state_table_sort(model->end_to_end->states, (Graph *[]){model->end_to_end}, 1);
   model->data = sema->data;
   model->recipe = sema->recipe;
+  model->precision_span = sema->precision_span;
   split_places(sema, model);
   return true;
 }

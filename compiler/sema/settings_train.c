@@ -108,8 +108,19 @@ static bool read_schedule(Sema *sema, const Setting *s, const Ast *atom, void *t
 // The recipe with the names that a `train` can choose.
 typedef struct TrainSettings {
   MlaRecipe recipe; // first: the tables' offsets are the recipe's
+  Span precision_span;
   const Ast *model, *auxiliary, *entry, *data;
 } TrainSettings;
+
+static bool read_precision(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  static const char *const names[MLA_N_PRECISIONS] = {MLA_PRECISION_NAMES};
+  TrainSettings *train = target;
+  int i = settings_choice(sema, s->key, atom, names, MLA_N_PRECISIONS);
+  if (i < 0) return false;
+  train->recipe.precision = (MlaPrecision)i;
+  train->precision_span = atom->span;
+  return true;
+}
 
 // What is named is looked up when it is needed: what another file's `train` names may not exist here.
 static bool read_wanted(Sema *sema, const Setting *s, const Ast *atom, void *target) {
@@ -139,6 +150,7 @@ static const Setting train_settings[] = {
      .least = 2,
      .most = 1000000},
     {.key = "seed", .path = "train.seed", .kind = SET_INT64, .offset = RECIPE_AT(seed), .most = 9e15},
+    {.key = "precision", .path = "train.precision", .kind = SET_OTHER, .read = read_precision},
     WANTED(model),
     WANTED(auxiliary),
     WANTED(entry),
@@ -151,6 +163,7 @@ static void note_recipe(Sema *sema, const MlaRecipe *r) {
   parameter_note(sema, "train.epochs", value_number(r->epochs, s), s);
   parameter_note(sema, "train.batch", value_number((double)r->batch, s), s);
   parameter_note(sema, "train.seed", value_number((double)r->seed, s), s);
+  parameter_note(sema, "train.precision", value_string(mla_precision_name(r->precision), s), s);
   parameter_note(sema, "train.lr", value_number(r->lr, s), s);
   if (r->optimizer == MLA_SGD) {
     parameter_note(sema, "train.momentum", value_number(r->momentum, s), s);
@@ -190,6 +203,7 @@ bool settings_train(Sema *sema) {
   ok &= settings_override(sema, train_settings, &train) &&
         settings_override(sema, optimizer_settings[train.recipe.optimizer], &train);
   sema->recipe = train.recipe;
+  sema->precision_span = train.precision_span;
   sema->wanted_model = train.model;
   sema->wanted_auxiliary = train.auxiliary;
   sema->wanted_entry = train.entry;

@@ -63,7 +63,9 @@ static inline void trial_open(Trial *trial, const char *model, const char *sets,
   Model *loaded = trial_model(trial->arena, map, model, sets, batch);
   PipelineOptions pipeline = {.batch = batch, .elem_bytes = elem == MLA_F64 ? 8 : 4, .unfused = is_reference};
   pipeline_run(loaded, trial->arena, &pipeline, NULL, NULL);
-  EmitOptions emit = {.target = is_reference ? EMIT_REFERENCE : EMIT_C, .elem = elem, .map = map};
+  EmitOptions emit = {.target = is_reference ? EMIT_REFERENCE : EMIT_C,
+                      .precision = elem == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32,
+                      .map = map};
   trial->program = emit_program(trial->arena, loaded, &emit);
   MlaError error = {0};
   MlaDeviceOptions options = {.threads = 2};

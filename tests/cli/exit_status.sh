@@ -24,7 +24,7 @@ expect 2 "$MLAANC" check "$tiny" "$tiny" && says 'one input'
 expect 2 "$MLAANC" check "$tiny" --set width && says 'NAME=VALUE'
 expect 2 "$MLAANC" check "$tiny" --dump-after fuze && says 'did you mean `fuse`'
 expect 2 "$MLAANC" check "$tiny" --disable fuse && says 'cannot be left out'
-expect 2 "$MLAANC" plan "$tiny" --precision f16 && says 'f32 or f64'
+expect 2 "$MLAANC" plan "$tiny" --precision f16 && says 'f32, tf32, bf16 or f64'
 expect 2 "$MLAANC" graph "$tiny" --stage kernel && says 'did you mean `kernels`'
 expect 2 "$MLAANC" emit "$tiny" && says '-o DIR'
 expect 1 "$MLAANC" check "$TEST_TMP/none.mlaan"

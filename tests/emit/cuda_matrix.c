@@ -299,7 +299,9 @@ static int run_bench(Bench *bench) {
       .modules = &module,
       .n_modules = 1,
       .data = {.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1},
-      .recipe = {.batch = BATCH, .epochs = 1}};
+      .recipe = {.batch = BATCH,
+                 .epochs = 1,
+                 .precision = bench->elem == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32}};
   MlaDevice device;
   MlaError error = {0};
   int n_bad = 1;

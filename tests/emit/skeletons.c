@@ -305,8 +305,9 @@ static int check_machine(int elem_bytes, int vector_bytes) {
   Rig fused, unfused;
   build(&fused, arena, false, elem_bytes);
   build(&unfused, arena, true, 8);
-  EmitOptions options = {
-      .target = EMIT_C, .elem = elem_bytes == 8 ? MLA_F64 : MLA_F32, .vector_bytes = vector_bytes};
+  EmitOptions options = {.target = EMIT_C,
+                         .precision = elem_bytes == 8 ? MLA_PRECISION_F64 : MLA_PRECISION_F32,
+                         .vector_bytes = vector_bytes};
   EmitOptions plain = {.target = EMIT_REFERENCE};
   const MlaProgram *program = emit_program(arena, &fused.model, &options);
   const MlaProgram *reference = emit_program(arena, &unfused.model, &plain);

@@ -59,7 +59,8 @@ static void open_run(Run *run, Build *build, EmitTarget target, MlaElem elem, in
   PipelineOptions pipeline = {
       .batch = batch, .elem_bytes = elem == MLA_F64 ? 8 : 4, .unfused = target == EMIT_REFERENCE};
   pipeline_run(model, run->arena, &pipeline, NULL, NULL);
-  EmitOptions options = {.target = target, .elem = elem};
+  EmitOptions options = {.target = target,
+                         .precision = elem == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32};
   run->program = emit_program(run->arena, model, &options);
   MlaError error = {0};
   MlaDeviceOptions device = {.threads = threads};

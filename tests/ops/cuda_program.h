@@ -155,7 +155,10 @@ static void cuda_program(CudaProgram *p, const KernelSet *set, int64_t batch) {
   p->program.eval = (MlaStep){NULL, 0, -1, -1, -1, -1, -1, p->n_bytes, NULL, 0};
   p->program.data =
       (MlaData){.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1};
-  p->program.recipe = (MlaRecipe){.batch = batch, .epochs = 1};
+  p->program.recipe =
+      (MlaRecipe){.batch = batch,
+                  .epochs = 1,
+                  .precision = cuda_elem(p) == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32};
 }
 
 // ---- running ----

@@ -68,7 +68,9 @@ static inline void make_program(TrialProgram *p, const Trial *t) {
   p->program.train = p->program.eval = step;
   p->program.data =
       (MlaData){.name = "none", .format = "none", .classes = 1, .height = 1, .width = 1, .channels = 1};
-  p->program.recipe = (MlaRecipe){.batch = t->batch ? t->batch : 1, .epochs = 1};
+  p->program.recipe = (MlaRecipe){.batch = t->batch ? t->batch : 1,
+                                  .epochs = 1,
+                                  .precision = t->elem == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32};
 }
 
 static inline bool copy_arrays(MlaLoaded *loaded, const Trial *t, bool is_back, MlaError *error) {

@@ -9,6 +9,12 @@ static Shape shape_of_input(const Emit *emit, const Node *node, int i) {
   return graph_node(emit->graph, node->in[i])->shape;
 }
 
+static TileMath math_of(const Emit *emit) {
+  return emit->precision == MLA_PRECISION_TF32   ? TILE_TF32
+         : emit->precision == MLA_PRECISION_BF16 ? TILE_BF16
+                                                 : TILE_EXACT;
+}
+
 // The convolution y = conv(x, weight) that the node belongs to, from the shapes of x and y.
 static MatrixLayer conv_layer(const Emit *emit, const Node *node, Shape x, Shape y, int64_t kernel_h,
                               int64_t kernel_w) {
@@ -24,7 +30,8 @@ static MatrixLayer conv_layer(const Emit *emit, const Node *node, Shape x, Shape
                        .pad = (int)attr_of(node, "pad"),
                        .groups = (int)attr_of(node, "groups"),
                        .elem_bytes = emit->elem_bytes,
-                       .batch = emit->graph->batch};
+                       .batch = emit->graph->batch,
+                       .math = math_of(emit)};
 }
 
 static MatrixLayer linear_layer(const Emit *emit, int64_t in, int64_t out) {
@@ -39,7 +46,8 @@ static MatrixLayer linear_layer(const Emit *emit, int64_t in, int64_t out) {
                        .stride = 1,
                        .groups = 1,
                        .elem_bytes = emit->elem_bytes,
-                       .batch = emit->graph->batch};
+                       .batch = emit->graph->batch,
+                       .math = math_of(emit)};
 }
 
 // "conv2d_grad_input_3x3_16x32_32x32_s2": kernel, channels, size of y, what is unusual.
