@@ -104,7 +104,8 @@ static void check_reference(Tally *tally) {
   launch.buffers = buffers, launch.n_buffers = 2, launch.parts = 1;
   MlaBuffer two[] = {{"from", MLA_WORK, MLA_F64, 0, 64}, {"to", MLA_WORK, MLA_F64, 64, 64}};
   MlaProgram *p = &sample.program;
-  p->elem = MLA_F64, p->buffers = two, p->n_buffers = 2, p->n_states = p->n_kernels = p->n_losses = 0;
+  p->elem = MLA_F64, p->recipe.precision = MLA_PRECISION_F64, p->buffers = two, p->n_buffers = 2,
+  p->n_states = p->n_kernels = p->n_losses = 0;
   p->train = p->eval = (MlaStep){&launch, 1, -1, -1, -1, -1, -1, 128, NULL, 0};
   MlaError error = {0};
   MlaDevice device;
