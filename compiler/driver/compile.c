@@ -241,21 +241,22 @@ static int check_device_precision(Compilation *c, const Options *options) {
   return STATUS_MODEL;
 }
 
-static int emit(Compilation *c, const Options *options) {
+void compile_emit(Compilation *c, const Options *options, EmitChoices *choices) {
   shorten_library_paths(c->map, locate_library(c->arena));
   EmitOptions emit = {.target = emit_target(options),
                       .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
                       .precision = c->model->recipe.precision,
-                      .map = c->map};
+                      .map = c->map,
+                      .choices = choices};
   c->program = emit_program(c->arena, c->model, &emit);
-  return STATUS_OK;
 }
 
 static int compile_model(Compilation *c, const Options *options) {
   int status = compile_load(c, options);
   if (status == STATUS_OK) status = check_device_precision(c, options);
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
-  return status == STATUS_OK && !options->stop_after ? emit(c, options) : status;
+  if (status == STATUS_OK && !options->stop_after) compile_emit(c, options, NULL);
+  return status;
 }
 
 // A program is for one kind of device: where the user names none, it decides.

@@ -25,6 +25,8 @@ int compile_begin(Compilation *c, const Options *options);
 // over it.
 int compile_load(Compilation *c, const Options *options);
 int compile_passes(Compilation *c, const Options *options, const char *stop_after);
+// Emits the compiled model once more, with choices of the caller's.
+void compile_emit(Compilation *c, const Options *options, EmitChoices *choices);
 void compile_end(Compilation *c);
 
 bool compile_is_reference(const Options *options);

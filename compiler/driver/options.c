@@ -75,6 +75,8 @@ static const OptionDef option_table[] = {
     TEXT("--format", "text|dot|svg", BIT(graph), format,
          "svg needs graphviz' dot (default: by -o's ending, else text)"),
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
+    FLAG("--tune", BIT(bench) | BIT(run), tune,
+         "first measure how products are best cut on this GPU, and keep that for later runs"),
     FLAG("--profile", BIT(bench) | BIT(run), profile, "also list the kernels that take longest"),
     TEXT("--map", "MAP.json", BIT(replay), map, "the name map (default: the one of --maps that applies)"),
     TEXT("--maps", "DIR", BIT(replay), maps,

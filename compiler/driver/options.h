@@ -24,7 +24,7 @@ typedef struct Options {
   const char *input; // the model's file or a directory with plan.json; the first of `inputs`
   TextList inputs;   // several only if the verb's argument ends in "..."
   TextList sets, disabled;
-  bool help, json, timing, resume, calm, recorded, report, clear, profile;
+  bool help, json, timing, resume, calm, recorded, report, clear, profile, tune;
   bool is_silent; // no option: a compilation that is only tried says nothing
   const char *device, *precision;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen

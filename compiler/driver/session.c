@@ -1,5 +1,6 @@
 // Compile, open the device, load.
 #include "compiler/driver/session.h"
+#include "compiler/driver/tune.h"
 #include "compiler/driver/variant.h"
 
 #include <inttypes.h>
@@ -30,6 +31,10 @@ int session_load(Session *session, const Options *options) {
     session->device = (MlaDevice){0};
     return report_error(options, &error);
   }
+  int status = options->tune ? tune_measure(&session->compilation, &session->device, options) : STATUS_OK;
+  if (status != STATUS_OK) return status;
+  if (!tune_apply(&session->compilation, &session->device, options, &session->n_tuned, &error))
+    return report_error(options, &error);
   session->loaded = session->device.ops->load(&session->device, session->compilation.program, &error);
   if (error.kind == MLA_ERROR_MEMORY) suggest_batch(session, options, &error);
   return session->loaded ? STATUS_OK : report_error(options, &error);
@@ -61,4 +66,6 @@ void session_print_kernels(const Session *session) {
   } else if (loaded->n_cached > 0) {
     fprintf(stderr, "%d kernels from the cache\n", loaded->n_cached);
   }
+  if (session->n_tuned > 0)
+    fprintf(stderr, "%d products are cut as measured on this device (--tune)\n", session->n_tuned);
 }

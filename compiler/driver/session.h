@@ -6,6 +6,7 @@ typedef struct Session {
   Compilation compilation;
   MlaDevice device;
   MlaLoaded *loaded; // NULL after --stop-after
+  int n_tuned;       // products that are cut otherwise than by estimate
 } Session;
 
 // In every case session_end releases it. Returns a STATUS_; mistakes have been said.

@@ -1,6 +1,7 @@
 // mlaanc bench: the step's time on made-up images. The program's own buffers are filled once with noise, so
 // nothing but the device is measured, from its being idle to its being idle again; the median of the steps is reported, since other programs only ever
 // make a step longer.
+#include "compiler/driver/noise.h"
 #include "compiler/driver/profile.h"
 #include "compiler/driver/session.h"
 #include "runtime/train/train.h"
@@ -24,70 +25,18 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double noise(uint64_t *state) { // in [-1, 1)
-  *state = *state * 6364136223846793005u + 1442695040888963407u;
-  return (double)(int32_t)(*state >> 32) / 2147483648.0;
-}
-
-static bool upload_images(MlaLoaded *loaded, uint64_t *random, MlaError *error) {
-  const MlaProgram *program = loaded->program;
-  const MlaBuffer *image = &program->buffers[program->train.image];
-  bool is_double = image->elem == MLA_F64;
-  int64_t n = image->n_bytes / (is_double ? 8 : 4);
-  void *images = malloc((size_t)image->n_bytes);
-  if (!images)
-    return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " bytes of images", image->n_bytes);
-  for (int64_t i = 0; i < n; i++) {
-    double value = noise(random);
-    if (is_double) ((double *)images)[i] = value;
-    if (!is_double) ((float *)images)[i] = (float)value;
-  }
-  bool ok = loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.image), images,
-                                        image->n_bytes, error);
-  free(images);
-  return ok;
-}
-
-static bool upload_labels(MlaLoaded *loaded, uint64_t *random, MlaError *error) {
-  const MlaProgram *program = loaded->program;
-  if (program->train.label < 0) return true;
-  const MlaBuffer *label = &program->buffers[program->train.label];
-  int32_t *labels = malloc((size_t)label->n_bytes);
-  if (!labels)
-    return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " bytes of labels", label->n_bytes);
-  for (int64_t i = 0; i < label->n_bytes / 4; i++) {
-    labels[i] = (int32_t)((noise(random) + 1) / 2 * program->data.classes);
-  }
-  bool ok = loaded->device->ops->upload(loaded, mla_buffer(loaded, program->train.label), labels,
-                                        label->n_bytes, error);
-  free(labels);
-  return ok;
-}
-
 static int compare_doubles(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-// Until everything that was asked of the device has been done.
-static bool wait_for(MlaLoaded *loaded, MlaError *error) {
-  unsigned char bytes[4];
-  return loaded->device->ops->download(loaded, bytes, loaded->base, sizeof bytes, error);
-}
-
 static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, MlaError *error) {
   const MlaProgram *program = loaded->program;
   for (int64_t i = -WARM_UP_STEPS; i < n_steps; i++) {
-    // Inputs live in the work arena, whose bytes a step may use again once they have been read.
-    uint64_t random = 1;
-    if (!upload_images(loaded, &random, error) || !upload_labels(loaded, &random, error)) return false;
-    // A small learning rate, so that the weights stay ordinary numbers.
-    if (!mla_upload_rates(loaded, &program->train, 1e-4, i + WARM_UP_STEPS, error)) return false;
-    if (!mla_upload_keys(loaded, &program->train, i + WARM_UP_STEPS, error)) return false;
-    if (!wait_for(loaded, error)) return false;
+    if (!noise_prepare(loaded, i + WARM_UP_STEPS, error)) return false;
     double start = now();
     if (!loaded->device->ops->run(loaded, &program->train, program->recipe.batch, error)) return false;
-    if (!wait_for(loaded, error)) return false;
+    if (!noise_wait(loaded, error)) return false;
     if (i >= 0) seconds[i] = now() - start;
   }
   qsort(seconds, (size_t)n_steps, sizeof *seconds, compare_doubles);

@@ -11,6 +11,7 @@
 static const char *unit_device(const MlaCacheUnit *unit) {
   const char *ending = strchr(unit->name, '.');
   if (strcmp(ending, ".cubin") == 0) return "cuda";
+  if (strcmp(ending, ".txt") == 0) return "tune";
   return strcmp(ending, ".so") == 0 ? "cpu" : "emulated-cuda";
 }
 

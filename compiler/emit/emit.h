@@ -7,6 +7,7 @@
 //   mla_gate(y, g) [g where y > 0, else 0]   mla_total mla_largest [of all lanes]   mla_drop(x, key0, key1, e, threshold, scale) [see the prelude]
 // Numbers are written with emit_number, so that they have the right type.
 #pragma once
+#include "compiler/emit/choices.h"
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/model.h"
 #include "compiler/ir/op.h"
@@ -89,6 +90,7 @@ typedef struct EmitOptions {
   MlaPrecision precision; // REFERENCE: always f64; tf32, bf16: CUDA alone
   int vector_bytes;       // of the target machine: 64, 32, 16; 0: ask the host
   const SourceMap *map;   // for the DSL lines that open each kernel
+  EmitChoices *choices;   // NULL: the first of what is offered everywhere
 } EmitOptions;
 
 // For PipelineOptions.sums: enough parts to keep the target busy.

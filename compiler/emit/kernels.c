@@ -102,6 +102,7 @@ int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, 
                                     .group = group,
                                     .parts = draft->parts,
                                     .threads = draft->threads,
+                                    .use = draft->use,
                                     .shared_bytes = draft->shared_bytes,
                                     .n_bytes = launch->n_bytes,
                                     .flops = launch->flops};
@@ -260,6 +261,13 @@ static void put_opening(StrBuf *out, const ProgramBuilder *builder, const Kernel
   put_costs(out, kernel);
 }
 
+static void note_uses(const ProgramBuilder *builder) {
+  EmitChoices *choices = builder->options->choices;
+  if (!choices) return;
+  choices->of_kernel = ARENA_ARRAY(choices->arena, int, builder->n_kernels);
+  for (int i = 0; i < builder->n_kernels; i++) choices->of_kernel[i] = builder->kernels[i].use - 1;
+}
+
 void kernels_finish(ProgramBuilder *builder) {
   MlaKernel *kernels = ARENA_ARRAY(builder->arena, MlaKernel, builder->n_kernels);
   for (int i = 0; i < builder->n_kernels; i++) {
@@ -275,6 +283,7 @@ void kernels_finish(ProgramBuilder *builder) {
                              .shared_bytes = kernel->shared_bytes,
                              .file = kernel->group ? kernel_file(kernel->graph, kernel->group) : "exchange"};
   }
+  note_uses(builder);
   builder->program->kernels = kernels;
   builder->program->n_kernels = builder->n_kernels;
 }

@@ -174,6 +174,8 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
   builder.emit.elem_bytes = builder.elem_bytes;
   builder.emit.precision = options->precision;
   builder.emit.max_lanes = vector_bytes / builder.elem_bytes;
+  builder.emit.choices = options->choices;
+  if (options->choices) options->choices->n_uses = 0;
   return builder;
 }
 

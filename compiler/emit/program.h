@@ -18,6 +18,7 @@ typedef struct Kernel {
   int n_spans, span_capacity;
   int n_launches[N_WHEN], parts, threads;
   int64_t shared_bytes;
+  int use;                // KernelDraft.use
   int64_t n_bytes, flops; // of the first launch
   const BufferRef
       *operands; // of the first launch, in0, in1, .. in the text; NULL: they have other names there

@@ -226,6 +226,7 @@ void writer_begin(Emit *emit, const Graph *graph, const Group *group) {
                 .elem_bytes = emit->elem_bytes,
                 .max_lanes = emit->max_lanes,
                 .precision = emit->precision,
+                .choices = emit->choices,
                 .skeletons = emit->skeletons};
   *emit = fresh;
   emit->body = strbuf_new(emit->arena);

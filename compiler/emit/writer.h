@@ -33,6 +33,7 @@ typedef struct KernelDraft {
   MlaGrid grid;
   BufferRef *buffers;
   int n_buffers;
+  int use; // of a choice that the text depends on, counted from 1; 0: none
 } KernelDraft;
 
 // How a value varies over the iteration space.
@@ -149,7 +150,8 @@ struct Emit {
   int gather_lanes;
   const char *result; // gather: the value stored
 
-  KernelDraft *drafts; // of the group, in launch order
+  EmitChoices *choices; // NULL: none
+  KernelDraft *drafts;  // of the group, in launch order
   int n_drafts;
 };
 

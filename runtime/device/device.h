@@ -54,6 +54,7 @@ typedef struct MlaDeviceOps {
 struct MlaDevice {
   const MlaDeviceOps *ops;
   void *self;       // the backend's own
+  char kind[160];   // of which what was measured is kept: "NVIDIA H100 80GB HBM3, sm_90, ABI 1"; "": nothing
   char about[192];  // "NVIDIA H100 80GB HBM3, sm_90, 78.6 of 79.2 GiB free"
   double bandwidth; // of its memory, bytes a second; 0: not known
 };

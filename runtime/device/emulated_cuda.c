@@ -47,6 +47,7 @@ bool mla_emulated_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, 
   if (self->pool) {
     int n = mla_pool_threads(self->pool);
     snprintf(device->about, sizeof device->about, "%d thread%s", n, n == 1 ? "" : "s");
+    snprintf(device->kind, sizeof device->kind, "emulated");
     return true;
   }
   mla_emulated_cuda_close(device);

@@ -26,8 +26,9 @@ static Path path_in(const char *dir, const char *name) {
 
 static bool is_unit(const char *name) {
   const char *ending = strrchr(name, '.');
-  return strncmp(name, "unit-", 5) == 0 && strlen(name) < sizeof((MlaCacheUnit *)0)->name && ending &&
-         (strcmp(ending, ".so") == 0 || strcmp(ending, ".cubin") == 0);
+  if (!ending || strlen(name) >= sizeof((MlaCacheUnit *)0)->name) return false;
+  if (strncmp(name, "tiles-", 6) == 0) return strcmp(ending, ".txt") == 0;
+  return strncmp(name, "unit-", 5) == 0 && (strcmp(ending, ".so") == 0 || strcmp(ending, ".cubin") == 0);
 }
 
 static double age_of(const struct stat *about) {

@@ -9,7 +9,7 @@ static const int64_t mla_cache_limit = INT64_C(1) << 30;
 
 // A file of the cache: what one run of a compiler made.
 typedef struct MlaCacheUnit {
-  char name[96]; // "unit-<hash>.so", "unit-<hash>.cubin"
+  char name[96]; // "unit-<hash>.so", "unit-<hash>.cubin"; "tiles-<hash>.txt"
   int64_t n_bytes;
   double age;    // seconds since it was last used
   int n_kernels; // that it is known to hold

@@ -30,6 +30,7 @@ static MatrixLayer conv_layer(const Emit *emit, const Node *node, Shape x, Shape
                        .pad = (int)attr_of(node, "pad"),
                        .groups = (int)attr_of(node, "groups"),
                        .elem_bytes = emit->elem_bytes,
+                       .choices = emit->choices,
                        .batch = emit->graph->batch,
                        .math = math_of(emit)};
 }
@@ -46,6 +47,7 @@ static MatrixLayer linear_layer(const Emit *emit, int64_t in, int64_t out) {
                        .stride = 1,
                        .groups = 1,
                        .elem_bytes = emit->elem_bytes,
+                       .choices = emit->choices,
                        .batch = emit->graph->batch,
                        .math = math_of(emit)};
 }
@@ -77,7 +79,8 @@ static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, 
                        .role = "",
                        .parts = 1,
                        .threads = kernel.threads,
-                       .grid = kernel.grid};
+                       .grid = kernel.grid,
+                       .use = kernel.use};
   draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
   if (write == matrix_plain_grad_input && plain_weight(emit, node))
     draft.buffers[1].node = plain_weight(emit, node);
@@ -94,7 +97,8 @@ static void draft_grad_weight(Emit *emit, const Node *node, const MatrixLayer *l
                        .role = "",
                        .parts = parts,
                        .threads = kernel.threads,
-                       .grid = kernel.grid};
+                       .grid = kernel.grid,
+                       .use = kernel.use};
   draft.buffers = single_buffers(emit, 3, &draft.n_buffers);
   if (parts > 1) {
     draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};

@@ -1,6 +1,7 @@
 // Convolutions and linear layers as products of matrices: where the rows, columns and terms of each lie in memory.
 #include "compiler/emit/cuda/matrix.h"
 #include "compiler/emit/cuda/product.h"
+#include "compiler/emit/cuda/tile_choice.h"
 
 // Every pixel is a row of a matrix: no taps, no padding.
 static bool is_matrix(const MatrixLayer *layer) {
@@ -80,7 +81,7 @@ static MatrixKernel finish(StrBuf *out, const char *symbol, const char *head, co
   open_kernel(out, symbol, threads, n_buffers);
   strbuf_put(out, head);
   product_write(out, product);
-  return (MatrixKernel){.threads = threads, .grid = grid};
+  return (MatrixKernel){.threads = threads, .grid = grid, .use = product->use + 1};
 }
 
 // The tile of a product, and what follows from it. `lanes`: columns of the result that an access can store.
@@ -92,7 +93,7 @@ static void choose_tile(Product *product, const MatrixLayer *layer, TileSize siz
   size.left_along_terms = product->left.along_terms;
   size.right_along_terms = product->right.along_terms;
   product->elem_bytes = layer->elem_bytes;
-  product->tile = tile_candidate(&size, 0);
+  product->tile = tile_choice(layer->choices, &size, &product->use);
   product->stores_vectors = lanes >= tile_column_lanes(&product->tile, layer->elem_bytes);
 }
 

@@ -19,6 +19,7 @@ typedef struct MatrixLayer {
   int elem_bytes; // 4 or 8
   int64_t batch;  // the full batch: how much work the tiles are chosen for
   TileMath math;  // how its products may be formed
+  EmitChoices *choices;
 } MatrixLayer;
 
 // What a written kernel needs from its launch.
@@ -26,6 +27,7 @@ typedef struct MatrixKernel {
   int threads;
   MlaGrid grid;
   int n_tickets;
+  int use; // KernelDraft.use
 } MatrixKernel;
 
 // Each writes one function `symbol`. The comment gives its buffers, in order.

@@ -29,6 +29,7 @@ typedef struct Product {
   bool stores_vectors; // rows of the result are whole vectors
   int elem_bytes;
   Tile tile;
+  int use; // where the choice of the tile is noted, -1: nowhere
 } Product;
 
 // Between the multiplication and the store: sum[m][n] is the sum of row first_row + my_row + m / ROW_LANES * ROW_SPREAD +

@@ -29,6 +29,8 @@ static bool take_gpu(MlaDevice *device, Cuda *cuda, MlaError *error) {
     return false;
   snprintf(device->about, sizeof device->about, "%s, sm_%d, %.1f of %.1f GiB free", cuda->gpu.name,
            cuda->gpu.arch, (double)n_free / (1 << 30), (double)n_total / (1 << 30));
+  snprintf(device->kind, sizeof device->kind, "%s, sm_%d, ABI %d", cuda->gpu.name, cuda->gpu.arch,
+           MLA_CUDA_ABI);
   device->bandwidth = bandwidth_of(rt);
   return true;
 }

@@ -1,0 +1,40 @@
+// A product's key is its size, how its factors lie and the arithmetic; a tile's name its numbers.
+#include "compiler/emit/cuda/tile_choice.h"
+
+#include <stdio.h>
+
+typedef struct Name {
+  char text[64];
+} Name;
+
+static Name tile_name(const Tile *tile) {
+  static const char *const maths[] = {"", "-tf32", "-bf16"};
+  Name name;
+  snprintf(name.text, sizeof name.text, "%dx%dx%d/%dx%d%s", tile->block_m, tile->block_n, tile->block_k,
+           tile->thread_m, tile->thread_n, maths[tile->math]);
+  return name;
+}
+
+static void put_key(char *key, size_t n_bytes, const TileSize *size) {
+  static const char *const maths[] = {"exact", "tf32", "bf16"};
+  snprintf(key, n_bytes, "%lldx%lldx%lld*%lld,%s%d,left%d%s,right%d%s", (long long)size->rows,
+           (long long)size->columns, (long long)size->terms, (long long)size->copies, maths[size->math],
+           8 * size->elem_bytes, size->left_lanes, size->left_along_terms ? "t" : "", size->right_lanes,
+           size->right_along_terms ? "t" : "");
+}
+
+Tile tile_choice(EmitChoices *choices, const TileSize *size, int *use) {
+  Name names[TILE_CANDIDATES];
+  const char *values[TILE_CANDIDATES];
+  char key[128];
+  *use = -1;
+  if (!choices) return tile_candidate(size, 0);
+  int n = tile_candidate_count(size);
+  for (int i = 0; i < n; i++) {
+    Tile tile = tile_candidate(size, i);
+    names[i] = tile_name(&tile);
+    values[i] = names[i].text;
+  }
+  put_key(key, sizeof key, size);
+  return tile_candidate(size, choices_pick(choices, key, values, n, use));
+}
