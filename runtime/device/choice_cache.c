@@ -1,14 +1,15 @@
 // See the header. A file of another device, or one that is damaged, holds nothing.
 #include "runtime/device/choice_cache.h"
 #include "runtime/device/jit_cache.h"
-#include "runtime/files/atomic_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char opening[] = "mlaanc tiles 1: ";
 
@@ -91,14 +92,8 @@ bool mla_choices_read(const char *cache_dir, const char *device, MlaChoices *cho
   return good;
 }
 
-static bool put(const MlaChoice *choice, MlaAtomicFile *file, MlaError *error) {
-  char *line = NULL;
-  int n = asprintf(&line, "%s\t%s\t%.3f\t%.3f\n", choice->key, choice->value, choice->usual, choice->chosen);
-  if (n < 0) mla_atomic_abort(file);
-  bool good = n < 0 ? mla_fail(error, MLA_ERROR_SYSTEM, "out of memory")
-                    : mla_atomic_write(file, line, (size_t)n, error);
-  if (n >= 0) free(line);
-  return good;
+static void put(const MlaChoice *choice, FILE *file) {
+  fprintf(file, "%s\t%s\t%.3f\t%.3f\n", choice->key, choice->value, choice->usual, choice->chosen);
 }
 
 static bool has_key(const MlaChoices *choices, const char *key) {
@@ -107,17 +102,25 @@ static bool has_key(const MlaChoices *choices, const char *key) {
   return false;
 }
 
-static bool write_file(const char *path, const char *device, const MlaChoices *kept, const MlaChoices *more,
-                       MlaError *error) {
-  MlaAtomicFile file;
-  if (!mla_atomic_open(&file, path, error) || !mla_atomic_write(&file, opening, strlen(opening), error) ||
-      !mla_atomic_write(&file, device, strlen(device), error) || !mla_atomic_write(&file, "\n", 1, error))
-    return false;
+// Written beside its place under a name of its own, then renamed, so that processes may race.
+static bool write_file(const char *dir, const char *path, const char *device, const MlaChoices *kept,
+                       const MlaChoices *more, MlaError *error) {
+  char temp[PATH_MAX];
+  int fd = snprintf(temp, sizeof temp, "%s/build-XXXXXX", dir) < PATH_MAX ? mkstemp(temp) : -1;
+  FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+  if (!file) {
+    if (fd >= 0) close(fd);
+    return mla_fail(error, MLA_ERROR_SYSTEM, "cannot write into %s: %s", dir, strerror(errno));
+  }
+  fprintf(file, "%s%s\n", opening, device);
   for (int i = 0; i < kept->n; i++)
-    if (!has_key(more, kept->items[i].key) && !put(&kept->items[i], &file, error)) return false;
-  for (int i = 0; i < more->n; i++)
-    if (!put(&more->items[i], &file, error)) return false;
-  return mla_atomic_commit(&file, error);
+    if (!has_key(more, kept->items[i].key)) put(&kept->items[i], file);
+  for (int i = 0; i < more->n; i++) put(&more->items[i], file);
+  bool good = !ferror(file);
+  good = fclose(file) == 0 && good && rename(temp, path) == 0;
+  if (good) return true;
+  unlink(temp);
+  return mla_fail(error, MLA_ERROR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
 }
 
 bool mla_choices_keep(const char *cache_dir, const char *device, const MlaChoices *choices, MlaError *error) {
@@ -126,7 +129,7 @@ bool mla_choices_keep(const char *cache_dir, const char *device, const MlaChoice
   if (!find_file(cache_dir, device, dir, path, error)) return false;
   if (!mla_choices_read(cache_dir, device, &kept, error)) return mla_choices_free(&kept), false;
   mkdir(dir, 0700); // where it cannot be made, opening the file says so
-  bool good = write_file(path, device, &kept, choices, error);
+  bool good = write_file(dir, path, device, &kept, choices, error);
   mla_choices_free(&kept);
   return good;
 }
