@@ -235,10 +235,10 @@ def check_replay(checker, row, fixture, precision):
 PLAIN = ("--epochs", 2, "--set", "train.schedule=constant")
 
 
-def check_same(checker, row, model, other_env):
+def check_same(checker, row, model, other_env, *other_options):
     """Two runs that must end in the same bytes."""
     one = trained(checker, model, checker.args.device, *PLAIN)
-    other = train(checker, model, checker.args.device, *PLAIN, env=other_env)
+    other = train(checker, model, checker.args.device, *PLAIN, *other_options, env=other_env)
     same_bytes(checker, one, other)
     row.ok, row.worst, row.note = True, 0.0, f"{len(losses_of(one))} steps, bitwise equal"
     return row
@@ -324,7 +324,8 @@ def correctness_full(checker):
         checker.judge(check_same, "deterministic", f"{name}, ResNet-32, twice", model, {})
         if device == "cuda":
             checker.judge(check_same, "deterministic", f"{name}, graph and launch by launch", model, {"MLAANC_CUDA_CHECK": "1"})
-            checker.judge(check_same, "deterministic", f"{name}, one stream and several", model, {"MLAANC_CUDA_STREAMS": "1"})
+            checker.judge(check_same, "deterministic", f"{name}, on one stream", model, {"MLAANC_CUDA_STREAMS": "1"})
+            checker.judge(check_same, "deterministic", f"{name}, on four, modules apart", model, {"MLAANC_CUDA_STREAMS": "4"}, "--overlap", 4)
         checker.judge(check_resume, "resume", f"{name}, ResNet-32", model)
         checker.judge(check_eval, "evaluation", f"{name}, ResNet-32, beside cpu", model, "cpu")
 
