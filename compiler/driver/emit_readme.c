@@ -127,6 +127,17 @@ static void print_modules(FILE *out, const MlaProgram *program) {
   }
 }
 
+static bool trainer_reads(const char *format) {
+  static const char *const known[] = {
+#define FORMAT(name, doc) #name,
+#include "runtime/standalone/formats.def"
+#undef FORMAT
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(known[i], format) == 0) return true;
+  return false;
+}
+
 static void print_trainer(FILE *out, const MlaProgram *program) {
   fprintf(out,
           "| `trainer.c` | the stand-alone trainer: options, then the runtime's step loop |\n"
@@ -140,14 +151,17 @@ static void print_trainer(FILE *out, const MlaProgram *program) {
           "    ./trainer --data %s --run-dir run\n\n"
           "It writes what `mlaanc run` writes: `run/metrics.jsonl`, and checkpoints that `mlaanc eval` reads "
           "and\n"
-          "`mlaanc run --resume` goes on from. Data: %s.\n\n"
+          "`mlaanc run --resume` goes on from. Data: %s%s.\n\n"
           "    make -j PROFILE=1            # kernels with line numbers\n"
           "    nsys profile --cuda-graph-trace=node -o step ./trainer --max-steps 20\n"
           "    ncu --graph-profiling node --set full --import-source yes -k regex:conv2d -c 10 -o conv "
           "./trainer --max-steps 2\n\n"
           "`MLAANC_CUDA_CHECK=1 ./trainer` launches kernel by kernel and waits for each: a fault names its "
           "launch.\n",
-          program->data.root ? program->data.root : "DIR", program->data.format);
+          program->data.root ? program->data.root : "DIR", program->data.format,
+          trainer_reads(program->data.format)
+              ? ""
+              : ", which this trainer does not read: `mlaanc run` of this folder does");
 }
 
 static void print_readme(FILE *out, const MlaProgram *program) {

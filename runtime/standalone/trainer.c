@@ -121,6 +121,7 @@ static int train(const Arguments *all, MlaDevice *device, MlaRunData *data) {
 int main(int argc, char **argv) {
   Arguments all = {.program = mla_linked_program,
                    .run = {.run_dir = "run", .checkpoint_keep = 2, .interrupted = &interrupted}};
+  if (argc == 2 && strcmp(argv[1], "--help") == 0) return fputs(usage, stdout), EXIT_SUCCESS;
   if (!parse(&all, argc, argv)) return fputs(usage, stderr), EXIT_USAGE;
   MlaRunData data;
   MlaDevice device;

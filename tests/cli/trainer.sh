@@ -33,6 +33,7 @@ expect 0 "$dir/trainer" --data "$data" --epochs 2 --max-steps 1 --run-dir "$TEST
 expect 0 "$MLAANC" run "$tiny" --device emulated-cuda --data "$data" --epochs 2 --run-dir "$TEST_TMP/short" --resume
 same_files "$(readlink -f "$TEST_TMP/short/latest")" "$(readlink -f "$TEST_TMP/alone/latest")"
 
+expect 0 "$dir/trainer" --help
 expect 2 "$dir/trainer" --epochs none
 says "usage: trainer"
 expect 1 "$dir/trainer" --data "$TEST_TMP/nowhere"
