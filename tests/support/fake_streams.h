@@ -1,8 +1,9 @@
 // Work on the stand-in's streams (fake_cudart.h). Each stream does its work in order, but what lies on different streams
 // is ordered by events alone. So that an order which nothing asks for is not there by luck, $FAKE_CUDA_LATE delays one
-// side as long as it can: "steps" the first stream, "copies" all others. Delayed work is done when somebody waits for
+// side as long as it can: "steps" the first stream, "copies" the others, or "all". Delayed work is done when somebody waits for
 // it, and no sooner; the other side works at once. Page-locked memory is read when a copy is done, other memory at the
-// call, as the real runtime does.
+// call, as the real runtime does. $FAKE_CUDA_IGNORES takes an order away, to see that it is missed: waits of "steps", of
+// "copies", or of the "host" for an event.
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,13 @@ static void finish(Stream *stream, long number) {
 
 static int is_late(const Stream *stream) {
   const char *late = getenv("FAKE_CUDA_LATE");
-  return late && (strcmp(late, "steps") == 0) == (stream->index == 0);
+  if (!late) return 0;
+  return strcmp(late, "all") == 0 || strcmp(late, stream->index == 0 ? "steps" : "copies") == 0;
+}
+
+static int is_ignored(const char *who) {
+  const char *ignored = getenv("FAKE_CUDA_IGNORES");
+  return ignored && strcmp(ignored, who) == 0;
 }
 
 static void add_work(Stream *stream, Work work) {
