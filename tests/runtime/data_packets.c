@@ -31,6 +31,7 @@ static void build_road(Road *road, const MlaData *data, MlaElem elem) {
   MlaProgram *p = &road->program;
   Model model = {
       .name = "road", .data = *data, .recipe = {.lr = 0.5, .batch = BATCH, .epochs = 1, .seed = 5}};
+  model.recipe.precision = elem == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32;
   *p = (MlaProgram){.model = "road",
                     .target = MLA_TARGET_CUDA,
                     .elem = elem,
