@@ -181,7 +181,8 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
 
 SumLimits emit_sum_limits(EmitTarget target) {
   if (target != EMIT_CUDA) return (SumLimits){0};
-  return (SumLimits){.max_parts = CUDA_MAX_PARTS, .part_channels = CUDA_PART_CHANNELS};
+  return (SumLimits){
+      .max_parts = CUDA_MAX_PARTS, .part_channels = CUDA_PART_CHANNELS, .weight_blocks = CUDA_WEIGHT_BLOCKS};
 }
 
 ProductFusion emit_product_fusion(EmitTarget target) {

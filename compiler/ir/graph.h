@@ -139,6 +139,7 @@ typedef struct Group Group; // ir/kernel.h
 typedef struct SumLimits {
   int max_parts;     // blocks that add up one sum
   int part_channels; // of a row that such a block has; 0: all of them
+  int weight_blocks; // that compute the gradient of one weight, WEIGHT_TILE elements each; 0: MAX_WEIGHT_PARTS
 } SumLimits;
 
 typedef struct Graph {

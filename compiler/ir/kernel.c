@@ -72,10 +72,13 @@ Shape group_space(const Graph *graph, const Group *group) {
   return space;
 }
 
-int grad_weight_parts(int64_t batch, int64_t weight_bytes) {
-  int64_t parts = weight_bytes > 0 ? MAX_WEIGHT_PARTIAL_BYTES / weight_bytes : 1;
-  if (parts > MAX_WEIGHT_PARTS) parts = MAX_WEIGHT_PARTS;
-  if (parts > batch) parts = batch;
+static int grad_weight_parts(const Graph *graph, const Node *node) {
+  int64_t n_bytes = node_bytes(graph, node),
+          tiles = (n_bytes / graph->elem_bytes + WEIGHT_TILE - 1) / WEIGHT_TILE;
+  int64_t most = graph->sums.weight_blocks ? graph->sums.weight_blocks / tiles : MAX_WEIGHT_PARTS;
+  int64_t parts = MAX_WEIGHT_PARTIAL_BYTES / n_bytes;
+  if (parts > most) parts = most;
+  if (parts > graph->batch) parts = graph->batch;
   return parts < 1 ? 1 : (int)parts;
 }
 
@@ -117,7 +120,7 @@ static int product_parts(const Graph *graph, const Group *group, Shape result) {
 int group_parts(const Graph *graph, const Group *group) {
   if (group->kind == GROUP_POINT || group->kind == GROUP_REDUCE) return row_parts(graph, group);
   const Node *node = group_root(graph, group);
-  if (is_grad_weight(node->op)) return grad_weight_parts(graph->batch, node_bytes(graph, node));
+  if (is_grad_weight(node->op)) return grad_weight_parts(graph, node);
   return group->kind == GROUP_PRODUCT ? product_parts(graph, group, node->shape) : 1;
 }
 

@@ -48,16 +48,15 @@ enum {
   PRODUCT_PART_ROWS = 64,
   MAX_PARTS = 32,
   MAX_WEIGHT_PARTS = 8,
-  MAX_WEIGHT_PARTIAL_BYTES = 8 << 20
+  MAX_WEIGHT_PARTIAL_BYTES = 8 << 20,
+  WEIGHT_TILE = 1024
 };
 
-// POINT and REDUCE: parts of the rows. Gradients of weights: grad_weight_parts. A product with a reduction behind it:
+// POINT and REDUCE: parts of the rows. Gradients of weights: parts of the batch, fewer for a large weight, which is work
+// for many blocks by itself; never more than images. A product with a reduction behind it:
 // its row tiles are dealt to the parts. Any other single kernel: 1 here, its emitter is free to choose since no sums
 // cross parts.
 int group_parts(const Graph *graph, const Group *group);
-// Parts of the batch in conv2d_grad_weight and linear_grad_weight: fewer for a large weight; never more than
-// images.
-int grad_weight_parts(int64_t batch, int64_t weight_bytes);
 // [parts][elements of all sums] of DT_REAL for REDUCE, behind a product and a row of pivots; and for gradients of weights of more than one part (a
 // single part writes the result itself); 0 for the others.
 int64_t kernel_partial_bytes(const Graph *graph, const Group *group);

@@ -460,7 +460,8 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
               (TileSize){.rows = rows,
                          .columns = group_out,
                          .terms = div_up(layer->batch, parts) * layer->out_h * layer->out_w,
-                         .copies = (int64_t)layer->groups * parts},
+                         .copies = (int64_t)layer->groups * parts,
+                         .joined = parts > 1 ? parts : 0},
               lanes_of(layer, layer->out_c, group_out));
   int64_t blocks =
       div_up(rows, product.tile.block_m) * div_up(group_out, product.tile.block_n) * layer->groups * parts;

@@ -4,8 +4,14 @@
 #include "compiler/emit/writer.h"
 
 // Threads of a block; blocks of a kernel that strides over the grid; blocks that add up one sum, and how many channels of
-// a row such a block has.
-enum { CUDA_THREADS = 256, CUDA_MAX_BLOCKS = 2048, CUDA_MAX_PARTS = 512, CUDA_PART_CHANNELS = 256 };
+// a row such a block has; blocks for the gradient of one weight: two or so for each multiprocessor.
+enum {
+  CUDA_THREADS = 256,
+  CUDA_MAX_BLOCKS = 2048,
+  CUDA_MAX_PARTS = 512,
+  CUDA_PART_CHANNELS = 256,
+  CUDA_WEIGHT_BLOCKS = 256
+};
 
 void cuda_point(Emit *emit);
 void cuda_reduce(Emit *emit);

@@ -6,7 +6,7 @@
 //     tensor = warps * fragments * FRAGMENT_CYCLES          if a warp multiplies by tensor cores
 //     fetch  = bytes of both tiles / L2_BYTES
 //   turns = ceil(blocks / MULTIPROCESSORS)                  blocks = those of the padded product: waste is paid for
-//   time  = turns * steps * step / min(1, warps at a time / WARPS_HIDE)
+//   time  = turns * steps * step / min(1, warps at a time / WARPS_HIDE) + bytes that the last block of a tile adds / L2_BYTES
 //
 // warps at a time: those of the blocks that a multiprocessor holds (registers, shared memory, threads), at most those of
 // its turns: few blocks leave latency unhidden, many small ones pay in fetches. The chip's numbers are of the size of
@@ -145,7 +145,8 @@ static double tile_cycles(const Tile *tile, const TileSize *size) {
   int64_t blocks = div_up(size->rows, tile->block_m) * div_up(size->columns, tile->block_n) * size->copies,
           turns = div_up(blocks, MULTIPROCESSORS), steps = div_up(size->terms, tile->block_k);
   double hidden = warps_at_a_time(tile, size, turns) / WARPS_HIDE;
-  return (double)(turns * steps) * step_cycles(tile, size) / (hidden < 1 ? hidden : 1);
+  double join = (double)(size->joined * tile->block_m * tile->block_n * size->elem_bytes) / L2_BYTES;
+  return (double)(turns * steps) * step_cycles(tile, size) / (hidden < 1 ? hidden : 1) + join;
 }
 
 // Threads that one row of a factor's tile keeps busy.

@@ -15,6 +15,7 @@ typedef struct Tile {
 // A product, or `copies` equal ones side by side (groups, phases, shares of the batch).
 typedef struct TileSize {
   int64_t rows, columns, terms, copies;
+  int64_t joined; // parts of a tile that its last block adds up; 0: none
   int elem_bytes;
   int left_lanes, right_lanes;              // elements that one access to memory fetches
   bool left_along_terms, right_along_terms; // which lie side by side along a sum, else along rows or columns
