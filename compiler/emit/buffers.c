@@ -107,6 +107,7 @@ int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group
   case REF_NODE: return buffer_of_node(builder, step, ref.node);
   case REF_STATE: return buffer_of_state(builder, ref.state);
   case REF_REGION: return buffer_of_region(builder, ref.region);
+  case REF_RUN: return buffer_of_run(builder, ref.state, ref.n_states);
   case REF_TICKETS: return new_tickets(builder, ref.n_tickets);
   case REF_PARTIAL: break;
   }

@@ -46,7 +46,8 @@ static const char *layer_name(const Graph *graph, const Group *group) {
 // An update touches its runs of states alone: read and written.
 static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, const Group *group, BufferRef ref,
                          int buffer) {
-  if (ref.kind != REF_REGION) return builder->buffers[buffer].n_bytes;
+  bool is_updated = ref.kind == REF_RUN && !ref.is_read;
+  if (ref.kind != REF_REGION) return (is_updated ? 2 : 1) * builder->buffers[buffer].n_bytes;
   const Node *node = graph_node(graph, group->nodes[0]);
   int64_t n = 0;
   for (int i = 0; i < node->n_states; i++)

@@ -34,6 +34,7 @@ static bool is_written(const Group *group, const KernelDraft *draft, BufferRef r
   case REF_NODE: return is_computed(group, ref.node);
   case REF_PARTIAL: return draft->role[0] == '\0';
   case REF_TICKETS: return true;
+  case REF_RUN: return !ref.is_read;
   case REF_STATE: return true;  // of running statistics: their own
   case REF_REGION: return true; // not met: written_runs
   }

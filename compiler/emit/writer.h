@@ -11,14 +11,16 @@
 // The symbol is not known while a kernel is written: equal texts become one kernel first.
 #define KERNEL_SYMBOL "MLA_SYMBOL"
 
-typedef enum RefKind { REF_NODE, REF_PARTIAL, REF_REGION, REF_STATE, REF_TICKETS } RefKind;
+typedef enum RefKind { REF_NODE, REF_PARTIAL, REF_REGION, REF_STATE, REF_RUN, REF_TICKETS } RefKind;
 
 // A buffer of a launch.
 typedef struct BufferRef {
   RefKind kind;
   NodeId node;      // REF_NODE: a value, possibly a view
   MlaRegion region; // REF_REGION: all of it
-  StateId state;    // REF_STATE
+  StateId state;    // REF_STATE; REF_RUN: the first of them
+  int n_states;     // REF_RUN: states that lie side by side
+  bool is_read;     // REF_RUN: not written
   int n_tickets;    // REF_TICKETS: words of the launch's own
 } BufferRef;
 

@@ -5,11 +5,14 @@
 // sgd_step or adam_step, ema_step and running_step nodes; Graph.learning_rate
 // breaks: nothing
 //
-// Neighbouring states of one module are updated by one node: a run. The schedule puts every update behind the
+// Neighbouring states of one module are updated by one node: a run, of at most MAX_RUN. The schedule puts every update behind the
 // readers of the old value, so an ema_step (which reads the parameter) sees the weights from before the
 // sgd_step.
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
+
+// All gradients of a run wait for the last of them.
+enum { MAX_RUN = 256 };
 
 typedef struct Updates {
   Graph *graph;
@@ -146,7 +149,7 @@ static void add_optimiser(Updates *updates) {
   for (StateId first = 0, end; first < updates->n_states; first = end) {
     end = first + 1;
     if (!is_trained(updates, first)) continue;
-    while (end < updates->n_states && is_trained(updates, end) &&
+    while (end < updates->n_states && end - first < MAX_RUN && is_trained(updates, end) &&
            are_neighbours(state_get(table, first), state_get(table, end)))
       end++;
     add_step(updates, first, end - first);
@@ -175,7 +178,7 @@ static void add_ema_copies(Updates *updates) {
   for (StateId first = 0, end; first < updates->n_states; first = end) {
     end = first + 1;
     if (state_get(table, first)->kind != STATE_EMA) continue;
-    while (end < updates->n_states && continues_run(table, first, end)) end++;
+    while (end < updates->n_states && end - first < MAX_RUN && continues_run(table, first, end)) end++;
     add_ema(updates, first, end - first);
   }
 }

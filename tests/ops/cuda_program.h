@@ -78,6 +78,14 @@ static int cuda_state_buffer(CudaProgram *p, CudaRun *run, StateId id) {
   return buffer;
 }
 
+// From the first of `n` states to the end of the last.
+static int cuda_run_buffer(CudaProgram *p, CudaRun *run, StateId first, int n) {
+  int buffer = cuda_state_buffer(p, run, first);
+  int last = cuda_state_buffer(p, run, first + (StateId)n - 1);
+  p->buffers[buffer].n_bytes = p->buffers[last].offset + p->buffers[last].n_bytes - p->buffers[buffer].offset;
+  return buffer;
+}
+
 static int cuda_tickets(CudaProgram *p, int n) {
   int64_t near = p->n_bytes;
   int buffer = cuda_buffer(p, 4 * (int64_t)n, MLA_I32);
@@ -93,6 +101,7 @@ static int cuda_ref(CudaProgram *p, CudaRun *run, BufferRef ref) {
   case REF_NODE: return cuda_node_buffer(p, run, ref.node);
   case REF_REGION: return cuda_states(p, run);
   case REF_STATE: return cuda_state_buffer(p, run, ref.state);
+  case REF_RUN: return cuda_run_buffer(p, run, ref.state, ref.n_states);
   case REF_TICKETS: return cuda_tickets(p, ref.n_tickets);
   case REF_PARTIAL: break;
   }

@@ -1,11 +1,13 @@
 // How CUDA kernels begin and end and how they are launched.
 #include "compiler/emit/cuda/skeletons.h"
+#include <string.h>
 
 StrBuf cuda_kernel(Emit *emit, int n_buffers, int threads, const char *body) {
   StrBuf text = strbuf_new(emit->arena);
-  bool needs_batch = writer_uses(body, "batch");
+  bool needs_batch = writer_uses(body, "batch"), is_indexed = strstr(body, " + k]") != NULL;
   strbuf_printf(&text, "extern \"C\" __global__ void __launch_bounds__(%d)\n", threads);
-  strbuf_printf(&text, KERNEL_SYMBOL "(const MlaBuffers<%d> buf, const int%s) {\n", n_buffers,
+  strbuf_printf(&text, KERNEL_SYMBOL "(const %sMlaBuffers<%d> buf, const int%s) {\n",
+                is_indexed ? "__grid_constant__ " : "", n_buffers, // or else each thread copies the addresses
                 needs_batch ? " images" : "");
   if (needs_batch) writer_line(&text, 1, "const long batch = images;");
   strbuf_put(&text, body);

@@ -1,33 +1,77 @@
-// Updates: the end of a step. One launch updates a run of tensors; where each lies is a table in the text. Every tensor
-// has blocks of its own, the first of which stands in the table.
+// Updates: the end of a step. One launch updates a run of tensors, which lie side by side, and so do their momenta. Their
+// gradients do not: where each tensor lies in the run is a table in the text. Every tensor has blocks of its own, the
+// first of which stands in the table. Places count from the run's beginning, so modules of equal shapes share a kernel.
 //
-//   static const struct { long block, state, momentum, count; } table[] = {...}; // in elements of their regions
+//   static const struct { int block, at, count; } table[] = {...};
 //   k: the tensor of this block
 //   one vector: load gradient, parameter, velocity; store parameter, velocity
 //
-// Adam's mean and mean square of the gradient both lie among the momenta.
+// EMA copies follow parameters that lie side by side as well: one walk over the whole run, without a table.
 #include "compiler/emit/cuda/skeletons.h"
 #include "compiler/emit/program.h"
 
-static int64_t state_elems(const Emit *emit, const Node *node, int i) {
-  return shape_elems(state_get(emit->graph->states, node->state + i)->shape, 1);
+typedef struct Update {
+  Emit *emit;
+  const UpdateRun *run;
+  const char *element; // the lines for one vector at index i of a tensor
+  int lanes;
+  bool is_walk;   // sources side by side, too
+  StateId source; // then: the first of them
+  KernelDraft draft;
+} Update;
+
+static const State *state_of(const Emit *emit, StateId id) {
+  return state_get(emit->graph->states, id);
 }
 
-static int64_t put_table(Emit *emit, StrBuf *out, const UpdateRun *run, int lanes) {
-  const StateTable *states = emit->graph->states;
-  const Node *node = run->node;
-  int64_t block = 0, step = CUDA_THREADS * lanes;
-  const bool has_momentum = run->momentum != NO_STATE, has_square = run->square != NO_STATE;
-  writer_line(out, 1, "static const struct { long block, state, %s%scount; } table[] = {",
-              has_momentum ? "momentum, " : "", has_square ? "square, " : "");
+static int64_t state_elems(const Emit *emit, StateId id) {
+  return shape_elems(state_of(emit, id)->shape, 1);
+}
+
+// From the beginning of a run that starts with `first`.
+static int64_t place_in_run(const Emit *emit, StateId first, int i) {
+  return state_of(emit, first + i)->offset - state_of(emit, first)->offset;
+}
+
+static bool are_alike(const Emit *emit, StateId a, StateId b, int n) {
+  for (int i = 0; i < n; i++) {
+    if (state_of(emit, a)->kind != state_of(emit, a + i)->kind ||
+        state_of(emit, b)->kind != state_of(emit, b + i)->kind ||
+        place_in_run(emit, a, i) != place_in_run(emit, b, i))
+      return false;
+  }
+  return true;
+}
+
+// The sources are whole states in a row, laid out as those that follow them.
+static bool is_walk(const Emit *emit, const UpdateRun *run, StateId *source) {
+  const Node *node = run->node, *first = graph_node(emit->graph, node->in[0]);
+  if (run->needs_rate || first->op != OP_state) return false;
   for (int i = 0; i < node->n_states; i++) {
-    const State *state = state_get(states, node->state + i);
-    StrBuf row = strbuf_new(emit->arena);
-    strbuf_printf(&row, "{%lld, %lld, ", (long long)block, (long long)state->offset);
-    if (has_momentum) strbuf_printf(&row, "%lld, ", (long long)state_get(states, run->momentum + i)->offset);
-    if (has_square) strbuf_printf(&row, "%lld, ", (long long)state_get(states, run->square + i)->offset);
-    writer_line(out, 2, "%s%lld}, // %s", row.text, (long long)state_elems(emit, node, i), state->name);
-    block += (state_elems(emit, node, i) + step - 1) / step;
+    const Node *input = graph_node(emit->graph, node->in[i]);
+    if (input->op != OP_state || input->state != first->state + (StateId)i) return false;
+  }
+  *source = first->state;
+  return are_alike(emit, node->state, *source, node->n_states);
+}
+
+static void add_run(Update *update, StateId first, bool is_read) {
+  update->draft.buffers[update->draft.n_buffers++] = (BufferRef){
+      .kind = REF_RUN, .state = first, .n_states = update->run->node->n_states, .is_read = is_read};
+}
+
+// ---- where the tensors lie ----
+
+static int64_t put_table(const Update *update, StrBuf *out) {
+  Emit *emit = update->emit;
+  const Node *node = update->run->node;
+  int64_t block = 0, step = CUDA_THREADS * update->lanes;
+  writer_line(out, 1, "static const struct { int block, at, count; } table[] = {");
+  for (int i = 0; i < node->n_states; i++) {
+    int64_t n = state_elems(emit, node->state + (StateId)i);
+    writer_line(out, 2, "{%lld, %lld, %lld},", (long long)block,
+                (long long)place_in_run(emit, node->state, i), (long long)n);
+    block += (n + step - 1) / step;
   }
   writer_line(out, 1, "};");
   return block;
@@ -38,61 +82,85 @@ static void put_search(StrBuf *out, int n_states) {
   int first = 1;
   while (first * 2 < n_states) first *= 2;
   writer_line(out, 1, "int k = 0;");
-  if (n_states == 1) return;
-  writer_line(out, 1, "for (int half = %d; half > 0; half /= 2) {", first);
-  writer_line(out, 2, "if (k + half < %d && table[k + half].block <= blockIdx.x) k += half;", n_states);
-  writer_line(out, 1, "}");
+  if (n_states > 1) {
+    writer_line(out, 1, "for (int half = %d; half > 0; half /= 2)", first);
+    writer_line(out, 2, "if (k + half < %d && table[k + half].block <= (int)blockIdx.x) k += half;",
+                n_states);
+  }
+  writer_line(out, 1, "const int first_block = table[k].block, at = table[k].at, count = table[k].count;");
 }
 
-static void put_addresses(StrBuf *out, const UpdateRun *run) {
-  int region = run->node->n_in;
-  writer_line(out, 1, "const real *source = buf[%d + k];", run->needs_rate);
-  writer_line(out, 1, "real *state = (real *)buf[%d] + table[k].state;", region);
-  if (run->momentum != NO_STATE)
-    writer_line(out, 1, "real *velocity = (real *)buf[%d] + table[k].momentum;", region + 1);
-  if (run->square != NO_STATE)
-    writer_line(out, 1, "real *square = (real *)buf[%d] + table[k].square;", region + 1);
+static void put_addresses(Update *update, StrBuf *out) {
+  const UpdateRun *run = update->run;
+  const char *at = update->is_walk ? "" : " + at";
+  StateId runs[] = {run->node->state, run->momentum, run->square};
+  static const char *const names[] = {"state", "velocity", "square"};
+  if (update->is_walk) {
+    writer_line(out, 1, "const real *source = buf[%d];", update->draft.n_buffers);
+    add_run(update, update->source, true);
+  } else {
+    writer_line(out, 1, "const real *source = buf[%d + k];", run->needs_rate);
+  }
+  for (int i = 0; i < 3; i++) {
+    if (runs[i] == NO_STATE) continue;
+    writer_line(out, 1, "real *%s = (real *)buf[%d]%s;", names[i], update->draft.n_buffers, at);
+    add_run(update, runs[i], false);
+  }
 }
 
-// `element` are the lines for one vector at index i of the tensor.
-static void put_element(StrBuf *out, const char *element, int lanes) {
-  writer_line(out, 1, "long i = ((blockIdx.x - table[k].block) * %d + threadIdx.x) * %d;", CUDA_THREADS,
-              lanes);
-  writer_line(out, 1, "if (i + %d <= table[k].count) {", lanes);
-  writer_indent(out, 2, element);
-  if (lanes > 1) {
+static void put_element(const Update *update, StrBuf *out) {
+  writer_line(out, 1, "int i = (((int)blockIdx.x - first_block) * %d + (int)threadIdx.x) * %d;", CUDA_THREADS,
+              update->lanes);
+  writer_line(out, 1, "if (i + %d <= count) {", update->lanes);
+  writer_indent(out, 2, update->element);
+  if (update->lanes > 1) {
     writer_line(out, 1, "} else {");
-    writer_line(out, 2, "for (; i < table[k].count; i++) {");
+    writer_line(out, 2, "for (; i < count; i++) {");
     writer_line(out, 3, "MLA_USE(1)");
-    writer_indent(out, 3, element);
+    writer_indent(out, 3, update->element);
     writer_line(out, 2, "}");
   }
   writer_line(out, 1, "}");
 }
 
+// ---- the kernel ----
+
+// Returns the blocks.
+static int64_t put_places(const Update *update, StrBuf *out) {
+  const Node *node = update->run->node;
+  if (!update->is_walk) {
+    int64_t blocks = put_table(update, out);
+    put_search(out, node->n_states);
+    return blocks;
+  }
+  int last = node->n_states - 1;
+  int64_t step = CUDA_THREADS * update->lanes, count = place_in_run(update->emit, node->state, last) +
+                                                       state_elems(update->emit, node->state + (StateId)last);
+  writer_line(out, 1, "const int first_block = 0, count = %lld;", (long long)count);
+  return (count + step - 1) / step;
+}
+
 void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element) {
   const Node *node = run->node;
-  const int lanes = writer_max_lanes(emit);
-  const bool has_momentum = run->momentum != NO_STATE;
-  StrBuf text = strbuf_new(emit->arena);
-  writer_line(&text, 1, "MLA_USE(%d)", lanes);
-  int64_t blocks = put_table(emit, &text, run, lanes);
-  writer_indent(&text, 1, rates);
-  put_search(&text, node->n_states);
-  put_addresses(&text, run);
-  put_element(&text, element, lanes);
-  text = cuda_kernel(emit, node->n_in + 1 + has_momentum, CUDA_THREADS, text.text);
+  Update update = {.emit = emit, .run = run, .element = element, .lanes = writer_max_lanes(emit)};
+  update.is_walk = is_walk(emit, run, &update.source);
+  update.draft = (KernelDraft){.stem = writer_format(emit, "%s_%d_tensor%s", emit_stem(emit), node->n_states,
+                                                     node->n_states > 1 ? "s" : ""),
+                               .role = "",
+                               .threads = CUDA_THREADS};
+  update.draft.buffers = single_buffers(emit, 4, &update.draft.n_buffers);
+  if (update.is_walk) update.draft.n_buffers = 0;
 
-  const char *stem = writer_format(emit, "%s_module%d", emit_stem(emit), node->module);
-  KernelDraft draft = {.text = text.text, .stem = stem, .role = "", .threads = CUDA_THREADS};
-  draft.grid = cuda_blocks(blocks);
-  draft.parts = (int)blocks;
-  draft.buffers = single_buffers(emit, 2, &draft.n_buffers);
-  MlaRegion region = region_of_state(state_get(emit->graph->states, node->state)->kind);
-  draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_REGION, .region = region};
-  if (has_momentum)
-    draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_REGION, .region = MLA_MOMENTUM};
-  emit_draft(emit, draft);
+  StrBuf text = strbuf_new(emit->arena);
+  writer_line(&text, 1, "MLA_USE(%d)", update.lanes);
+  update.draft.grid = cuda_blocks(put_places(&update, &text));
+  update.draft.parts = cuda_n_blocks(emit, update.draft.grid);
+  writer_indent(&text, 1, rates);
+  put_addresses(&update, &text);
+  put_element(&update, &text);
+  text = cuda_kernel(emit, update.draft.n_buffers, CUDA_THREADS, text.text);
+  update.draft.text = text.text;
+  emit_draft(emit, update.draft);
 }
 
 // Running statistics of one batch norm: a thread has one vector of channels.

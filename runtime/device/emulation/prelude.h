@@ -13,6 +13,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __restrict__ __restrict
 
 // Threads of a block share what one worker has: a static array becomes thread-local of the worker. In front of each
