@@ -15,12 +15,12 @@ void cross_entropy_grad_10(void);
 void linear_grad_weight_16x10(void);
 void channel_sum_10(void);
 void linear_grad_input_16x10(void);
-void sgd_step_module0(void);
+void sgd_step_2_tensors(void);
 void adaptive_avg_pool_grad_16(void);
 void batch_norm_relu_gate_bn_grad_sums_16(void);
 void batch_norm_relu_gate_bn_grad_input_16(void);
 void conv2d_grad_weight_3x3_1x16_14x14_s2(void);
-void sgd_step_module0_v2(void);
+void sgd_step_3_tensors(void);
 void conv2d_3x3_16x32_7x7_s2(void);
 void bn_stats_32(void);
 void running_step_32(void);
@@ -33,7 +33,7 @@ void adaptive_avg_pool_grad_32(void);
 void batch_norm_relu_gate_bn_grad_sums_32(void);
 void batch_norm_relu_gate_bn_grad_input_32(void);
 void conv2d_grad_weight_3x3_16x32_7x7_s2(void);
-void sgd_step_module1(void);
+void sgd_step_5_tensors(void);
 void log_losses(void);
 void prepare_fashion(void);
 void prepare_fashion_eval(void);
@@ -52,12 +52,12 @@ const MlaLinkedKernel mla_linked_kernels[] = {
   {"linear_grad_weight_16x10", linear_grad_weight_16x10},
   {"channel_sum_10", channel_sum_10},
   {"linear_grad_input_16x10", linear_grad_input_16x10},
-  {"sgd_step_module0", sgd_step_module0},
+  {"sgd_step_2_tensors", sgd_step_2_tensors},
   {"adaptive_avg_pool_grad_16", adaptive_avg_pool_grad_16},
   {"batch_norm_relu_gate_bn_grad_sums_16", batch_norm_relu_gate_bn_grad_sums_16},
   {"batch_norm_relu_gate_bn_grad_input_16", batch_norm_relu_gate_bn_grad_input_16},
   {"conv2d_grad_weight_3x3_1x16_14x14_s2", conv2d_grad_weight_3x3_1x16_14x14_s2},
-  {"sgd_step_module0_v2", sgd_step_module0_v2},
+  {"sgd_step_3_tensors", sgd_step_3_tensors},
   {"conv2d_3x3_16x32_7x7_s2", conv2d_3x3_16x32_7x7_s2},
   {"bn_stats_32", bn_stats_32},
   {"running_step_32", running_step_32},
@@ -70,7 +70,7 @@ const MlaLinkedKernel mla_linked_kernels[] = {
   {"batch_norm_relu_gate_bn_grad_sums_32", batch_norm_relu_gate_bn_grad_sums_32},
   {"batch_norm_relu_gate_bn_grad_input_32", batch_norm_relu_gate_bn_grad_input_32},
   {"conv2d_grad_weight_3x3_16x32_7x7_s2", conv2d_grad_weight_3x3_16x32_7x7_s2},
-  {"sgd_step_module1", sgd_step_module1},
+  {"sgd_step_5_tensors", sgd_step_5_tensors},
   {"log_losses", log_losses},
   {"prepare_fashion", prepare_fashion},
   {"prepare_fashion_eval", prepare_fashion_eval},

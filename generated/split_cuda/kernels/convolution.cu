@@ -143,11 +143,11 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_3x3_1x16_14x14_s2(const
 // for  first/conv1 (1 launch a step: backward)
 // from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
 //   %1 conv2d_grad_weight([batch, 28, 28, 1], [batch, 14, 14, 16]) : [3, 3, 1, 16]
-// moves 0.483 MiB, 0.002 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_1x16_14x14_s2(const MlaBuffers<5> buf, const int batch) {
+// moves 0.497 MiB, 0.002 GFLOP for a batch of 32, in 32 blocks of 128 threads
+extern "C" __global__ void __launch_bounds__(128) conv2d_grad_weight_3x3_1x16_14x14_s2(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 28, 28, 1]
   const real *g = (const real *)buf.at[1]; // [batch, 14, 14, 16]
-  real *partial = (real *)buf.at[2]; // 8 sums of [3, 3, 1, 16]
+  real *partial = (real *)buf.at[2]; // 32 sums of [3, 3, 1, 16]
   unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
   real *dw = (real *)buf.at[4]; // [3, 3, 1, 16]
   constexpr int IN_H = 28, IN_W = 28, IN_C = 1, OUT_H = 14, OUT_W = 14, OUT_C = 16;
@@ -157,10 +157,10 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_1x16_14
   constexpr int OUT_PIXELS = OUT_H * OUT_W;
   constexpr int n_rows = KERNEL_H * KERNEL_W * GROUP_IN;
   // A block computes BLOCK_M rows x BLOCK_N columns, BLOCK_K terms at a time; a thread THREAD_M x THREAD_N.
-  constexpr int BLOCK_M = 16, BLOCK_N = 16, BLOCK_K = 32, THREAD_M = 1, THREAD_N = 1, THREADS = 256;
+  constexpr int BLOCK_M = 16, BLOCK_N = 8, BLOCK_K = 16, THREAD_M = 1, THREAD_N = 1, THREADS = 128;
   const int thread = threadIdx.x;
   // Blocks of one part of the batch stand side by side: they read the same pixels.
-  constexpr int PARTS = 8, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
+  constexpr int PARTS = 32, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
   constexpr int COLUMN_BLOCKS = (GROUP_OUT + BLOCK_N - 1) / BLOCK_N, BESIDE = ROW_BLOCKS * COLUMN_BLOCKS * GROUPS;
   const int part = blockIdx.x / BESIDE, beside = blockIdx.x % BESIDE, group = beside / (ROW_BLOCKS * COLUMN_BLOCKS);
   const int first_row = beside / COLUMN_BLOCKS % ROW_BLOCKS * BLOCK_M, first_column = beside % COLUMN_BLOCKS * BLOCK_N;
@@ -429,11 +429,11 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_3x3_16x32_7x7_s2(const 
 // for  second/conv1 (1 launch a step: backward)
 // from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
 //   %1 conv2d_grad_weight([batch, 14, 14, 16], [batch, 7, 7, 32]) : [3, 3, 16, 32]
-// moves 0.732 MiB, 0.014 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7x7_s2(const MlaBuffers<5> buf, const int batch) {
+// moves 1.154 MiB, 0.014 GFLOP for a batch of 32, in 32 blocks of 32 threads
+extern "C" __global__ void __launch_bounds__(32) conv2d_grad_weight_3x3_16x32_7x7_s2(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 14, 14, 16]
   const real *g = (const real *)buf.at[1]; // [batch, 7, 7, 32]
-  real *partial = (real *)buf.at[2]; // 8 sums of [3, 3, 16, 32]
+  real *partial = (real *)buf.at[2]; // 32 sums of [3, 3, 16, 32]
   unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
   real *dw = (real *)buf.at[4]; // [3, 3, 16, 32]
   constexpr int IN_H = 14, IN_W = 14, IN_C = 16, OUT_H = 7, OUT_W = 7, OUT_C = 32;
@@ -443,10 +443,10 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7
   constexpr int OUT_PIXELS = OUT_H * OUT_W;
   constexpr int n_rows = KERNEL_H * KERNEL_W * GROUP_IN;
   // A block computes BLOCK_M rows x BLOCK_N columns, BLOCK_K terms at a time; a thread THREAD_M x THREAD_N.
-  constexpr int BLOCK_M = 16, BLOCK_N = 32, BLOCK_K = 16, THREAD_M = 1, THREAD_N = 2, THREADS = 256;
+  constexpr int BLOCK_M = 16, BLOCK_N = 8, BLOCK_K = 32, THREAD_M = 1, THREAD_N = 4, THREADS = 32;
   const int thread = threadIdx.x;
   // Blocks of one part of the batch stand side by side: they read the same pixels.
-  constexpr int PARTS = 8, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
+  constexpr int PARTS = 32, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
   constexpr int COLUMN_BLOCKS = (GROUP_OUT + BLOCK_N - 1) / BLOCK_N, BESIDE = ROW_BLOCKS * COLUMN_BLOCKS * GROUPS;
   const int part = blockIdx.x / BESIDE, beside = blockIdx.x % BESIDE, group = beside / (ROW_BLOCKS * COLUMN_BLOCKS);
   const int first_row = beside / COLUMN_BLOCKS % ROW_BLOCKS * BLOCK_M, first_column = beside % COLUMN_BLOCKS * BLOCK_N;
@@ -455,7 +455,7 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7
   // A thread's rows (columns) are groups of neighbours, spread over the block's.
   constexpr int THREADS_N = BLOCK_N / THREAD_N;
   constexpr int ROW_LANES = 1, ROW_SPREAD = BLOCK_M / (THREAD_M / ROW_LANES);
-  constexpr int COLUMN_LANES = 2, COLUMN_SPREAD = BLOCK_N / (THREAD_N / COLUMN_LANES);
+  constexpr int COLUMN_LANES = 4, COLUMN_SPREAD = BLOCK_N / (THREAD_N / COLUMN_LANES);
   struct alignas(ROW_LANES * sizeof(real)) RowVector { real at[ROW_LANES]; };
   struct alignas(COLUMN_LANES * sizeof(real)) ColumnVector { real at[COLUMN_LANES]; };
   const int my_row = thread / THREADS_N * ROW_LANES, my_column = thread % THREADS_N * COLUMN_LANES;
@@ -531,12 +531,10 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_grad_weight_3x3_16x32_7
     if (next < n_terms) {
 #pragma unroll
       for (int i = 0; i < LEFT_FETCHES; i++) {
-        if (left_term >= BLOCK_K) continue;
         *(LeftVector *)&left_tile[!now].at[left_term + i * LEFT_APART][left_row] = left[i];
       }
 #pragma unroll
       for (int i = 0; i < RIGHT_FETCHES; i++) {
-        if (right_term >= BLOCK_K) continue;
         *(RightVector *)&right_tile[!now].at[right_term + i * RIGHT_APART][right_column] = right[i];
       }
     }

@@ -4,7 +4,7 @@
 // ==== log_losses
 // for  the losses of the step, 2 plain and 2 weighted: kept until the host reads them
 extern "C" __global__ void __launch_bounds__(256)
-log_losses(const MlaBuffers<5> buf, const int) {
+log_losses(const __grid_constant__ MlaBuffers<5> buf, const int) {
   int *steps = buf[0]; // run so far
   real *row = (real *)(steps + 16) + *steps % 64 * 4;
   for (int k = threadIdx.x; k < 4; k += 256) {

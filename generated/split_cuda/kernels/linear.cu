@@ -130,11 +130,11 @@ extern "C" __global__ void __launch_bounds__(256) linear_16x10(const MlaBuffers<
 // for  aux0/linear1 (1 launch a step: backward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 linear_grad_weight([batch, 16], [batch, 10]) : [16, 10]
-// moves 0.009 MiB, 0.000 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_16x10(const MlaBuffers<5> buf, const int batch) {
+// moves 0.023 MiB, 0.000 GFLOP for a batch of 32, in 32 blocks of 64 threads
+extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_16x10(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 16]
   const real *g = (const real *)buf.at[1]; // [batch, 10]
-  real *partial = (real *)buf.at[2]; // 8 sums of [16, 10]
+  real *partial = (real *)buf.at[2]; // 32 sums of [16, 10]
   unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
   real *dw = (real *)buf.at[4]; // [16, 10]
   constexpr int OUT_PIXELS = 1, IN_C = 16, OUT_C = 10;
@@ -142,10 +142,10 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_16x10(const
   // Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.
   constexpr int n_rows = GROUP_IN;
   // A block computes BLOCK_M rows x BLOCK_N columns, BLOCK_K terms at a time; a thread THREAD_M x THREAD_N.
-  constexpr int BLOCK_M = 16, BLOCK_N = 16, BLOCK_K = 8, THREAD_M = 1, THREAD_N = 1, THREADS = 256;
+  constexpr int BLOCK_M = 16, BLOCK_N = 4, BLOCK_K = 8, THREAD_M = 1, THREAD_N = 1, THREADS = 64;
   const int thread = threadIdx.x;
   // Blocks of one part of the batch stand side by side: they read the same pixels.
-  constexpr int PARTS = 8, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
+  constexpr int PARTS = 32, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
   constexpr int COLUMN_BLOCKS = (GROUP_OUT + BLOCK_N - 1) / BLOCK_N, BESIDE = ROW_BLOCKS * COLUMN_BLOCKS * GROUPS;
   const int part = blockIdx.x / BESIDE, beside = blockIdx.x % BESIDE, group = beside / (ROW_BLOCKS * COLUMN_BLOCKS);
   const int first_row = beside / COLUMN_BLOCKS % ROW_BLOCKS * BLOCK_M, first_column = beside % COLUMN_BLOCKS * BLOCK_N;
@@ -523,11 +523,11 @@ extern "C" __global__ void __launch_bounds__(256) linear_32x10(const MlaBuffers<
 // for  logits/linear1 (1 launch a step: backward)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 linear_grad_weight([batch, 32], [batch, 10]) : [32, 10]
-// moves 0.016 MiB, 0.000 GFLOP for a batch of 32, in 8 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_32x10(const MlaBuffers<5> buf, const int batch) {
+// moves 0.045 MiB, 0.000 GFLOP for a batch of 32, in 32 blocks of 64 threads
+extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_32x10(const MlaBuffers<5> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 32]
   const real *g = (const real *)buf.at[1]; // [batch, 10]
-  real *partial = (real *)buf.at[2]; // 8 sums of [32, 10]
+  real *partial = (real *)buf.at[2]; // 32 sums of [32, 10]
   unsigned *tickets = (unsigned *)buf.at[3]; // of each tile
   real *dw = (real *)buf.at[4]; // [32, 10]
   constexpr int OUT_PIXELS = 1, IN_C = 32, OUT_C = 10;
@@ -535,10 +535,10 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_weight_32x10(const
   // Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.
   constexpr int n_rows = GROUP_IN;
   // A block computes BLOCK_M rows x BLOCK_N columns, BLOCK_K terms at a time; a thread THREAD_M x THREAD_N.
-  constexpr int BLOCK_M = 16, BLOCK_N = 16, BLOCK_K = 8, THREAD_M = 1, THREAD_N = 1, THREADS = 256;
+  constexpr int BLOCK_M = 16, BLOCK_N = 4, BLOCK_K = 8, THREAD_M = 1, THREAD_N = 1, THREADS = 64;
   const int thread = threadIdx.x;
   // Blocks of one part of the batch stand side by side: they read the same pixels.
-  constexpr int PARTS = 8, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
+  constexpr int PARTS = 32, ROW_BLOCKS = (n_rows + BLOCK_M - 1) / BLOCK_M;
   constexpr int COLUMN_BLOCKS = (GROUP_OUT + BLOCK_N - 1) / BLOCK_N, BESIDE = ROW_BLOCKS * COLUMN_BLOCKS * GROUPS;
   const int part = blockIdx.x / BESIDE, beside = blockIdx.x % BESIDE, group = beside / (ROW_BLOCKS * COLUMN_BLOCKS);
   const int first_row = beside / COLUMN_BLOCKS % ROW_BLOCKS * BLOCK_M, first_column = beside % COLUMN_BLOCKS * BLOCK_N;

@@ -35,7 +35,7 @@ cross_entropy_1(const MlaBuffers<3> buf, const int images) {
 //   %1 cross_entropy_grad(scalar, [batch, 10], [batch]) : [batch, 10]
 // moves 0.003 MiB, 0.000 GFLOP for a batch of 32, in 1 block of 64 threads
 extern "C" __global__ void __launch_bounds__(64)
-cross_entropy_grad_10(const MlaBuffers<4> buf, const int images) {
+cross_entropy_grad_10(const __grid_constant__ MlaBuffers<4> buf, const int images) {
   const long batch = images;
   MLA_USE(1)
   const real *in0 = buf[0]; // scalar

@@ -20,34 +20,34 @@ running_step_16(const MlaBuffers<3> buf, const int images) {
   mla_store(var + c, ((real)0.9) * mla_load(var + c) + ((real)0.1) * unbiased * mla_load(stats + 16 + c));
 }
 
-// ==== sgd_step_module0
+// ==== sgd_step_2_tensors
 // for  aux0.linear1.weight (1 launch a step: update)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 sgd_step(scalar, [16, 10], [10]) on 2 tensors
 // moves 0.003 MiB, 0.000 GFLOP for a batch of 32, in 2 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-sgd_step_module0(const MlaBuffers<5> buf, const int) {
+sgd_step_2_tensors(const __grid_constant__ MlaBuffers<5> buf, const int) {
   MLA_USE(4)
-  static const struct { long block, state, momentum, count; } table[] = {
-    {0, 5184, 5184, 160}, // aux0.linear1.weight
-    {1, 5344, 5344, 10}, // aux0.linear1.bias
+  static const struct { int block, at, count; } table[] = {
+    {0, 0, 160},
+    {1, 160, 10},
   };
-  const real rate = *(const real *)buf[0];
   int k = 0;
-  for (int half = 1; half > 0; half /= 2) {
-    if (k + half < 2 && table[k + half].block <= blockIdx.x) k += half;
-  }
+  for (int half = 1; half > 0; half /= 2)
+    if (k + half < 2 && table[k + half].block <= (int)blockIdx.x) k += half;
+  const int first_block = table[k].block, at = table[k].at, count = table[k].count;
+  const real rate = *(const real *)buf[0];
   const real *source = buf[1 + k];
-  real *state = (real *)buf[3] + table[k].state;
-  real *velocity = (real *)buf[4] + table[k].momentum;
-  long i = ((blockIdx.x - table[k].block) * 256 + threadIdx.x) * 4;
-  if (i + 4 <= table[k].count) {
+  real *state = (real *)buf[3] + at;
+  real *velocity = (real *)buf[4] + at;
+  int i = (((int)blockIdx.x - first_block) * 256 + (int)threadIdx.x) * 4;
+  if (i + 4 <= count) {
     const vec w = mla_load(state + i), g = mla_load(source + i) + ((real)0) * w;
     const vec v = ((real)0.9) * mla_load(velocity + i) + g;
     mla_store(velocity + i, v);
     mla_store(state + i, w - rate * (g + ((real)0.9) * v));
   } else {
-    for (; i < table[k].count; i++) {
+    for (; i < count; i++) {
       MLA_USE(1)
       const vec w = mla_load(state + i), g = mla_load(source + i) + ((real)0) * w;
       const vec v = ((real)0.9) * mla_load(velocity + i) + g;
@@ -57,35 +57,35 @@ sgd_step_module0(const MlaBuffers<5> buf, const int) {
   }
 }
 
-// ==== sgd_step_module0_v2
+// ==== sgd_step_3_tensors
 // for  first.conv1.weight (1 launch a step: update)
 // from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
 //   %1 sgd_step(scalar, [3, 3, 1, 16], [16], [16]) on 3 tensors
 // moves 0.003 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-sgd_step_module0_v2(const MlaBuffers<6> buf, const int) {
+sgd_step_3_tensors(const __grid_constant__ MlaBuffers<6> buf, const int) {
   MLA_USE(4)
-  static const struct { long block, state, momentum, count; } table[] = {
-    {0, 0, 0, 144}, // first.conv1.weight
-    {1, 144, 144, 16}, // first.bn1.weight
-    {2, 160, 160, 16}, // first.bn1.bias
+  static const struct { int block, at, count; } table[] = {
+    {0, 0, 144},
+    {1, 144, 16},
+    {2, 160, 16},
   };
-  const real rate = *(const real *)buf[0];
   int k = 0;
-  for (int half = 2; half > 0; half /= 2) {
-    if (k + half < 3 && table[k + half].block <= blockIdx.x) k += half;
-  }
+  for (int half = 2; half > 0; half /= 2)
+    if (k + half < 3 && table[k + half].block <= (int)blockIdx.x) k += half;
+  const int first_block = table[k].block, at = table[k].at, count = table[k].count;
+  const real rate = *(const real *)buf[0];
   const real *source = buf[1 + k];
-  real *state = (real *)buf[4] + table[k].state;
-  real *velocity = (real *)buf[5] + table[k].momentum;
-  long i = ((blockIdx.x - table[k].block) * 256 + threadIdx.x) * 4;
-  if (i + 4 <= table[k].count) {
+  real *state = (real *)buf[4] + at;
+  real *velocity = (real *)buf[5] + at;
+  int i = (((int)blockIdx.x - first_block) * 256 + (int)threadIdx.x) * 4;
+  if (i + 4 <= count) {
     const vec w = mla_load(state + i), g = mla_load(source + i) + ((real)0) * w;
     const vec v = ((real)0.9) * mla_load(velocity + i) + g;
     mla_store(velocity + i, v);
     mla_store(state + i, w - rate * (g + ((real)0.9) * v));
   } else {
-    for (; i < table[k].count; i++) {
+    for (; i < count; i++) {
       MLA_USE(1)
       const vec w = mla_load(state + i), g = mla_load(source + i) + ((real)0) * w;
       const vec v = ((real)0.9) * mla_load(velocity + i) + g;
@@ -114,37 +114,37 @@ running_step_32(const MlaBuffers<3> buf, const int images) {
   mla_store(var + c, ((real)0.9) * mla_load(var + c) + ((real)0.1) * unbiased * mla_load(stats + 32 + c));
 }
 
-// ==== sgd_step_module1
+// ==== sgd_step_5_tensors
 // for  second.conv1.weight (1 launch a step: update)
 // from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
 //   %1 sgd_step(scalar, [3, 3, 16, 32], [32], [32], [32, 10], [10]) on 5 tensors
 // moves 0.095 MiB, 0.000 GFLOP for a batch of 32, in 9 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256)
-sgd_step_module1(const MlaBuffers<8> buf, const int) {
+sgd_step_5_tensors(const __grid_constant__ MlaBuffers<8> buf, const int) {
   MLA_USE(4)
-  static const struct { long block, state, momentum, count; } table[] = {
-    {0, 176, 176, 4608}, // second.conv1.weight
-    {5, 4784, 4784, 32}, // second.bn1.weight
-    {6, 4816, 4816, 32}, // second.bn1.bias
-    {7, 4848, 4848, 320}, // logits.linear1.weight
-    {8, 5168, 5168, 10}, // logits.linear1.bias
+  static const struct { int block, at, count; } table[] = {
+    {0, 0, 4608},
+    {5, 4608, 32},
+    {6, 4640, 32},
+    {7, 4672, 320},
+    {8, 4992, 10},
   };
-  const real rate = *(const real *)buf[0];
   int k = 0;
-  for (int half = 4; half > 0; half /= 2) {
-    if (k + half < 5 && table[k + half].block <= blockIdx.x) k += half;
-  }
+  for (int half = 4; half > 0; half /= 2)
+    if (k + half < 5 && table[k + half].block <= (int)blockIdx.x) k += half;
+  const int first_block = table[k].block, at = table[k].at, count = table[k].count;
+  const real rate = *(const real *)buf[0];
   const real *source = buf[1 + k];
-  real *state = (real *)buf[6] + table[k].state;
-  real *velocity = (real *)buf[7] + table[k].momentum;
-  long i = ((blockIdx.x - table[k].block) * 256 + threadIdx.x) * 4;
-  if (i + 4 <= table[k].count) {
+  real *state = (real *)buf[6] + at;
+  real *velocity = (real *)buf[7] + at;
+  int i = (((int)blockIdx.x - first_block) * 256 + (int)threadIdx.x) * 4;
+  if (i + 4 <= count) {
     const vec w = mla_load(state + i), g = mla_load(source + i) + ((real)0) * w;
     const vec v = ((real)0.9) * mla_load(velocity + i) + g;
     mla_store(velocity + i, v);
     mla_store(state + i, w - rate * (g + ((real)0.9) * v));
   } else {
-    for (; i < table[k].count; i++) {
+    for (; i < count; i++) {
       MLA_USE(1)
       const vec w = mla_load(state + i), g = mla_load(source + i) + ((real)0) * w;
       const vec v = ((real)0.9) * mla_load(velocity + i) + g;
