@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import statistics
 import struct
 import subprocess
@@ -190,6 +191,7 @@ class Theirs:
             if not self.compiled:
                 return methods.step(self.method, self.optimizer, self.x, self.label)
             self.optimizer.zero_grad(set_to_none=True)
+            torch.compiler.cudagraph_mark_step_begin()
             loss, plain = self.compiled(self.method, self.x, self.label)
         loss.backward()
         self.method.after_backward()
@@ -308,12 +310,27 @@ def faster_layout(ours, ends, x, label):
     return min(times, key=times.get)
 
 
-def contestants(ours, ends, x, label, layout):
+def contestants(ours, ends, x, label, layout, is_compiled):
     """(name, precision, make) of PyTorch's; each is made when its first turn comes."""
-    modes = [mode for mode in args.compile.split(",") if mode] if ours.method in args.compile_methods.split(",") else []
     ways = [("eager", precision, None) for precision in PLAIN]
-    ways += [(f"compile {mode}", precision, mode) for mode in modes for precision in args.compile_precisions.split(",")]
+    if is_compiled:
+        modes, precisions = (text.split(",") for text in (args.compile, args.compile_precisions))
+        ways = [(f"compile {mode}", precision, mode) for mode in modes for precision in precisions]
     return [(name, precision, lambda p=precision, m=mode: Theirs(ours, ends, x, label, p, m, layout)) for name, precision, mode in ways]
+
+
+@contextlib.contextmanager
+def alarm():
+    """Ends what takes longer than there is time: compilers have none of their own."""
+    def ring(*_):
+        raise TimeoutError("took longer than there was time")
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(remaining() - 20, 1))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def warm_up(build):
@@ -335,37 +352,38 @@ def figures(side, precision, ours, batch, seconds, chip, plan, **more):
     return row
 
 
-def race(ours, ends, batch, chip, skipped):
-    """Rows of one method, net and batch, measured in turns."""
+def race(ours, ends, batch, chip, skipped, is_compiled):
+    """Rows of one method, net and batch, measured in turns: beside eager code, or beside compiled code."""
     torch.manual_seed(1)
     x, label = (torch.rand(batch, 3, 32, 32) - methods.MEAN) / methods.STD, torch.randint(0, 10, (batch,))
-    print(f"{ours.method} {ours.net} in {ours.n_modules} modules, batch {batch}", flush=True)
+    print(f"{ours.method} {ours.net} in {ours.n_modules} modules, batch {batch}{', compiled' if is_compiled else ''}", flush=True)
     mine, theirs = {}, {}
-    for precision in PLAIN:
+    for precision in args.compile_precisions.split(",") if is_compiled else PLAIN:
         if not ours.offers(precision):
             skipped.append(f"{ours.method}, {ours.net}, batch {batch}: mlaanc has no {precision} here")
             continue
-        if args.tune:
+        if args.tune and not is_compiled:
             ours.call("bench", "--batch", batch, "--precision", precision, "--tune", "--steps", 3)
         with MemoryWatch() as memory:
             facts = ours.bench(batch, precision, 2)
         mine[precision] = {"facts": facts, "memory": memory.most, "seconds": []}
     layout = faster_layout(ours, ends, x, label)
-    for name, precision, build in contestants(ours, ends, x, label, layout):
-        if name != "eager" and remaining() < 90:
+    for name, precision, build in contestants(ours, ends, x, label, layout, is_compiled):
+        if is_compiled and remaining() < 90:
             skipped.append(f"{ours.method}, {ours.net}, batch {batch}: {name}, {precision} (no time left)")
             continue
         try:
-            one, peak = warm_up(build)
+            with alarm():
+                one, peak = warm_up(build)
             theirs[name, precision] = {"one": one, "peak": peak, "seconds": []}
         except Exception as error:  # PyTorch's compiler may fail in many ways; the others go on
-            skipped.append(f"{ours.method}, {ours.net}, batch {batch}: {name}, {precision}: {str(error).splitlines()[0][:120]}")
+            skipped.append(f"{ours.method}, {ours.net}, batch {batch}: {name}, {precision}: {first_line(error)}")
     for _ in range(args.rounds):
         for precision, about in mine.items():
             about["seconds"].append(ours.bench(batch, precision, args.steps)["step_seconds"])
         for about in theirs.values():
             about["seconds"] += about["one"].time(args.steps)
-    plan, rows = next(iter(mine.values()))["facts"], []
+    plan, rows = next(iter(mine.values()))["facts"] if mine else ours.bench(batch, "f32", 1), []
     for precision, about in mine.items():
         facts = about["facts"]
         rows.append(figures("mlaanc", precision, ours, batch, about["seconds"], chip, facts, launches=facts["launches"],
@@ -394,10 +412,10 @@ def share(row, key):
 def table(rows):
     lines = ["| method | net | batch | side | precision | step, ms | img/s | against mlaanc, same precision | peak, MiB | device, MiB | bandwidth | arithmetic |",
              "|" + " --- |" * 12]
-    for row in rows:
+    for i, row in enumerate(rows):
         key = lambda r: (r["method"], r["net"], r["batch"], r["precision"])
-        mine = next((r for r in rows if r["side"] == "mlaanc" and key(r) == key(row)), None)
-        factor = f"{row['step_seconds'] / mine['step_seconds']:.2f}" if mine and mine is not row else ""
+        mine = next((r for r in reversed(rows[:i]) if r["side"] == "mlaanc" and key(r) == key(row)), None)
+        factor = f"{row['step_seconds'] / mine['step_seconds']:.2f}" if mine and row["side"] != "mlaanc" else ""
         lines.append("| " + " | ".join([row["method"], f"{row['net']}, {row['modules']}", str(row["batch"]), row["side"], row["precision"],
                                          f"{1e3 * row['step_seconds']:.2f}", f"{row['images_per_second']:.0f}", factor, mib(row["peak_bytes"]),
                                          mib(row.get("device_bytes")), share(row, "bytes_share"), share(row, "flops_share")]) + " |")
@@ -426,27 +444,45 @@ def write(checks, rows, skipped, chip):
     return name + ".md"
 
 
+def first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def failed(ours, skipped, error):
+    skipped.append(f"{ours.method}, {ours.net}: losses were not compared: {first_line(error)}")
+    return {"method": ours.method, "net": ours.net, "modules": ours.n_modules, "first": float("inf"), "worst": float("inf"), "ok": False}
+
+
 def main():
     nets, batches = args.nets.split(","), [int(batch) for batch in args.batches.split(",")]
     if args.quick:
         nets, batches, args.rounds, args.steps = ["tiny"], [8], 1, 2
     os.makedirs(args.out, exist_ok=True)
-    checks, rows, skipped, path = [], [], [], None
+    checks, rows, skipped = [], [], []
     chip = measure_chip()
     with tempfile.TemporaryDirectory() as folder:
+        cuts = []
         for net in nets:
-            cut = {}
             for method in args.methods.split(","):
                 ours = Ours(method, net, folder)
-                cut[method] = (ours, ours.ends())
-                checks.append(compare(*cut[method], folder))
-            for batch in batches:
-                for ours, ends in cut.values():
-                    if remaining() < 45:
-                        skipped.append(f"{ours.method}, {net}, batch {batch} (no time left)")
-                        continue
-                    rows += race(ours, ends, batch, chip, skipped)
-                    path = write(checks, rows, skipped, chip)  # what there is, should the time be cut
+                try:
+                    cuts.append((ours, ours.ends()))
+                    checks.append(compare(*cuts[-1], folder))
+                except Exception as error:  # the others go on
+                    checks.append(failed(ours, skipped, error))
+        # Compilers last: they take minutes, and may take all there are.
+        turns = [(*cut, batch, False) for batch in batches for cut in cuts]
+        turns += [(*cut, batch, True) for cut in cuts for batch in batches if args.compile and cut[0].method in args.compile_methods.split(",")]
+        for ours, ends, batch, is_compiled in turns:
+            what = f"{ours.method}, {ours.net}, batch {batch}{', compiled' if is_compiled else ''}"
+            if remaining() < 45:
+                skipped.append(f"{what} (no time left)")
+                continue
+            try:
+                rows += race(ours, ends, batch, chip, skipped, is_compiled)
+            except Exception as error:
+                skipped.append(f"{what}: {first_line(error)}")
+            write(checks, rows, skipped, chip)  # what there is, should the time be cut
     path = write(checks, rows, skipped, chip)
     print(f"{len(rows)} figures; {path}")
     sys.exit(0 if all(check["ok"] for check in checks) else 1)

@@ -71,6 +71,8 @@ class Checker:
             rows = function(self, Row(check, what), *arguments)
         except Failed as failure:
             rows = Row(check, what, ok=False, note=str(failure))
+        except Exception as error:  # a mistake in here ends one check
+            rows = Row(check, what, ok=False, note=f"{type(error).__name__} in the check itself: {error}")
         rows = rows if isinstance(rows, list) else [rows]
         for row in rows:
             row.seconds = (time.time() - start) / len(rows)
@@ -224,9 +226,10 @@ def check_replay(checker, row, fixture, precision):
     for line in lines:
         if "error" in line:
             raise Failed(line["error"]["message"])
-        worst = max((c for c in line["checks"] if c["deviation"] is not None), key=lambda c: c["deviation"] / c["limit"])
+        limited = [c for c in line["checks"] if c["deviation"] is not None and c["limit"]]
+        worst = max(limited, key=lambda c: c["deviation"] / c["limit"])
         rows.append(Row(row.check, f"{line['fixture']}, {line['trajectory']}", line["ok"], worst["deviation"], worst["limit"],
-                        f"nearest to its limit: {worst['check']}; {len(line['checks'])} checks"))
+                        f"nearest to its limit: {worst['check']}; {len(limited)} checks"))
     if not rows:
         raise Failed(last_line(done.stderr))
     return rows
