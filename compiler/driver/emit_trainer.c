@@ -31,10 +31,9 @@ static void print_kernels(FILE *out, const MlaProgram *program) {
   fputs("  {NULL, NULL},\n};\n", out);
 }
 
-// Those that are always compiled; of runtime/data/with_NAME and without_NAME the Makefile chooses.
 static bool is_source(const char *name) {
   size_t n = strlen(name);
-  return n > 2 && strcmp(name + n - 2, ".c") == 0 && !strstr(name, "/with_") && !strstr(name, "/without_");
+  return n > 2 && strcmp(name + n - 2, ".c") == 0;
 }
 
 // The folder may hold files of another model: the Makefile is told which are this one's.
@@ -47,7 +46,7 @@ static void print_files(FILE *out, const MlaProgram *program) {
     char name[MLA_KERNEL_FILE_BYTES];
     if (mla_kernel_is_first(program, i, name)) fprintf(out, " \\\n  %s", name);
   }
-  fprintf(out, "\nDATA = %s\n", program->data.format);
+  fputc('\n', out);
 }
 
 bool emit_printed(const MlaProgram *program, const char *dir, const char *name, PrintFile *print,

@@ -108,6 +108,7 @@ static bool allocate(Loaded *self, const Device *device, MlaError *error) {
       return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for the stacks of %d threads",
                       MLA_MOST_THREADS);
   emulated->program = program;
+  emulated->first = 1;
   return true;
 }
 
@@ -174,6 +175,14 @@ static int way_to(const MlaProgram *program, const MlaLaunch *launch, int touche
   return -1;
 }
 
+// What the launch writes it may read once it has written it; what it reads, a launch of this step has, or an upload.
+static uint32_t oldest_writer(const Emulated *emulated, const MlaLaunch *launch, const MlaBuffer *buffer,
+                              bool is_written) {
+  bool is_told = launch->n_reads + launch->n_writes > 0;
+  if (buffer->region != MLA_WORK || !is_told) return 0;
+  return is_written ? emulated->number : emulated->first;
+}
+
 static void add_extent(Loaded *self, const MlaLaunch *launch, void *const *pointers, int touched,
                        bool is_written) {
   Emulated *emulated = &self->emulated;
@@ -185,7 +194,9 @@ static void add_extent(Loaded *self, const MlaLaunch *launch, void *const *point
   begin += buffer->offset - program->buffers[launch->buffers[way]].offset;
   int64_t place = self->loaded.region_start[buffer->region] + buffer->offset;
   emulated->extents[emulated->n_extents++] =
-      (Extent){begin, begin + buffer->n_bytes, touched, &emulated->stamps[place / 4], is_written};
+      (Extent){begin,      begin + buffer->n_bytes,
+               touched,    &emulated->stamps[place / 4],
+               is_written, oldest_writer(emulated, launch, buffer, is_written)};
 }
 
 static void take_extents(Loaded *self, const MlaLaunch *launch, void *const *pointers) {
@@ -202,6 +213,7 @@ static void count_launch(Loaded *self) {
   if (++self->emulated.number <= 0xFFFF) return;
   madvise(self->emulated.stamps, self->n_stamp_bytes, MADV_DONTNEED);
   self->emulated.number = 1;
+  self->emulated.first = 0;
 }
 
 static bool run_launch(Loaded *self, MlaPool *pool, const MlaLaunch *launch, void *const *pointers,
@@ -249,15 +261,26 @@ bool mla_emulated_cuda_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch
   if (!mla_check_step(loaded, step, batch, error)) return false;
   bool is_train = step == &loaded->program->train, is_timed = mla_is_timed(loaded->program, step, batch);
   const MlaBinding *binding = is_train ? &self->train : &self->eval;
-  for (int i = 0; i < step->n_launches; i++) {
+  bool good = true;
+  for (int i = 0; i < step->n_launches && good; i++) {
     double before = now();
-    if (!run_launch(self, device->pool, &step->launches[i], binding->of_launch[i], batch, error))
-      return false;
+    good = run_launch(self, device->pool, &step->launches[i], binding->of_launch[i], batch, error);
     if (is_timed) self->seconds[i] += now() - before;
   }
+  self->emulated.first = self->emulated.number + 1;
+  if (!good) return false;
   loaded->n_launches += step->n_launches;
   loaded->n_timed += is_timed;
   return true;
+}
+
+// An upload is a launch of its own: what it brings is written.
+static void stamp_upload(Loaded *self, DevPtr to, int64_t n_bytes) {
+  count_launch(self);
+  int64_t place = to.address - self->loaded.base.address;
+  for (int64_t word = place / 4; 4 * word < place + n_bytes; word++)
+    atomic_store_explicit(&self->emulated.stamps[word].writer, (uint64_t)self->emulated.number << 48,
+                          memory_order_relaxed);
 }
 
 unsigned char *mla_emulated_cuda_packet(MlaLoaded *loaded, int packet, MlaError *error) {
@@ -272,8 +295,10 @@ bool mla_emulated_cuda_feed(MlaLoaded *loaded, const MlaStep *step, int packet, 
     return false;
   const MlaLaunch *launch = &step->prepare[packet];
   bool is_train = step == &loaded->program->train;
-  memcpy(mla_buffer(loaded, launch->buffers[0]).address, self->packets[packet],
-         (size_t)mla_packet_bytes(loaded->program, batch));
+  DevPtr to = mla_buffer(loaded, launch->buffers[0]);
+  int64_t n_bytes = mla_packet_bytes(loaded->program, batch);
+  memcpy(to.address, self->packets[packet], (size_t)n_bytes);
+  stamp_upload(self, to, n_bytes);
   loaded->n_launches++;
   return run_launch(self, device->pool, launch,
                     (is_train ? &self->prepare_train : &self->prepare_eval)->of_launch[packet], batch, error);
@@ -283,6 +308,7 @@ bool mla_emulated_cuda_upload(MlaLoaded *loaded, DevPtr to, const void *from, in
                               MlaError *error) {
   if (!mla_check_range(loaded, to, n_bytes, error)) return false;
   memcpy(to.address, from, (size_t)n_bytes);
+  stamp_upload((Loaded *)loaded, to, n_bytes);
   return true;
 }
 

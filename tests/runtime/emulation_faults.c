@@ -130,7 +130,9 @@ static const Bug bugs[] = {
      "block 1, thread 0: reads what block 0, thread 0 wrote", "if (is_last) out[e] += out[i];", 64, 0},
     {"a block that goes on although it is not the last",
      TICKET_BUG "  out[e] = in[e];\n  mla_is_last_block(ticket, 2, &taken);\n  out[i] += out[i + 64];\n}\n",
-     "block 1, thread 0: writes what block 0, thread 0 read", "out[e] = in[e];", 64, 0},
+     "reads what nobody has written in this launch, in buffer `second`", "out[i] += out[i + 64];", 64, 0},
+    {"an output that is read before it is written", BUG "  out[e] += in[e];\n}\n",
+     "thread 0: reads what nobody has written in this launch, in buffer `second`", "out[e] += in[e];", 64, 0},
     {"a ticket without a barrier in front",
      TICKET_BUG "  out[e] = in[e];\n  if (i == 0) taken = mla_take_ticket(ticket, 2);\n  __syncthreads();\n"
                 "  if (taken == 1) out[e] += out[i];\n}\n",

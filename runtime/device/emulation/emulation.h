@@ -24,6 +24,7 @@ typedef struct Extent { // bytes that the launch may touch
   int buffer;      // of the program
   Stamps *stamps;  // of its first word
   bool is_written; // else it may only be read
+  uint32_t oldest; // launch that may have written what is read here; 0: any, at any time
 } Extent;
 
 typedef struct Emulated {
@@ -33,7 +34,8 @@ typedef struct Emulated {
   const MlaEntry *entry;
   void *const *pointers;
   int batch;
-  uint32_t number; // of the launch: 1 .. 65535
+  uint32_t number; // of the launch, or of an upload: 1 .. 65535
+  uint32_t first;  // of the step, its uploads included; 0: not known
   Extent *extents; // of the launch, by address
   int n_extents;
   pthread_mutex_t mutex;
@@ -58,6 +60,8 @@ typedef struct Access {
 typedef struct Cell {
   _Alignas(64) uint32_t block; // the worker's count of blocks when this was last touched; other: untouched
   bool is_guard, is_split;
+  uint32_t
+      wide_epoch; // + 1: readers of two warps are known since that barrier; one of them is not of a writer's warp
   Access writer, reader[2];
 } Cell;
 

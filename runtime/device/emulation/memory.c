@@ -122,6 +122,8 @@ static void note_read(const Lane *lane, Cell *cell, const Access *now) {
   Access *first = &cell->reader[0];
   bool is_free = first->thread == now->thread || is_before(lane, first);
   *(is_free ? first : &cell->reader[1]) = *now;
+  if (!is_free && (first->thread - 1) / MLA_WARP != (now->thread - 1) / MLA_WARP)
+    cell->wide_epoch = now->epoch + 1;
 }
 
 static void touch_cell(Lane *lane, Cell *cell, int is_write, const void *caller) {
@@ -147,6 +149,18 @@ static void touch_cell(Lane *lane, Cell *cell, int is_write, const void *caller)
 static void split(Cell *first, Cell *second) {
   *second = *first;
   first->is_split = true;
+}
+
+// Reads of whole words written before the last barrier, of which enough readers are known: nearly all of a tile's.
+static inline bool is_plain_read(const Worker *worker, const SharedRange *range, const unsigned char *at,
+                                 long n_bytes) {
+  size_t place = (size_t)(at - range->begin);
+  if (at < range->begin || at + n_bytes > range->end || (place | (size_t)n_bytes) % 4) return false;
+  for (const Cell *cell = &range->cells[place / 4], *end = cell + n_bytes / 4; cell < end; cell++)
+    if (cell->wide_epoch != worker->epoch + 1 || cell->block != worker->block_count || cell->is_guard ||
+        cell->is_split || cell->writer.epoch == worker->epoch)
+      return false;
+  return true;
 }
 
 static bool touch_shared(Lane *lane, const SharedRange *range, const unsigned char *at, long n_bytes,
@@ -190,6 +204,15 @@ static void fault_global_race(Lane *lane, const Extent *extent, uint64_t earlier
                  lane->worker->emulated->program->buffers[extent->buffer].name);
 }
 
+// Bytes of the work region are used again and again: what stands there before a step, or in a launch's own output, is
+// nobody's result.
+static void check_written(Lane *lane, const Extent *extent, uint64_t writer, const void *caller) {
+  if (writer >> 48 >= extent->oldest) return;
+  mla_fault_from(lane, caller, "reads what nobody has written in this %s, in buffer `%s`",
+                 extent->is_written ? "launch" : "step",
+                 lane->worker->emulated->program->buffers[extent->buffer].name);
+}
+
 // A writer leaves its stamp and then looks for readers, a reader the other way round: of two workers one sees the
 // other.
 static void touch_stamps(Lane *lane, const Extent *extent, Stamps *stamps, int is_write, const void *caller) {
@@ -206,6 +229,7 @@ static void touch_stamps(Lane *lane, const Extent *extent, Stamps *stamps, int i
   if (is_stamp_before(lane, reader, now)) atomic_store(&stamps->reader, now);
   uint64_t writer = atomic_load(&stamps->writer);
   if (!is_stamp_before(lane, writer, now)) fault_global_race(lane, extent, writer, "wrote", is_write, caller);
+  check_written(lane, extent, writer, caller);
 }
 
 static bool is_inside(const Extent *extent, const unsigned char *at, long n_bytes) {
@@ -257,10 +281,9 @@ static bool is_constant(const Worker *worker, const unsigned char *at, long n_by
          (at >= table && at + n_bytes <= table + (size_t)emulated->launch->n_buffers * sizeof(void *));
 }
 
-void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_write, const void *caller) {
-  Lane *lane = (Lane *)thread;
+static __attribute__((noinline)) void touch_any(Lane *lane, const unsigned char *at, long n_bytes,
+                                                int is_write, const void *caller) {
   Worker *worker = lane->worker;
-  const unsigned char *at = address;
   if (touch_shared(lane, &worker->fixed, at, n_bytes, is_write, caller) ||
       touch_shared(lane, &worker->dynamic, at, n_bytes, is_write, caller))
     return;
@@ -275,4 +298,13 @@ void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_writ
   }
   if (!is_write && is_constant(worker, at, n_bytes)) return;
   fault_address(lane, at, n_bytes, is_write, caller);
+}
+
+void mla_touch(MlaThread *thread, const void *address, long n_bytes, int is_write, const void *caller) {
+  Lane *lane = (Lane *)thread;
+  const Worker *worker = lane->worker;
+  if (!is_write && (is_plain_read(worker, &worker->fixed, address, n_bytes) ||
+                    is_plain_read(worker, &worker->dynamic, address, n_bytes)))
+    return;
+  touch_any(lane, address, n_bytes, is_write, caller);
 }

@@ -3,9 +3,9 @@
 #define MLA_HOOK extern "C" MLA_UNCHECKED __attribute__((used)) void
 #define MLA_TOUCH(name, n_bytes, is_write)                                                                   \
   MLA_HOOK name(const unsigned char *address) {                                                              \
-    const MlaThread *self = mla_self;                                                                        \
+    MlaThread *self = mla_self;                                                                              \
     if (address >= self->stack_low && address < self->stack_high) return;                                    \
-    mla_services->touch(mla_self, address, n_bytes, is_write, MLA_CALLER);                                   \
+    mla_services->touch(self, address, n_bytes, is_write, MLA_CALLER);                                       \
   }
 #define MLA_TOUCHES(n_bytes)                                                                                 \
   MLA_TOUCH(__tsan_read##n_bytes, n_bytes, 0)                                                                \
@@ -19,9 +19,9 @@ MLA_TOUCHES(8)
 MLA_TOUCHES(16)
 #define MLA_TOUCH_RANGE(name, is_write)                                                                      \
   MLA_HOOK name(const unsigned char *address, unsigned long n_bytes) {                                       \
-    const MlaThread *self = mla_self;                                                                        \
+    MlaThread *self = mla_self;                                                                              \
     if (address >= self->stack_low && address < self->stack_high) return;                                    \
-    mla_services->touch(mla_self, address, (long)n_bytes, is_write, MLA_CALLER);                             \
+    mla_services->touch(self, address, (long)n_bytes, is_write, MLA_CALLER);                                 \
   }
 MLA_TOUCH_RANGE(__tsan_read_range, 0)
 MLA_TOUCH_RANGE(__tsan_write_range, 1)
