@@ -148,11 +148,28 @@ static double softmax_truth(const Numbers *a, const Numbers *b, int i, int batch
   "  float c[4] = {0, 0, 0, 0};\n  mla_mma_bf16_16x8x16(c, fragment, bs);\n"                                 \
   "  for (int i = 0; i < 4; i++) out[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = c[i];\n}\n"
 
+// Halfway between two numbers of TF32, then of bf16, of either sign; and what is no number.
+#define TIES                                                                                                 \
+  KERNEL(example, 64, 3)                                                                                     \
+  "  float *out = buf[2];\n  const int i = threadIdx.x;\n"                                                   \
+  "  const float sign = i % 2 ? -1 : 1, nan = (float)(0 * exp(1000.0));\n"                                   \
+  "  const unsigned tf32 = mla_tf32(sign * (1 + (2 * i + 1) / 2048.0f)),\n"                                  \
+  "                 pair = mla_bf16_pair(sign * (1 + (2 * i + 1) / 256.0f), nan), high = pair << 16;\n"      \
+  "  memcpy(out + i, &tf32, 4);\n  memcpy(out + 64 + i, &high, 4);\n"                                        \
+  "  const unsigned not_tf32 = mla_tf32(nan), not_bf16 = pair & 0xFFFF0000u;\n  float a, b;\n"               \
+  "  memcpy(&a, &not_tf32, 4);\n  memcpy(&b, &not_bf16, 4);\n  if (a == a || b == b) out[i] = 0;\n}\n"
+
 // To `bits` bits of mantissa behind the leading one; ties away from zero as TF32 (10 bits), or to even as bf16.
 static double rounded(double x, int bits) {
   int exponent;
   double mantissa = ldexp(frexp(x, &exponent), bits + 1);
   return ldexp(bits == 10 ? round(mantissa) : rint(mantissa), exponent - bits - 1);
+}
+
+static double ties_truth(const Numbers *a, const Numbers *b, int i, int batch) {
+  int k = i % 64, is_bf16 = i / 64;
+  (void)a, (void)b, (void)batch;
+  return (k % 2 ? -1 : 1) * rounded(1 + (2 * k + 1) / (is_bf16 ? 256.0 : 2048.0), is_bf16 ? 7 : 10);
 }
 
 static double fragment_product(const Numbers *a, const Numbers *b, int i, int bits) {
@@ -212,6 +229,7 @@ static const Example examples[] = {
     {"scan by shuffles, f64", SCAN, MLA_F64, 64, 3, {192, 1}, 192, 1, 0, scan_truth, 1e-13},
     {"softmax of rows, f32", SOFTMAX, MLA_F32, 64, 4, {280, 1}, 280, 7, 0, softmax_truth, 1e-6},
     {"softmax of rows, f64", SOFTMAX, MLA_F64, 64, 4, {280, 1}, 280, 7, 0, softmax_truth, 1e-14},
+    {"rounding of ties", TIES, MLA_F32, 64, 1, {1, 1}, 128, 1, 0, ties_truth, 0},
     {"fragments, TF32", FRAGMENTS_TF32, MLA_F32, 32, 1, {256, 128}, 128, 1, 0, tf32_truth, 2e-6},
     {"fragments, bf16 by ldmatrix", FRAGMENTS_BF16, MLA_F32, 32, 1, {256, 128}, 128, 1, 0, bf16_truth, 2e-6},
 };
