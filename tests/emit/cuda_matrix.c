@@ -189,7 +189,8 @@ static void add_case(Bench *bench, int index, int64_t batch) {
                        c->groups,
                        bench->elem_bytes,
                        batch,
-                       bench->math};
+                       bench->math,
+                       NULL};
   Shape x_shape = {4, {BATCH, c->h, c->w, c->in_c}},
         y_shape = {4, {BATCH, layer.out_h, layer.out_w, c->out_c}},
         w_shape = {4, {c->kernel_h, c->kernel_w, c->in_c / c->groups, c->out_c}},
