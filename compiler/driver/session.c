@@ -56,6 +56,8 @@ void session_print_device(const Session *session) {
   const char *why = session->compilation.device_why, *about = session->device.about;
   fprintf(stderr, "device %s%s%s%s%s%s\n", session->device.ops->name, *about ? ": " : "", about,
           why ? " (" : "", why ? why : "", why ? ")" : "");
+  if (session->n_tuned > 0)
+    fprintf(stderr, "%d products are cut as measured on this device (--tune)\n", session->n_tuned);
 }
 
 void session_print_kernels(const Session *session) {
@@ -66,6 +68,4 @@ void session_print_kernels(const Session *session) {
   } else if (loaded->n_cached > 0) {
     fprintf(stderr, "%d kernels from the cache\n", loaded->n_cached);
   }
-  if (session->n_tuned > 0)
-    fprintf(stderr, "%d products are cut as measured on this device (--tune)\n", session->n_tuned);
 }

@@ -48,6 +48,27 @@ same_files "$TEST_TMP/before/latest" "$TEST_TMP/strange/latest"
 expect 0 "$MLAANC" cache --clear
 [ ! -e "$kept" ] || fail "not cleared"
 
+# With a clock that can be trusted: a stand-in for the CUDA runtime, whose launches take a millisecond a block, and the real
+# NVRTC. So tiles are best that make few blocks; and what was measured on one architecture is not taken for another's.
+nvrtc=$(ls /usr/local/cuda/lib64/libnvrtc.so.13 $(ldconfig -p 2>/dev/null | sed -n 's/.*libnvrtc.so.13 .*=> //p') 2>/dev/null | head -1)
+if [ -n "$nvrtc" ]; then
+  export MLAANC_CUDA=$TEST_TMP/cuda FAKE_CUDA_BLOCKS=1
+  mkdir "$MLAANC_CUDA"
+  cc -x c -shared -fPIC -o "$MLAANC_CUDA/libcudart.so.13" "$MLAANC_SOURCE/tests/support/fake_cudart.h"
+  ln -s "$(readlink -f "$nvrtc")" "$MLAANC_CUDA/libnvrtc.so.13"
+  expect 0 "$MLAANC" bench "$page" --device cuda --batch 64 --steps 1 --tune
+  cat "$TEST_TMP/err"
+  kept=$(ls "$MLAANC_CACHE"/tiles-*.txt)
+  [ "$(head -1 "$kept")" = "mlaanc tiles 1: Stand-in GPU, sm_90, ABI 1" ] || fail "$(head -1 "$kept")"
+  awk -F'\t' 'NR > 1 && $4 > $3 {exit 1} NR > 1 && $4 < 0.9 * $3 {n++} END {exit n == 0}' "$kept" || fail "nothing gained: $(cat "$kept")"
+  expect 0 "$MLAANC" bench "$page" --device cuda --batch 64 --steps 1
+  says "products are cut as measured on this device"
+  FAKE_CUDA=other_device expect 0 "$MLAANC" bench "$page" --device cuda --batch 64 --steps 1
+  says "sm_80"
+  ! grep -q "as measured" "$TEST_TMP/err" || fail "taken for another architecture's"
+  unset MLAANC_CUDA FAKE_CUDA_BLOCKS
+fi
+
 expect 2 "$MLAANC" bench "$page" --device cpu --tune
 says "the device cpu runs none"
 expect 2 "$MLAANC" bench "$TEST_TMP/before" --tune

@@ -38,7 +38,8 @@ typedef struct Front {
 
 #include "fake_streams.h"
 
-static float clock_now; // goes on by a millisecond for each kernel that is run
+// Goes on by a millisecond for each kernel that is run; with $FAKE_CUDA_BLOCKS, for each of its blocks.
+static float clock_now;
 static Graph *capture;
 static Front *origin;
 static int current, is_capturing, n_graphs, n_replayed, n_live, n_forks, order = 1;
@@ -68,7 +69,7 @@ static void run(const void *what) {
   if (l->event)
     ((Event *)l->event)->milliseconds = clock_now;
   else
-    clock_now += 1, run_kernel(l);
+    clock_now += getenv("FAKE_CUDA_BLOCKS") ? (float)l->blocks : 1, run_kernel(l);
 }
 
 int cudaDriverGetVersion(int *version) {
@@ -92,7 +93,7 @@ int cudaDeviceGetAttribute(int *value, int attribute, int device) {
   case 36: *value = 1000000; return device;
   case 37: *value = 4096; return device;
   case 39: *value = 2048; return device;
-  case 75: *value = fault("new_device") ? 99 : 9; return device;
+  case 75: *value = fault("new_device") ? 99 : fault("other_device") ? 8 : 9; return device;
   case 76: *value = 0; return device;
   }
   return 1;
