@@ -52,7 +52,7 @@ const char *emit_load(Emit *emit, int i, const char *n, const char *y, const cha
 const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
                            const char *channel);
 // The mean over the batch: the lines written so far are the body for image `n`, plain scalar code; `term` is what the
-// image adds. In the body: `batch` (long), `in0`, `in1`, ... (const real * or, for an index tensor, const int *).
+// image adds, computed once. In the body, as by images: `batch` (long), `in0`, `in1`, ... (const real * or, for an index tensor, const int *).
 void emit_mean(Emit *emit, const Node *node, const char *term);
 // Pairs of rows of input `rows` ([batch, features]): the lines written so far are the body for row `a`, with its dot
 // products with all rows in `dot[b]` (real). is_combined: the body leaves coefficients there, and row a of the result
@@ -63,6 +63,13 @@ void emit_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
 int emit_row_lanes(Emit *emit, const Node *node);
 void emit_by_rows(Emit *emit, const Node *node);
 void emit_by_images(Emit *emit, const Node *node); // the same, for image `n`
+// A target may give a row (an image) to several threads: all run the same lines, and share the loops that are written with
+// emit_each: "for (long c = ...)" over 0 .. n, `lanes` at a time. What a thread summed up there becomes the row's by
+// emit_total (of a vec or a real), the largest it found by emit_largest. emit_once stands before what is done once.
+const char *emit_each(Emit *emit, const char *index, long n, int lanes);
+const char *emit_total(Emit *emit, const char *value, bool is_vec);
+const char *emit_largest(Emit *emit, const char *value, bool is_vec);
+const char *emit_once(Emit *emit);
 // The matrix families and the updates have skeletons of their own, chosen by the operator:
 void emit_conv_forward(Emit *emit, const Node *node);
 void emit_conv_grad_input(Emit *emit, const Node *node);

@@ -81,6 +81,29 @@ const char *emit_load(Emit *emit, int i, const char *n, const char *y, const cha
   return emit_load_from(emit, i, n, y, x, "c");
 }
 
+// With threads that share a row, `mate` is a thread's number among MATES.
+const char *emit_each(Emit *emit, const char *index, long n, int lanes) {
+  if (!emit->skeletons->has_mates)
+    return writer_format(emit, "for (long %s = 0; %s < %ld; %s += %d)", index, index, n, index, lanes);
+  const char *times = lanes == 1 ? "" : writer_format(emit, " * %d", lanes);
+  return writer_format(emit, "for (long %s = mate%s; %s < %ld; %s += MATES%s)", index, times, index, n, index,
+                       times);
+}
+
+const char *emit_total(Emit *emit, const char *value, bool is_vec) {
+  if (emit->skeletons->has_mates) return writer_format(emit, "mla_row_total<MATES>(%s)", value);
+  return is_vec ? writer_format(emit, "mla_total(%s)", value) : value;
+}
+
+const char *emit_largest(Emit *emit, const char *value, bool is_vec) {
+  if (emit->skeletons->has_mates) return writer_format(emit, "mla_row_largest<MATES>(%s)", value);
+  return is_vec ? writer_format(emit, "mla_largest(%s)", value) : value;
+}
+
+const char *emit_once(Emit *emit) {
+  return emit->skeletons->has_mates ? "if (mate == 0) " : "";
+}
+
 int emit_row_lanes(Emit *emit, const Node *node) {
   return writer_lanes(shape_channels(graph_node(emit->graph, node->in[0])->shape), writer_max_lanes(emit));
 }

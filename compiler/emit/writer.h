@@ -102,6 +102,7 @@ typedef struct Prepare {
 typedef struct Skeletons {
   bool
       is_aligned; // vectors begin at multiples of their size; lanes divide what is visited, so there is no rest
+  bool has_mates; // several threads share a row: see emit_each
   void (*point)(Emit *emit);
   void (*reduce)(Emit *emit);
   // SINGLE, once the operator has written its lines:

@@ -34,8 +34,9 @@ void cross_entropy_emit(Emit *emit, const Node *node) {
   if (node->attr[SMOOTHING].r != 0) {
     const char *smoothing = emit_number(emit, node->attr[SMOOTHING].r);
     emit_line(emit, "real all = 0;");
-    emit_line(emit, "for (long k = 0; k < %ld; k++) all += log_sum - row[k];", classes);
-    term = arena_printf(emit_arena(emit), "(1 - %s) * (%s) + %s * (all / %ld)", smoothing, term, smoothing,
+    emit_line(emit, "%s all += log_sum - row[k];", emit_each(emit, "k", classes, 1));
+    emit_line(emit, "const real spread = %s;", emit_total(emit, "all", false));
+    term = arena_printf(emit_arena(emit), "(1 - %s) * (%s) + %s * (spread / %ld)", smoothing, term, smoothing,
                         classes);
   }
   emit_mean(emit, node, term);

@@ -32,8 +32,10 @@ static inline double host_log_sum(const double *row, int64_t classes) {
 // `const real *row`, `real log_sum` of image n.
 static inline void emit_log_sum(Emit *emit, int input, long classes) {
   emit_line(emit, "const real *row = in%d + n * %ld;", input, classes);
-  emit_line(emit, "real top = row[0], sum = 0;");
-  emit_line(emit, "for (long k = 1; k < %ld; k++) top = mla_max(top, row[k]);", classes);
-  emit_line(emit, "for (long k = 0; k < %ld; k++) sum += mla_exp(row[k] - top);", classes);
-  emit_line(emit, "real log_sum = top + mla_log(sum);");
+  const char *each = emit_each(emit, "k", classes, 1);
+  emit_line(emit, "real most = row[0], sum = 0;");
+  emit_line(emit, "%s most = mla_max(most, row[k]);", each);
+  emit_line(emit, "const real top = %s;", emit_largest(emit, "most", false));
+  emit_line(emit, "%s sum += mla_exp(row[k] - top);", each);
+  emit_line(emit, "const real log_sum = top + mla_log(%s);", emit_total(emit, "sum", false));
 }

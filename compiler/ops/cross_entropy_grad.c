@@ -29,7 +29,7 @@ void cross_entropy_grad_emit(Emit *emit, const Node *node) {
   long classes = (long)shape_channels(node->shape);
   emit_line(emit, "const real scale = in%d[0] / (real)batch;", G);
   emit_log_sum(emit, X, classes);
-  emit_line(emit, "for (long k = 0; k < %ld; k++) {", classes);
+  emit_line(emit, "%s {", emit_each(emit, "k", classes, 1));
   double smoothing = node->attr[SMOOTHING].r, spread = smoothing / (double)classes;
   const char *cold = smoothing == 0 ? "0" : emit_number(emit, spread);
   const char *hot = smoothing == 0 ? "1" : emit_number(emit, 1 - smoothing + spread);

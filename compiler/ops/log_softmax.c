@@ -31,13 +31,12 @@ void log_softmax_emit(Emit *emit, const Node *node) {
   int lanes = emit_row_lanes(emit, node);
   emit_line(emit, "const real *x = in0 + r * %ld;", channels);
   emit_line(emit, "vec most = mla_load(x), sum = {0};");
-  emit_line(emit, "for (long c = %d; c < %ld; c += %d) most = mla_max(most, mla_load(x + c));", lanes,
-            channels, lanes);
-  emit_line(emit, "const real top = mla_largest(most);");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) sum += mla_exp(mla_load(x + c) - top);", channels,
-            lanes);
-  emit_line(emit, "const real log_sum = mla_log(mla_total(sum));");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d)", channels, lanes);
+  const char *each = emit_each(emit, "c", channels, lanes);
+  emit_line(emit, "%s most = mla_max(most, mla_load(x + c));", each);
+  emit_line(emit, "const real top = %s;", emit_largest(emit, "most", true));
+  emit_line(emit, "%s sum += mla_exp(mla_load(x + c) - top);", each);
+  emit_line(emit, "const real log_sum = mla_log(%s);", emit_total(emit, "sum", true));
+  emit_line(emit, "%s", each);
   emit_line(emit, "mla_store(out + r * %ld + c, (mla_load(x + c) - top) - log_sum);", channels);
   emit_by_rows(emit, node);
 }

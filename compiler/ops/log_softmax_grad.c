@@ -28,9 +28,9 @@ void log_softmax_grad_emit(Emit *emit, const Node *node) {
   int lanes = emit_row_lanes(emit, node);
   emit_line(emit, "const real *g = in%d + r * %ld, *y = in%d + r * %ld;", G, channels, Y, channels);
   emit_line(emit, "vec sum = {0};");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) sum += mla_load(g + c);", channels, lanes);
-  emit_line(emit, "const real total = mla_total(sum);");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d)", channels, lanes);
+  emit_line(emit, "%s sum += mla_load(g + c);", emit_each(emit, "c", channels, lanes));
+  emit_line(emit, "const real total = %s;", emit_total(emit, "sum", true));
+  emit_line(emit, "%s", emit_each(emit, "c", channels, lanes));
   emit_line(emit, "mla_store(out + r * %ld + c, mla_load(g + c) - mla_exp(mla_load(y + c)) * total);",
             channels);
   emit_by_rows(emit, node);

@@ -26,7 +26,7 @@ void normalize_emit(Emit *emit, const Node *node) {
   long features = (long)shape_channels(node->shape);
   int lanes = emit_row_lanes(emit, node);
   emit_row_size(emit, node, 0, lanes);
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d)", features, lanes);
+  emit_line(emit, "%s", emit_each(emit, "c", features, lanes));
   emit_line(emit, "mla_store(out + r * %ld + c, (mla_load(x + c) - mean) * scale);", features);
   emit_by_rows(emit, node);
 }

@@ -38,17 +38,17 @@ static inline void emit_row_size(Emit *emit, const Node *node, int input, int la
   emit_line(emit, "const real *x = in%d + r * %ld;", input, features);
   if (attr[NORMALIZE_CENTER].i) {
     emit_line(emit, "vec sum = {0};");
-    emit_line(emit, "for (long c = 0; c < %ld; c += %d) sum += mla_load(x + c);", features, lanes);
-    emit_line(emit, "const real mean = mla_total(sum) / (real)%ld;", features);
+    emit_line(emit, "%s sum += mla_load(x + c);", emit_each(emit, "c", features, lanes));
+    emit_line(emit, "const real mean = %s / (real)%ld;", emit_total(emit, "sum", true), features);
   } else {
     emit_line(emit, "const real mean = 0;");
   }
   emit_line(emit, "vec squares = {0};");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", features, lanes);
+  emit_line(emit, "%s {", emit_each(emit, "c", features, lanes));
   emit_line(emit, "const vec d = mla_load(x + c) - mean;");
   emit_line(emit, "squares += d * d;");
   emit_line(emit, "}");
-  emit_line(emit, "const real norm = mla_sqrt(mla_total(squares));");
+  emit_line(emit, "const real norm = mla_sqrt(%s);", emit_total(emit, "squares", true));
   emit_line(emit, "const real scale = 1 / mla_max(norm + %s, %s);", emit_number(emit, attr[NORMALIZE_EPS].r),
             emit_number(emit, attr[NORMALIZE_FLOOR].r));
 }

@@ -37,14 +37,15 @@ void normalize_grad_emit(Emit *emit, const Node *node) {
   emit_row_size(emit, node, X, lanes);
   emit_line(emit, "const real *g = in%d + r * %ld;", G, features);
   emit_line(emit, "vec products = {0}, total = {0};");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", features, lanes);
+  emit_line(emit, "%s {", emit_each(emit, "c", features, lanes));
   emit_line(emit, "products += mla_load(g + c) * (mla_load(x + c) - mean);");
   if (attr[NORMALIZE_CENTER].i) emit_line(emit, "total += mla_load(g + c);");
   emit_line(emit, "}");
-  emit_line(emit, "const real g_mean = mla_total(total) / (real)%ld;", features);
-  emit_line(emit, "const real along = norm > 0 && norm + %s >= %s ? mla_total(products) * scale / norm : 0;",
+  emit_line(emit, "const real g_mean = %s / (real)%ld;", emit_total(emit, "total", true), features);
+  emit_line(emit, "const real product = %s;", emit_total(emit, "products", true));
+  emit_line(emit, "const real along = norm > 0 && norm + %s >= %s ? product * scale / norm : 0;",
             emit_number(emit, attr[NORMALIZE_EPS].r), emit_number(emit, attr[NORMALIZE_FLOOR].r));
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", features, lanes);
+  emit_line(emit, "%s {", emit_each(emit, "c", features, lanes));
   emit_line(emit, "const vec d = mla_load(x + c) - mean;");
   emit_line(emit, "mla_store(out + r * %ld + c, (mla_load(g + c) - g_mean - d * along) * scale);", features);
   emit_line(emit, "}");

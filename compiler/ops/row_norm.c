@@ -28,8 +28,8 @@ void row_norm_host(const HostCall *call) {
 void row_norm_emit(Emit *emit, const Node *node) {
   long channels = (long)shape_channels(node->shape);
   emit_line(emit, "const real mean = in%d[2 * r], inverse = in%d[2 * r + 1];", STATS, STATS);
-  emit_line(emit, "for (long c = r * %ld; c < (r + 1) * %ld; c += %d)", channels, channels,
-            emit_row_lanes(emit, node));
-  emit_line(emit, "mla_store(out + c, (mla_load(in%d + c) - mean) * inverse);", X);
+  emit_line(emit, "const real *x = in%d + r * %ld;", X, channels);
+  emit_line(emit, "%s", emit_each(emit, "c", channels, emit_row_lanes(emit, node)));
+  emit_line(emit, "mla_store(out + r * %ld + c, (mla_load(x + c) - mean) * inverse);", channels);
   emit_by_rows(emit, node);
 }

@@ -33,14 +33,14 @@ void row_norm_grad_emit(Emit *emit, const Node *node) {
   int lanes = emit_row_lanes(emit, node);
   emit_line(emit, "const real *g = in%d + r * %ld, *y = in%d + r * %ld;", G, channels, Y, channels);
   emit_line(emit, "vec sum_g = {0}, sum_gy = {0};");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", channels, lanes);
+  emit_line(emit, "%s {", emit_each(emit, "c", channels, lanes));
   emit_line(emit, "sum_g += mla_load(g + c);");
   emit_line(emit, "sum_gy += mla_load(g + c) * mla_load(y + c);");
   emit_line(emit, "}");
-  emit_line(emit, "const real mean_g = mla_total(sum_g) / %ld, mean_gy = mla_total(sum_gy) / %ld;", channels,
-            channels);
+  emit_line(emit, "const real mean_g = %s / %ld;", emit_total(emit, "sum_g", true), channels);
+  emit_line(emit, "const real mean_gy = %s / %ld;", emit_total(emit, "sum_gy", true), channels);
   emit_line(emit, "const real inverse = in%d[2 * r + 1];", STATS);
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d)", channels, lanes);
+  emit_line(emit, "%s", emit_each(emit, "c", channels, lanes));
   emit_line(emit,
             "mla_store(out + r * %ld + c, inverse * (mla_load(g + c) - mean_g - mla_load(y + c) * mean_gy));",
             channels);

@@ -33,14 +33,15 @@ void row_stats_emit(Emit *emit, const Node *node) {
   int lanes = emit_row_lanes(emit, node);
   emit_line(emit, "const real *x = in0 + r * %ld;", channels);
   emit_line(emit, "vec sum = {0}, squares = {0};");
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) sum += mla_load(x + c);", channels, lanes);
-  emit_line(emit, "const real mean = mla_total(sum) / %ld;", channels);
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", channels, lanes);
+  emit_line(emit, "%s sum += mla_load(x + c);", emit_each(emit, "c", channels, lanes));
+  emit_line(emit, "const real mean = %s / %ld;", emit_total(emit, "sum", true), channels);
+  emit_line(emit, "%s {", emit_each(emit, "c", channels, lanes));
   emit_line(emit, "const vec d = mla_load(x + c) - mean;");
   emit_line(emit, "squares += d * d;");
   emit_line(emit, "}");
-  emit_line(emit, "out[2 * r] = mean;");
-  emit_line(emit, "out[2 * r + 1] = mla_rsqrt(mla_total(squares) / %ld + %s);", channels,
-            emit_number(emit, node->attr[EPS].r));
+  emit_line(emit, "const real inverse = mla_rsqrt(%s / %ld + %s);", emit_total(emit, "squares", true),
+            channels, emit_number(emit, node->attr[EPS].r));
+  emit_line(emit, "%sout[2 * r] = mean;", emit_once(emit));
+  emit_line(emit, "%sout[2 * r + 1] = inverse;", emit_once(emit));
   emit_by_rows(emit, node);
 }

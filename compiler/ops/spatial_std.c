@@ -38,7 +38,7 @@ void spatial_std_host(const HostCall *call) {
 void spatial_std_emit(Emit *emit, const Node *node) {
   Shape x = emit_input_shape(emit, 0);
   long channels = (long)x.dim[3], positions = (long)(x.dim[1] * x.dim[2]);
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", channels, emit_row_lanes(emit, node));
+  emit_line(emit, "%s {", emit_each(emit, "c", channels, emit_row_lanes(emit, node)));
   emit_line(emit, "const real *x = in0 + n * %ld + c;", positions * channels);
   emit_line(emit, "vec sum = {0}, squares = {0};");
   emit_line(emit, "for (long p = 0; p < %ld; p++) sum += mla_load(x + p * %ld);", positions, channels);

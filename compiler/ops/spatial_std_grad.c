@@ -33,7 +33,7 @@ void spatial_std_grad_host(const HostCall *call) {
 
 void spatial_std_grad_emit(Emit *emit, const Node *node) {
   long channels = (long)node->shape.dim[3], positions = (long)(node->shape.dim[1] * node->shape.dim[2]);
-  emit_line(emit, "for (long c = 0; c < %ld; c += %d) {", channels, emit_row_lanes(emit, node));
+  emit_line(emit, "%s {", emit_each(emit, "c", channels, emit_row_lanes(emit, node)));
   emit_line(emit, "const long at = n * %ld + c;", positions * channels);
   emit_line(emit, "const vec g = mla_load(in%d + n * %ld + c), y = mla_load(in%d + n * %ld + c);", G,
             channels, Y, channels);

@@ -7,9 +7,11 @@ void cuda_mean(Emit *emit, const Node *node, const char *term) {
   writer_line(&text, 1, "__shared__ real shared[%d];", CUDA_THREADS);
   single_operands(emit, &text);
   writer_line(&text, 1, "real total = 0;");
-  writer_line(&text, 1, "for (long n = threadIdx.x; n < batch; n += %d) {", CUDA_THREADS);
+  const int mates = cuda_mates(emit, node, &text);
+  const char *first = mates == 1 ? "threadIdx.x" : "threadIdx.x / MATES";
+  writer_line(&text, 1, "for (long n = %s; n < batch; n += %d) {", first, CUDA_THREADS / mates);
   writer_indent(&text, 2, emit->body.text);
-  writer_line(&text, 2, "total += %s;", term);
+  writer_line(&text, 2, "%stotal += %s;", mates == 1 ? "" : "if (mate == 0) ", term);
   writer_line(&text, 1, "}");
   writer_line(&text, 1, "total = mla_block_sum(total, shared);");
   writer_line(&text, 1, "if (threadIdx.x == 0) out[0] = total / (real)batch;");

@@ -4,6 +4,7 @@
 
 const Skeletons cuda_skeletons = {
     .is_aligned = true,
+    .has_mates = true,
     .point = cuda_point,
     .reduce = cuda_reduce,
     .gather = cuda_gather,

@@ -19,6 +19,8 @@ void cuda_gather(Emit *emit);
 void cuda_mean(Emit *emit, const Node *node, const char *term);
 void cuda_rows(Emit *emit, const Node *node);
 void cuda_images(Emit *emit, const Node *node);
+// `constexpr int MATES = ...; const int mate = ...;` if the operator's lines share rows. Returns MATES, else 1.
+int cuda_mates(Emit *emit, const Node *node, StrBuf *out);
 void cuda_pairs(Emit *emit, const Node *node, int rows, bool is_combined);
 void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element);
 void cuda_running(Emit *emit, const Node *node);
