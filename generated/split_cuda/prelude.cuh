@@ -288,6 +288,24 @@ template <class V, class Slot> MLA_FN V mla_block_sum(V value, Slot *shared) {
   return mla_column_sum(value, shared, 1);
 }
 
+// ---- threads that share a row ----
+// MATES neighbouring threads of a warp, a power of two of them. All of them call these, and all get the result: halves are
+// exchanged, and every thread adds the same two numbers.
+template <int MATES> MLA_FN unsigned mla_row_mask() {
+  return 0xFFFFFFFFu >> (32 - MATES) << (threadIdx.x % 32 / MATES * MATES);
+}
+template <int MATES, class V> MLA_FN real mla_row_total(V value) {
+  real sum = mla_total(value);
+  for (int apart = MATES / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(mla_row_mask<MATES>(), sum, apart);
+  return sum;
+}
+template <int MATES, class V> MLA_FN real mla_row_largest(V value) {
+  real most = mla_largest(value);
+  for (int apart = MATES / 2; apart > 0; apart /= 2)
+    most = mla_max(most, __shfl_xor_sync(mla_row_mask<MATES>(), most, apart));
+  return most;
+}
+
 // ---- blocks together ----
 // Sums of several blocks without another launch: each block stores its part and takes a ticket, and the one that comes
 // last adds the parts, in their order, so that it does not matter which one that is.

@@ -15,10 +15,11 @@ void cross_entropy_1(void *const *buf, long batch, void *scratch, int part, int 
   real total = 0;
   for (long n = 0; n < batch; n++) {
     const real *row = in0 + n * 10;
-    real top = row[0], sum = 0;
-    for (long k = 1; k < 10; k++) top = mla_max(top, row[k]);
-    for (long k = 0; k < 10; k++) sum += mla_exp(row[k] - top);
-    real log_sum = top + mla_log(sum);
+    real most = row[0], sum = 0;
+    for (long k = 0; k < 10; k += 1) most = mla_max(most, row[k]);
+    const real top = most;
+    for (long k = 0; k < 10; k += 1) sum += mla_exp(row[k] - top);
+    const real log_sum = top + mla_log(sum);
     total += log_sum - row[in1[n]];
   }
   out[0] = total / (real)batch;
@@ -40,11 +41,12 @@ void cross_entropy_grad_10(void *const *buf, long batch, void *scratch, int part
   for (long n = begin; n < end; n++) {
     const real scale = in0[0] / (real)batch;
     const real *row = in1 + n * 10;
-    real top = row[0], sum = 0;
-    for (long k = 1; k < 10; k++) top = mla_max(top, row[k]);
-    for (long k = 0; k < 10; k++) sum += mla_exp(row[k] - top);
-    real log_sum = top + mla_log(sum);
-    for (long k = 0; k < 10; k++) {
+    real most = row[0], sum = 0;
+    for (long k = 0; k < 10; k += 1) most = mla_max(most, row[k]);
+    const real top = most;
+    for (long k = 0; k < 10; k += 1) sum += mla_exp(row[k] - top);
+    const real log_sum = top + mla_log(sum);
+    for (long k = 0; k < 10; k += 1) {
       real target = k == in2[n] ? 1 : 0;
       out[n * 10 + k] = scale * (mla_exp(row[k] - log_sum) - target);
     }
