@@ -1,5 +1,5 @@
 # The sources of a stand-alone trainer, `standalone_files` of mla_driver: the runtime's own, without what compiles kernels,
-# opens libraries or reads JSON, and runtime/standalone, which stands in for that. Sets STANDALONE_SOURCE, and
+# opens libraries of CUDA or reads JSON, and runtime/standalone, which stands in for that. Sets STANDALONE_SOURCE, and
 # STANDALONE_EXCEPT: the files that only such a trainer is built from.
 set(standalone_entries "")
 set(standalone_paths "")
@@ -16,10 +16,10 @@ standalone_add(runtime/standalone/formats.def runtime/data/formats.def)
 
 file(GLOB standalone_runtime CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/runtime/error.* ${CMAKE_SOURCE_DIR}/runtime/program.h ${CMAKE_SOURCE_DIR}/runtime/program_check.*
-  ${CMAKE_SOURCE_DIR}/runtime/data/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/files/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/train/*.[ch]
+  ${CMAKE_SOURCE_DIR}/runtime/data/*.[ch]
+  ${CMAKE_SOURCE_DIR}/runtime/data/with*/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/files/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/train/*.[ch]
   ${CMAKE_SOURCE_DIR}/runtime/device/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/device/cuda/*.[ch])
-list(FILTER standalone_runtime EXCLUDE REGEX "data/(folder|jpeg_set|tensors|names)\\.c|data/(jpeg|names)\\.h") # need libraries
-list(FILTER standalone_runtime EXCLUDE REGEX "files/safetensors\\.c|train/(checkpoint|metrics_resume)\\.c")    # read JSON
+list(FILTER standalone_runtime EXCLUDE REGEX "data/tensors\\.c|files/safetensors\\.c|train/(checkpoint|metrics_resume)\\.c") # read JSON
 list(FILTER standalone_runtime EXCLUDE REGEX "cuda/(cudart|nvrtc|library)\\.c|cuda/report\\.[ch]")            # is linked
 list(FILTER standalone_runtime EXCLUDE REGEX "device/(jit|sha256)\\.c|device/(jit_.*|kernel_cache|choice_cache)\\.[ch]")    # is compiled
 list(FILTER standalone_runtime EXCLUDE REGEX "device/(cpu|cpu_pool|emulated_cuda|null|reference)\\.[ch]")      # other devices

@@ -31,9 +31,10 @@ static void print_kernels(FILE *out, const MlaProgram *program) {
   fputs("  {NULL, NULL},\n};\n", out);
 }
 
+// Those that are always compiled; of runtime/data/with_NAME and without_NAME the Makefile chooses.
 static bool is_source(const char *name) {
   size_t n = strlen(name);
-  return n > 2 && strcmp(name + n - 2, ".c") == 0;
+  return n > 2 && strcmp(name + n - 2, ".c") == 0 && !strstr(name, "/with_") && !strstr(name, "/without_");
 }
 
 // The folder may hold files of another model: the Makefile is told which are this one's.
@@ -46,7 +47,7 @@ static void print_files(FILE *out, const MlaProgram *program) {
     char name[MLA_KERNEL_FILE_BYTES];
     if (mla_kernel_is_first(program, i, name)) fprintf(out, " \\\n  %s", name);
   }
-  fputc('\n', out);
+  fprintf(out, "\nDATA = %s\n", program->data.format);
 }
 
 bool emit_printed(const MlaProgram *program, const char *dir, const char *name, PrintFile *print,

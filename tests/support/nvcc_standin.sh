@@ -6,7 +6,7 @@ set -euo pipefail
 emulation=$MLAANC_SOURCE/runtime/device/emulation
 flags="-O1 -w -fPIC -ffp-contract=fast -fno-tree-vectorize" # those of emulation/compile.c, without its sanitizers
 
-kernels_of() { grep -ohE '[a-z0-9_]+\(const MlaBuffers<[0-9]+>' "$@" | sed -E 's/(.*)\(const MlaBuffers<([0-9]+)>/\1 \2/'; }
+kernels_of() { sed -nE 's/.*\b([a-zA-Z0-9_]+)\(const [a-z_ ]*MlaBuffers<([0-9]+)>.*/\1 \2/p' "$@"; }
 
 compile() { # source, object
   {
