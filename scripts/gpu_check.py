@@ -329,6 +329,9 @@ def correctness_full(checker):
             checker.judge(check_same, "deterministic", f"{name}, graph and launch by launch", model, {"MLAANC_CUDA_CHECK": "1"})
             checker.judge(check_same, "deterministic", f"{name}, on one stream", model, {"MLAANC_CUDA_STREAMS": "1"})
             checker.judge(check_same, "deterministic", f"{name}, on four, modules apart", model, {"MLAANC_CUDA_STREAMS": "4"}, "--overlap", 4)
+            if "--matmul" in checker.mlaanc("run", "--help").stdout:
+                library = Model(name, model.page, noise, *model.options, "--matmul", "library")
+                checker.judge(check_same, "deterministic", f"{name}, products by cuBLASLt, twice", library, {})
         checker.judge(check_resume, "resume", f"{name}, ResNet-32", model)
         checker.judge(check_eval, "evaluation", f"{name}, ResNet-32, beside cpu", model, "cpu")
 
