@@ -32,14 +32,15 @@ static MlaPacket packet_layout(const ProgramBuilder *builder, const MlaStep *tra
   return packet;
 }
 
-static const char *prepare_opening(ProgramBuilder *builder, const MlaData *data) {
+static const char *prepare_opening(ProgramBuilder *builder, const MlaData *data, bool is_train) {
   static const char *const modes[] = {[MLA_PAD_ZERO] = "zeros", [MLA_PAD_REFLECT] = "reflected"};
   StrBuf out = strbuf_new(builder->arena);
-  strbuf_printf(&out, "// for  data %s: the records' bytes to images of the model, %d x %d x %d\n//   ",
-                data->name, data->height, data->width, data->channels);
+  strbuf_printf(
+      &out, "// for  data %s: the records' bytes to images of the model, %d x %d x %d (before %s)\n//   ",
+      data->name, data->height, data->width, data->channels, is_train ? "a training step" : "an evaluation");
   if (data->pad) strbuf_printf(&out, "pad %d (%s), ", data->pad, modes[data->pad_mode]);
   if (data->crop) strbuf_printf(&out, "crop %d, ", data->crop);
-  if (data->flip) strbuf_put(&out, "flip, ");
+  if (data->flip && is_train) strbuf_put(&out, "flip, ");
   strbuf_printf(&out, "divide by 255%s; the host chose the windows\n", data->n_mean ? ", normalize" : "");
   return out.text;
 }
@@ -53,7 +54,8 @@ static void add_prepare(ProgramBuilder *builder, MlaStep *step, const int *packe
                   .n_rates = (int)(buffer_bytes(builder, step->learning_rate) / builder->elem_bytes),
                   .n_keys = (int)(buffer_bytes(builder, step->keys) / 4)};
   KernelDraft draft = builder->emit.skeletons->prepare(&builder->emit, &what);
-  int kernel = kernel_add_plain(builder, &draft, prepare_opening(builder, what.data));
+  int kernel = kernel_add_plain(builder, &draft,
+                                prepare_opening(builder, what.data, step == &builder->program->train));
   MlaLaunch *launches = ARENA_ARRAY(builder->arena, MlaLaunch, MLA_N_PACKETS);
   for (int i = 0; i < MLA_N_PACKETS; i++) {
     int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, 5);

@@ -31,16 +31,17 @@ static int put_buffers(StrBuf *out, const Prepare *what) {
   return n;
 }
 
-static void put_words(StrBuf *out, const char *name, const char *type, int n, int64_t at) {
+static void put_words(Emit *emit, StrBuf *out, const char *name, const char *type, int n, int64_t at) {
   writer_line(out, 1, "for (long k = i; k < %d; k += (long)gridDim.x * %d)", n, CUDA_THREADS);
-  writer_line(out, 2, "%s[k] = ((const %s *)(packet + %lld))[k];", name, type, (long long)at);
+  const char *place = at ? writer_format(emit, "(packet + %lld)", (long long)at) : "packet";
+  writer_line(out, 2, "%s[k] = ((const %s *)%s)[k];", name, type, place);
 }
 
-static void put_inputs(StrBuf *out, const Prepare *what) {
+static void put_inputs(Emit *emit, StrBuf *out, const Prepare *what) {
   writer_line(out, 1, "const Row *rows = (const Row *)(packet + %lld);", (long long)what->packet->rows);
   if (what->has_label) writer_line(out, 1, "if (i < batch) label[i] = rows[i].label;");
-  if (what->n_rates) put_words(out, "rates", "real", what->n_rates, 0);
-  if (what->n_keys) put_words(out, "keys", "int", what->n_keys, what->packet->keys);
+  if (what->n_rates) put_words(emit, out, "rates", "real", what->n_rates, 0);
+  if (what->n_keys) put_words(emit, out, "keys", "int", what->n_keys, what->packet->keys);
 }
 
 // The pixel's line and column in the stored image; is_inside where padding is of zeros.
@@ -93,7 +94,7 @@ KernelDraft cuda_prepare(Emit *emit, const Prepare *what) {
   int n_buffers = put_buffers(&text, what);
   writer_line(&text, 1, "const long i = (long)blockIdx.x * %d + threadIdx.x; // pixel (n, y, x)",
               CUDA_THREADS);
-  put_inputs(&text, what);
+  put_inputs(emit, &text, what);
   put_place(&text, what->data);
   put_pixel(emit, &text, what);
   text = cuda_kernel(emit, n_buffers, CUDA_THREADS, text.text);

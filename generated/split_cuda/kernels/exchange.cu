@@ -16,7 +16,7 @@ log_losses(const __grid_constant__ MlaBuffers<5> buf, const int) {
 }
 
 // ==== prepare_fashion
-// for  data fashion: the records' bytes to images of the model, 28 x 28 x 1
+// for  data fashion: the records' bytes to images of the model, 28 x 28 x 1 (before a training step)
 //   divide by 255, normalize; the host chose the windows
 extern "C" __global__ void __launch_bounds__(256)
 prepare_fashion(const MlaBuffers<4> buf, const int images) {
@@ -30,7 +30,7 @@ prepare_fashion(const MlaBuffers<4> buf, const int images) {
   const Row *rows = (const Row *)(packet + 64);
   if (i < batch) label[i] = rows[i].label;
   for (long k = i; k < 1; k += (long)gridDim.x * 256)
-    rates[k] = ((const real *)(packet + 0))[k];
+    rates[k] = ((const real *)packet)[k];
   if (i >= batch * 784) return;
   const long n = i / 784;
   const int y = i / 28 % 28, x = i % 28;
@@ -44,7 +44,7 @@ prepare_fashion(const MlaBuffers<4> buf, const int images) {
 }
 
 // ==== prepare_fashion_eval
-// for  data fashion: the records' bytes to images of the model, 28 x 28 x 1
+// for  data fashion: the records' bytes to images of the model, 28 x 28 x 1 (before an evaluation)
 //   divide by 255, normalize; the host chose the windows
 extern "C" __global__ void __launch_bounds__(256)
 prepare_fashion_eval(const MlaBuffers<2> buf, const int images) {

@@ -56,7 +56,7 @@ unsigned char *mla_cuda_packet(MlaLoaded *loaded, int packet, MlaError *error) {
   const Cudart *rt = &self->cuda->rt;
   if (!mla_check_packet(loaded, NULL, packet, error) ||
       !mla_cuda_check(rt, rt->EventSynchronize(self->packets[packet].copied),
-                      "waiting for a batch on its way to the GPU", error))
+                      "a step or a copy on the GPU failed ($MLAANC_CUDA_CHECK=1 finds the launch)", error))
     return NULL;
   return self->packets[packet].memory;
 }
