@@ -7,7 +7,7 @@ diff -r "$TEST_TMP/a" "$TEST_TMP/b" >/dev/null || fail "two compilations differ"
 train model
 expect 0 "$MLAANC" run "$TEST_TMP/a" --data "$data" --run-dir "$TEST_TMP/plan"
 same_files "$TEST_TMP/model/latest" "$TEST_TMP/plan/latest"
-diff -r "$TEST_TMP/a" "$TEST_TMP/plan/plan" >/dev/null || fail "the plan changed on its way through"
+diff -r -x README.md -x steps.md "$TEST_TMP/a" "$TEST_TMP/plan/plan" >/dev/null || fail "the plan changed on its way through"
 expect 0 "$MLAANC" eval "$TEST_TMP/a" --data "$data" --checkpoint "$TEST_TMP/model/latest" --json
 a=$(json 'j["test_loss"]' "$TEST_TMP/out")
 expect 0 "$MLAANC" eval "$tiny" --data "$data" --checkpoint "$TEST_TMP/model/latest" --json

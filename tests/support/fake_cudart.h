@@ -54,6 +54,7 @@ static int fault(const char *name) {
   return chosen && strcmp(chosen, name) == 0;
 }
 
+static void **kept; // each block begins with the next one's address
 static char kernels[MOST_KERNELS][64];
 static int n_kernels;
 
@@ -166,6 +167,11 @@ int cudaStreamDestroy(void *stream) {
   n_live--;
   if (getenv("FAKE_CUDA_COUNTS") && !n_live)
     printf("fake: %d graphs, %d replays, %d forks, %d left\n", n_graphs, n_replayed, n_forks, n_live);
+  while (!n_live && kept) {
+    void **next = *kept;
+    free(kept);
+    kept = next;
+  }
   if (!n_live) n_graphs = n_replayed = n_forks = n_streams = 0; // the library stays loaded
   return 0;
 }
@@ -298,6 +304,13 @@ int cudaLibraryGetKernel(void **kernel, void *unit, const char *name) {
 int cudaFuncSetAttribute(const void *function, int attribute, int value) {
   return !function || attribute != 8 || value > 232448;
 }
+// Memory of launches, which graphs share: until all is destroyed.
+static void *keep(size_t n_bytes) {
+  void **block = malloc(sizeof *block + n_bytes);
+  *block = kept;
+  kept = block;
+  return block + 1;
+}
 int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments, size_t shared,
                      void *stream) {
   static Launch l;
@@ -307,7 +320,7 @@ int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments
   const char *wide = getenv("FAKE_CUDA_WIDE"); // this kernel's buffers come as a table
   void *table = wide && !strcmp(wide, name_of(function)) ? *(void **)arguments[0] : arguments[0];
   size_t n_bytes = sizeof(void *) * (size_t)buffers_of(function);
-  l.at = memcpy(malloc(n_bytes + 1), table, n_bytes); // small, and stays
+  l.at = memcpy(keep(n_bytes), table, n_bytes);
   if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1 || !stream || fault("launch")) return 9;
   if (!is_part(front)) return add_call(stream, run, &l, sizeof l), is_capturing ? 900 : 0;
   if (capture->n == MOST_NODES) return 1;
