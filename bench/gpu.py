@@ -237,7 +237,7 @@ def compare(ours, ends, folder):
                 raise RuntimeError(f"losses have other names: {sorted(losses.keys() ^ theirs.keys())[:4]}")
             apart.append(max(abs(theirs[name].item() - value) / max(abs(value), 1e-6) for name, value in losses.items()))
     row = {"method": ours.method, "net": ours.net, "modules": ours.n_modules, "first": apart[0], "worst": max(apart),
-           "ok": apart[0] < 1e-4 and max(apart) < 2e-2}
+           "ok": apart[0] < 1e-4 and max(apart) < 5e-2}
     print(f"{ours.method} {ours.net}: losses apart by {row['first']:.1e} in the first step, {row['worst']:.1e} in three", flush=True)
     return row
 
@@ -439,7 +439,7 @@ def write(checks, rows, skipped, chip):
         out.write(f"# {args.date}: training steps on `{args.device}` beside PyTorch {torch.__version__}\n\n{args.about}\n\n"
                   f"Measured here: a copy {chip['bandwidth'] / 1e9:.0f} GB/s; products " +
                   ", ".join(f"{name} {chip[name] / 1e12:.1f} TFLOP/s" for name in PLAIN) + f".\n\n{NOTES}\n\n"
-                  "## The same losses from the same weights?\n\n| method | net, modules | step 1 | three steps | within 1e-4, 2e-2 |\n"
+                  "## The same losses from the same weights?\n\n| method | net, modules | step 1 | three steps | within 1e-4, 5e-2 |\n"
                   f"| --- | --- | --- | --- | --- |\n{losses}\n\n## Steps\n\n{table(rows)}\n\n## Left out\n\n{left_out}")
     return name + ".md"
 
