@@ -18,9 +18,9 @@ void cuda_channel_values(Emit *emit, StrBuf *out, int depth, const Columns *colu
   used = writer_format(emit, "%s%s", lines.text, used);
   if (columns->is_kept && writer_uses(used, "c")) {
     if (columns->columns == 1)
-      writer_line(out, depth, "const long c = 0;");
+      writer_line(out, depth, "const int c = 0;");
     else
-      writer_line(out, depth, "const long c = threadIdx.x %% %lld * %d;", (long long)columns->columns,
+      writer_line(out, depth, "const int c = (int)threadIdx.x %% %lld * %d;", (long long)columns->columns,
                   emit->space.lanes);
   }
   if (writer_uses(lines.text, "is_first_row"))

@@ -15,6 +15,11 @@ StrBuf cuda_kernel(Emit *emit, int n_buffers, int threads, const char *body) {
   return text;
 }
 
+const char *cuda_index_type(const Emit *emit) {
+  const int64_t stride = (int64_t)CUDA_MAX_BLOCKS * CUDA_THREADS * emit->space.lanes;
+  return shape_elems(emit->space.shape, emit->graph->batch) + stride <= INT32_MAX ? "int" : "long";
+}
+
 MlaGrid cuda_grid(int64_t per_image, int threads) {
   return (MlaGrid){.per_image = per_image, .per_block = threads};
 }

@@ -9,7 +9,7 @@
 
 static void put_element(Emit *emit, StrBuf *out, const Columns *columns) {
   if (!columns->is_kept) {
-    writer_line(out, 2, "const long c = e %% %lld;", (long long)emit->space.channels);
+    writer_line(out, 2, "const %s c = e %% %lld;", cuda_index_type(emit), (long long)emit->space.channels);
     cuda_channel_values(emit, out, 2, columns, "",
                         writer_format(emit, "e < %lld", (long long)emit->space.channels));
   }
@@ -19,13 +19,14 @@ static void put_element(Emit *emit, StrBuf *out, const Columns *columns) {
 
 static void put_walk(Emit *emit, StrBuf *out, const Columns *columns) {
   int lanes = emit->space.lanes, step = columns->threads * lanes;
-  writer_line(out, 1, "const long end = %s;", frame_elems(emit));
-  writer_line(out, 1, "const long begin = ((long)blockIdx.x * %d + threadIdx.x) * %d;", columns->threads,
-              lanes);
+  const char *type = cuda_index_type(emit);
+  writer_line(out, 1, "const %s end = %s;", type, frame_elems(emit));
+  writer_line(out, 1, "const %s begin = ((%s)blockIdx.x * %d + (int)threadIdx.x) * %d;", type, type,
+              columns->threads, lanes);
   if (columns->is_kept)
     cuda_channel_values(emit, out, 1, columns, "",
                         writer_format(emit, "begin < %lld", (long long)emit->space.width));
-  writer_line(out, 1, "for (long e = begin; e < end; e += (long)gridDim.x * %d) {", step);
+  writer_line(out, 1, "for (%s e = begin; e < end; e += (%s)gridDim.x * %d) {", type, type, step);
   put_element(emit, out, columns);
   writer_line(out, 1, "}");
 }

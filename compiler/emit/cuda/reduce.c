@@ -55,8 +55,9 @@ static void put_range(const Sums *sums, StrBuf *out) {
                          : "(int)blockIdx.x";
   const int parts = sums->emit->group->parts;
   writer_line(out, 1, "const int part = %s;", part);
-  writer_line(out, 1, "const long rows = %s, begin = rows * part / %d, end = rows * (part + 1) / %d;",
-              frame_rows(sums->emit), parts, parts);
+  writer_line(out, 1, "const long rows = %s;", frame_rows(sums->emit));
+  writer_line(out, 1, "const %s begin = rows * part / %d, end = rows * (part + 1) / %d;",
+              cuda_index_type(sums->emit), parts, parts);
 }
 
 // The first channel of this thread.
@@ -81,10 +82,13 @@ static void put_element(const Sums *sums, StrBuf *out) {
 static void put_rows(const Sums *sums, StrBuf *out) {
   Emit *emit = sums->emit;
   const char *row =
-      sums->columns == 1 ? "threadIdx.x" : writer_format(emit, "threadIdx.x / %d", sums->columns);
+      sums->columns == 1 ? "(int)threadIdx.x" : writer_format(emit, "(int)threadIdx.x / %d", sums->columns);
   const bool is_narrow = emit->space.is_flat || emit->space.width == emit->space.lanes;
-  writer_line(out, 1, "for (long r = begin + %s; r < end; r += %d) {", row, sums->threads / sums->columns);
-  writer_line(out, 2, "const long e = r * %lld%s;", (long long)emit->space.width, is_narrow ? "" : " + c");
+  const char *type = cuda_index_type(emit);
+  writer_line(out, 1, "for (%s r = begin + %s; r < end; r += %d) {", type, row,
+              sums->threads / sums->columns);
+  writer_line(out, 2, "const %s e = r * %lld%s;", type, (long long)emit->space.width,
+              is_narrow ? "" : " + c");
   put_element(sums, out);
   writer_line(out, 1, "}");
 }
@@ -92,9 +96,9 @@ static void put_rows(const Sums *sums, StrBuf *out) {
 static void put_spread(const Sums *sums, StrBuf *out) {
   Emit *emit = sums->emit;
   const long long width = emit->space.width, step = sums->threads * emit->space.lanes;
-  writer_line(out, 1, "for (long e = begin * %lld + threadIdx.x * %d; e < end * %lld; e += %lld) {", width,
-              emit->space.lanes, width, step);
-  writer_line(out, 2, "const long c = e %% %lld;", width);
+  writer_line(out, 1, "for (%s e = begin * %lld + (int)threadIdx.x * %d; e < end * %lld; e += %lld) {",
+              cuda_index_type(emit), width, emit->space.lanes, width, step);
+  writer_line(out, 2, "const %s c = e %% %lld;", cuda_index_type(emit), width);
   const Columns any = {.columns = width / emit->space.lanes};
   cuda_channel_values(emit, out, 2, &any, "", writer_format(emit, "e < %lld", width));
   put_element(sums, out);
@@ -172,7 +176,7 @@ static void put_sums(const Sums *sums, StrBuf *out) {
                         writer_format(emit, "part == 0 && threadIdx.x < %d", sums->columns));
   }
   if (!sums->is_spread && (writer_uses(lines.text, "c") || writer_uses(rest.text, "c")))
-    writer_line(out, 1, "const long c = %s;", channel_text(sums));
+    writer_line(out, 1, "const int c = %s;", channel_text(sums));
   strbuf_put(out, lines.text);
   strbuf_put(out, rest.text);
 }

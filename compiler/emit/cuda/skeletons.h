@@ -30,6 +30,8 @@ KernelDraft cuda_log(Emit *emit, int n_steps, int n_numbers);
 // ---- kernel.c: how kernels begin and how they are launched ----
 // The function around `body`; `batch` in there is a long, as the operators' lines expect it.
 StrBuf cuda_kernel(Emit *emit, int n_buffers, int threads, const char *body);
+// "int" where it counts the elements of POINT or REDUCE and a stride of the grid beyond, else "long".
+const char *cuda_index_type(const Emit *emit);
 // A grid of as many blocks as `per_image` things of every image need, `threads` in a block.
 MlaGrid cuda_grid(int64_t per_image, int threads);
 // Exactly `blocks`.

@@ -17,16 +17,16 @@ batch_norm_relu_16(const MlaBuffers<6> buf, const int images) {
   const real *in3 = buf[3]; // [16]
   const real *in4 = buf[4]; // [16]
   real *out0 = buf[5]; // [batch, 14, 14, 16]
-  const long end = batch * 3136;
-  const long begin = ((long)blockIdx.x * 256 + threadIdx.x) * 4;
-  const long c = threadIdx.x % 4 * 4;
+  const int end = batch * 3136;
+  const int begin = ((int)blockIdx.x * 256 + (int)threadIdx.x) * 4;
+  const int c = (int)threadIdx.x % 4 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
   const vec a4 = mla_load(in4 + c);
   const vec k0 = mla_vec(a3 * mla_rsqrt(a2 + ((real)1e-05)));
   const vec k1 = mla_vec(a4 - a1 * k0);
-  for (long e = begin; e < end; e += (long)gridDim.x * 1024) {
+  for (int e = begin; e < end; e += (int)gridDim.x * 1024) {
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
     const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu
@@ -47,11 +47,11 @@ add_10(const MlaBuffers<3> buf, const int images) {
   const real *in0 = buf[0]; // [batch, 10]
   const real *in1 = buf[1]; // [10]
   real *out0 = buf[2]; // [batch, 10]
-  const long end = batch * 10;
-  const long begin = ((long)blockIdx.x * 255 + threadIdx.x) * 2;
-  const long c = threadIdx.x % 5 * 2;
+  const int end = batch * 10;
+  const int begin = ((int)blockIdx.x * 255 + (int)threadIdx.x) * 2;
+  const int c = (int)threadIdx.x % 5 * 2;
   const vec a1 = mla_load(in1 + c);
-  for (long e = begin; e < end; e += (long)gridDim.x * 510) {
+  for (int e = begin; e < end; e += (int)gridDim.x * 510) {
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 + a1); // add
     mla_store(out0 + e, t0);
@@ -68,9 +68,9 @@ extern "C" __global__ void __launch_bounds__(256)
 fill_1(const MlaBuffers<1> buf, const int) {
   MLA_USE(1)
   real *out0 = buf[0]; // scalar
-  const long end = 1;
-  const long begin = ((long)blockIdx.x * 256 + threadIdx.x) * 1;
-  for (long e = begin; e < end; e += (long)gridDim.x * 256) {
+  const int end = 1;
+  const int begin = ((int)blockIdx.x * 256 + (int)threadIdx.x) * 1;
+  for (int e = begin; e < end; e += (int)gridDim.x * 256) {
     const vec t0 = mla_vec(((real)1)); // fill
     mla_store(out0 + e, t0);
   }
@@ -98,9 +98,9 @@ batch_norm_relu_gate_bn_grad_input_16(const MlaBuffers<9> buf, const int images)
   const real *in7 = buf[7]; // [16]
   real *out0 = buf[8]; // [batch, 14, 14, 16]
   const real n_rows = (real)(batch * 196);
-  const long end = batch * 3136;
-  const long begin = ((long)blockIdx.x * 256 + threadIdx.x) * 4;
-  const long c = threadIdx.x % 4 * 4;
+  const int end = batch * 3136;
+  const int begin = ((int)blockIdx.x * 256 + (int)threadIdx.x) * 4;
+  const int c = (int)threadIdx.x % 4 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
@@ -113,7 +113,7 @@ batch_norm_relu_gate_bn_grad_input_16(const MlaBuffers<9> buf, const int images)
   const vec k3 = mla_vec(a3 * k2);
   const vec k4 = mla_vec(-k3 * k2 * a6 / n_rows);
   const vec k5 = mla_vec(-k3 * a7 / n_rows);
-  for (long e = begin; e < end; e += (long)gridDim.x * 1024) {
+  for (int e = begin; e < end; e += (int)gridDim.x * 1024) {
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
     const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu
@@ -140,16 +140,16 @@ batch_norm_relu_32(const MlaBuffers<6> buf, const int images) {
   const real *in3 = buf[3]; // [32]
   const real *in4 = buf[4]; // [32]
   real *out0 = buf[5]; // [batch, 7, 7, 32]
-  const long end = batch * 1568;
-  const long begin = ((long)blockIdx.x * 256 + threadIdx.x) * 4;
-  const long c = threadIdx.x % 8 * 4;
+  const int end = batch * 1568;
+  const int begin = ((int)blockIdx.x * 256 + (int)threadIdx.x) * 4;
+  const int c = (int)threadIdx.x % 8 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
   const vec a4 = mla_load(in4 + c);
   const vec k0 = mla_vec(a3 * mla_rsqrt(a2 + ((real)1e-05)));
   const vec k1 = mla_vec(a4 - a1 * k0);
-  for (long e = begin; e < end; e += (long)gridDim.x * 1024) {
+  for (int e = begin; e < end; e += (int)gridDim.x * 1024) {
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
     const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu
@@ -179,9 +179,9 @@ batch_norm_relu_gate_bn_grad_input_32(const MlaBuffers<9> buf, const int images)
   const real *in7 = buf[7]; // [32]
   real *out0 = buf[8]; // [batch, 7, 7, 32]
   const real n_rows = (real)(batch * 49);
-  const long end = batch * 1568;
-  const long begin = ((long)blockIdx.x * 256 + threadIdx.x) * 4;
-  const long c = threadIdx.x % 8 * 4;
+  const int end = batch * 1568;
+  const int begin = ((int)blockIdx.x * 256 + (int)threadIdx.x) * 4;
+  const int c = (int)threadIdx.x % 8 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
@@ -194,7 +194,7 @@ batch_norm_relu_gate_bn_grad_input_32(const MlaBuffers<9> buf, const int images)
   const vec k3 = mla_vec(a3 * k2);
   const vec k4 = mla_vec(-k3 * k2 * a6 / n_rows);
   const vec k5 = mla_vec(-k3 * a7 / n_rows);
-  for (long e = begin; e < end; e += (long)gridDim.x * 1024) {
+  for (int e = begin; e < end; e += (int)gridDim.x * 1024) {
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
     const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu

@@ -18,13 +18,14 @@ bn_stats_16(const MlaBuffers<4> buf, const int images) {
   real *result0 = buf[3]; // [2, 16]
   const real n_rows = (real)(batch * 196);
   const int part = (int)blockIdx.x;
-  const long rows = batch * 196, begin = rows * part / 6, end = rows * (part + 1) / 6;
-  const long c = (int)threadIdx.x % 4 * 4;
+  const long rows = batch * 196;
+  const int begin = rows * part / 6, end = rows * (part + 1) / 6;
+  const int c = (int)threadIdx.x % 4 * 4;
   const vec p0 = mla_load(in0 + c);
   vec s0 = {0};
   vec s1 = {0};
-  for (long r = begin + threadIdx.x / 4; r < end; r += 64) {
-    const long e = r * 16 + c;
+  for (int r = begin + (int)threadIdx.x / 4; r < end; r += 64) {
+    const int e = r * 16 + c;
     const vec a0 = mla_load(in0 + e);
     s0 += a0 - p0;
     s1 += (a0 - p0) * (a0 - p0);
@@ -59,11 +60,12 @@ channel_sum_10(const MlaBuffers<2> buf, const int images) {
   const real *in0 = buf[0]; // [batch, 10]
   real *result0 = buf[1]; // [10]
   const int part = (int)blockIdx.x;
-  const long rows = batch * 1, begin = rows * part / 1, end = rows * (part + 1) / 1;
-  const long c = (int)threadIdx.x % 5 * 2;
+  const long rows = batch * 1;
+  const int begin = rows * part / 1, end = rows * (part + 1) / 1;
+  const int c = (int)threadIdx.x % 5 * 2;
   vec s0 = {0};
-  for (long r = begin + threadIdx.x / 5; r < end; r += 51) {
-    const long e = r * 10 + c;
+  for (int r = begin + (int)threadIdx.x / 5; r < end; r += 51) {
+    const int e = r * 10 + c;
     const vec a0 = mla_load(in0 + e);
     s0 += a0;
   }
@@ -97,8 +99,9 @@ batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<9> buf, const int images) 
   unsigned *tickets = buf[7]; // [1]
   real *result0 = buf[8]; // [2, 16]
   const int part = (int)blockIdx.x;
-  const long rows = batch * 196, begin = rows * part / 6, end = rows * (part + 1) / 6;
-  const long c = (int)threadIdx.x % 4 * 4;
+  const long rows = batch * 196;
+  const int begin = rows * part / 6, end = rows * (part + 1) / 6;
+  const int c = (int)threadIdx.x % 4 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
@@ -108,8 +111,8 @@ batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<9> buf, const int images) 
   const vec k2 = mla_vec(mla_rsqrt(a2 + ((real)1e-05)));
   vec s0 = {0};
   vec s1 = {0};
-  for (long r = begin + threadIdx.x / 4; r < end; r += 64) {
-    const long e = r * 16 + c;
+  for (int r = begin + (int)threadIdx.x / 4; r < end; r += 64) {
+    const int e = r * 16 + c;
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
     const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu
@@ -151,13 +154,14 @@ bn_stats_32(const MlaBuffers<4> buf, const int images) {
   real *result0 = buf[3]; // [2, 32]
   const real n_rows = (real)(batch * 49);
   const int part = (int)blockIdx.x;
-  const long rows = batch * 49, begin = rows * part / 3, end = rows * (part + 1) / 3;
-  const long c = (int)threadIdx.x % 8 * 4;
+  const long rows = batch * 49;
+  const int begin = rows * part / 3, end = rows * (part + 1) / 3;
+  const int c = (int)threadIdx.x % 8 * 4;
   const vec p0 = mla_load(in0 + c);
   vec s0 = {0};
   vec s1 = {0};
-  for (long r = begin + threadIdx.x / 8; r < end; r += 32) {
-    const long e = r * 32 + c;
+  for (int r = begin + (int)threadIdx.x / 8; r < end; r += 32) {
+    const int e = r * 32 + c;
     const vec a0 = mla_load(in0 + e);
     s0 += a0 - p0;
     s1 += (a0 - p0) * (a0 - p0);
@@ -202,8 +206,9 @@ batch_norm_relu_gate_bn_grad_sums_32(const MlaBuffers<9> buf, const int images) 
   unsigned *tickets = buf[7]; // [1]
   real *result0 = buf[8]; // [2, 32]
   const int part = (int)blockIdx.x;
-  const long rows = batch * 49, begin = rows * part / 3, end = rows * (part + 1) / 3;
-  const long c = (int)threadIdx.x % 8 * 4;
+  const long rows = batch * 49;
+  const int begin = rows * part / 3, end = rows * (part + 1) / 3;
+  const int c = (int)threadIdx.x % 8 * 4;
   const vec a1 = mla_load(in1 + c);
   const vec a2 = mla_load(in2 + c);
   const vec a3 = mla_load(in3 + c);
@@ -213,8 +218,8 @@ batch_norm_relu_gate_bn_grad_sums_32(const MlaBuffers<9> buf, const int images) 
   const vec k2 = mla_vec(mla_rsqrt(a2 + ((real)1e-05)));
   vec s0 = {0};
   vec s1 = {0};
-  for (long r = begin + threadIdx.x / 8; r < end; r += 32) {
-    const long e = r * 32 + c;
+  for (int r = begin + (int)threadIdx.x / 8; r < end; r += 32) {
+    const int e = r * 32 + c;
     const vec a0 = mla_load(in0 + e);
     const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
     const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu
