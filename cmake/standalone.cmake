@@ -20,7 +20,7 @@ file(GLOB standalone_runtime CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/runtime/data/with*/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/files/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/train/*.[ch]
   ${CMAKE_SOURCE_DIR}/runtime/device/*.[ch] ${CMAKE_SOURCE_DIR}/runtime/device/cuda/*.[ch])
 list(FILTER standalone_runtime EXCLUDE REGEX "data/tensors\\.c|files/safetensors\\.c|train/(checkpoint|metrics_resume)\\.c") # read JSON
-list(FILTER standalone_runtime EXCLUDE REGEX "cuda/(cudart|nvrtc|library)\\.c|cuda/report\\.[ch]")            # is linked
+list(FILTER standalone_runtime EXCLUDE REGEX "cuda/(cudart|cublaslt|nvrtc|library)\\.c|cuda/report\\.[ch]")            # is linked
 list(FILTER standalone_runtime EXCLUDE REGEX "device/(jit|sha256)\\.c|device/(jit_.*|kernel_cache|choice_cache)\\.[ch]")    # is compiled
 list(FILTER standalone_runtime EXCLUDE REGEX "device/(cpu|cpu_pool|emulated_cuda|null|reference)\\.[ch]")      # other devices
 foreach(path ${standalone_runtime})

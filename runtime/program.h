@@ -80,6 +80,15 @@ static inline int64_t mla_blocks(const MlaGrid *grid, int64_t batch) {
 // A plain function in place of a kernel: the reference device's. `call` is the compiler's; `buf` as above, all float64.
 typedef void (*MlaHostFn)(const void *call, void *const *buf, int64_t batch);
 
+// A launch that is nothing but result = left right, which a library may compute in the kernel's place. All three lie
+// row by row without gaps; a transposed factor is stored [terms, rows] (left) or [columns, terms] (right).
+typedef struct MlaProduct {
+  int64_t rows, columns, terms;       // columns 0: the launch is no such product
+  bool rows_by_image, terms_by_image; // then `rows` or `terms` is of one image
+  bool left_transposed, right_transposed;
+  int left, right, result; // of MlaLaunch.buffers
+} MlaProduct;
+
 typedef struct MlaLaunch {
   const char *name; // "stage1.2/conv1 backward"
   int kernel;       // -1: a host function
@@ -97,6 +106,7 @@ typedef struct MlaLaunch {
   // it may read as well. None of both: it may read and write all of `buffers`.
   const int32_t *reads, *writes;
   int n_reads, n_writes;
+  MlaProduct product;
 } MlaLaunch;
 
 // A sequence of launches with its own batch data. Buffers index MlaProgram.buffers; -1: absent.

@@ -185,6 +185,30 @@ static bool check_touched(Check *c, Place at, const int32_t *list, int n) {
   return true;
 }
 
+static int64_t of_batch(const Check *c, int64_t n, bool by_image) {
+  return by_image ? n * c->program->recipe.batch : n;
+}
+
+static bool check_factor(Check *c, Place at, const MlaLaunch *launch, int index, int64_t a, int64_t b) {
+  if (!is_index(c, at.text, index, 0, launch->n_buffers, "buffer")) return false;
+  int buffer = launch->buffers[index];
+  return (buffer >= 0 && a <= c->program->buffers[buffer].n_bytes / elem_bytes(c->program->elem) / b) ||
+         fail_at(c, at.text, "the buffer has fewer than %" PRId64 " x %" PRId64 " elements", a, b);
+}
+
+static bool check_product(Check *c, Place at, const MlaLaunch *launch) {
+  const MlaProduct *p = &launch->product;
+  if (p->columns == 0) return true;
+  if (!in_range(c, place("%s.rows", at.text).text, p->rows, 1, MAX_COUNT) ||
+      !in_range(c, place("%s.columns", at.text).text, p->columns, 1, MAX_COUNT) ||
+      !in_range(c, place("%s.terms", at.text).text, p->terms, 1, MAX_COUNT))
+    return false;
+  int64_t rows = of_batch(c, p->rows, p->rows_by_image), terms = of_batch(c, p->terms, p->terms_by_image);
+  return check_factor(c, place("%s.left", at.text), launch, p->left, rows, terms) &&
+         check_factor(c, place("%s.right", at.text), launch, p->right, terms, p->columns) &&
+         check_factor(c, place("%s.result", at.text), launch, p->result, rows, p->columns);
+}
+
 static bool check_launch(Check *c, const char *list, int index, const MlaLaunch *launch) {
   const MlaProgram *p = c->program;
   Place at = place("%s[%d]", list, index);
@@ -204,7 +228,8 @@ static bool check_launch(Check *c, const char *list, int index, const MlaLaunch 
                   "buffer"))
       return false;
   return check_touched(c, place("%s.reads", at.text), launch->reads, launch->n_reads) &&
-         check_touched(c, place("%s.writes", at.text), launch->writes, launch->n_writes);
+         check_touched(c, place("%s.writes", at.text), launch->writes, launch->n_writes) &&
+         check_product(c, place("%s.product", at.text), launch);
 }
 
 // A buffer that the runtime itself fills or reads: there, and large enough.

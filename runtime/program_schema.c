@@ -86,6 +86,21 @@ static const Field grid_fields[] = {ONE(INT64, per_image), ONE(INT64, fixed), ON
 static const Schema grid_schema = {NAME_OF(RECORD), sizeof(RECORD), grid_fields};
 #undef RECORD
 
+#define RECORD MlaProduct
+static const Field product_fields[] = {ONE(INT64, rows),
+                                       ONE(INT64, columns),
+                                       ONE(INT64, terms),
+                                       ONE(BOOL, rows_by_image),
+                                       ONE(BOOL, terms_by_image),
+                                       ONE(BOOL, left_transposed),
+                                       ONE(BOOL, right_transposed),
+                                       ONE(INT, left),
+                                       ONE(INT, right),
+                                       ONE(INT, result),
+                                       END};
+static const Schema product_schema = {NAME_OF(RECORD), sizeof(RECORD), product_fields};
+#undef RECORD
+
 #define RECORD MlaLaunch
 static const Field launch_fields[] = {ONE(TEXT, name),
                                       ONE(INT, kernel),
@@ -99,6 +114,7 @@ static const Field launch_fields[] = {ONE(TEXT, name),
                                       ONE(OPTIONAL_TEXT, source),
                                       LIST(INT32, reads, n_reads),
                                       LIST(INT32, writes, n_writes),
+                                      PART(product, product_schema),
                                       END};
 static const Schema launch_schema = {NAME_OF(RECORD), sizeof(RECORD), launch_fields};
 #undef RECORD

@@ -144,9 +144,16 @@ static bool check_vector_bytes(const Options *options) {
   return false;
 }
 
+static bool check_matmul(const Options *options) {
+  const char *who = options->matmul;
+  if (!who || strcmp(who, "own") == 0 || strcmp(who, "library") == 0) return true;
+  usage_error("--matmul is own or library, not `%s`", who);
+  return false;
+}
+
 static bool check_options(const Options *options) {
   return find_device(options) && check_precision(options) && check_vector_bytes(options) &&
-         check_pass("pass to --dump-before", options->dump_before, true) &&
+         check_matmul(options) && check_pass("pass to --dump-before", options->dump_before, true) &&
          check_pass("pass to --dump-after", options->dump_after, true) &&
          check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
 }

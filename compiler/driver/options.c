@@ -54,6 +54,9 @@ static const OptionDef option_table[] = {
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
     NUMBER("--overlap", PLANNED & ~BIT(graph), overlap, 1,
            "modules whose memory is kept apart, so that a GPU can work on them at the same time (default 1)"),
+    TEXT("--matmul", "own|library", DEVICE, matmul,
+         "who computes plain matrix products on cuda: our kernels or cuBLASLt (default: the library the "
+         "largest)"),
     TEXT("-o", "PATH", BIT(emit) | BIT(graph), out,
          "directory (emit) or file (graph; default: standard output)"),
     NUMBER("--vector-bytes", BIT(emit), vector_bytes, 16,

@@ -26,7 +26,7 @@ typedef struct Options {
   TextList sets, disabled;
   bool help, json, timing, resume, calm, recorded, report, clear, profile, tune;
   bool is_silent; // no option: a compilation that is only tried says nothing
-  const char *device, *precision;
+  const char *device, *precision, *matmul;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;
   const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch, *memory;

@@ -23,10 +23,16 @@ static void suggest_batch(const Session *session, const Options *options, MlaErr
   if (batch) snprintf(error->text + n, sizeof error->text - n, ": --batch %" PRId64 " fits", batch);
 }
 
+static MlaMatmul matmul_of(const Options *options) {
+  if (!options->matmul) return MLA_MATMUL_CHOSEN;
+  return strcmp(options->matmul, "own") == 0 ? MLA_MATMUL_OWN : MLA_MATMUL_LIBRARY;
+}
+
 int session_load(Session *session, const Options *options) {
   MlaError error = {0};
   MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0,
-                             .is_profiled = options->profile};
+                             .is_profiled = options->profile,
+                             .matmul = matmul_of(options)};
   if (!mla_device_open(&session->device, session->compilation.device, &device, &error)) {
     session->device = (MlaDevice){0};
     return report_error(options, &error);

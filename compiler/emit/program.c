@@ -79,8 +79,11 @@ static const char *source_place(const ProgramBuilder *builder, const Graph *grap
 static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group,
                                const KernelDraft *draft) {
   int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, draft->n_buffers);
-  MlaLaunch launch = {
-      .buffers = buffers, .n_buffers = draft->n_buffers, .parts = draft->parts, .grid = draft->grid};
+  MlaLaunch launch = {.buffers = buffers,
+                      .n_buffers = draft->n_buffers,
+                      .parts = draft->parts,
+                      .grid = draft->grid,
+                      .product = draft->product};
   for (int i = 0; i < draft->n_buffers; i++) {
     buffers[i] = buffer_of_ref(builder, step, group, draft->buffers[i]);
     launch.n_bytes += ref_bytes(builder, step->graph, group, draft->buffers[i], buffers[i]);

@@ -36,6 +36,7 @@ typedef struct KernelDraft {
   BufferRef *buffers;
   int n_buffers;
   int use; // of a choice that the text depends on, counted from 1; 0: none
+  MlaProduct product; // if the launch is one
 } KernelDraft;
 
 // How a value varies over the iteration space.

@@ -13,10 +13,14 @@ typedef struct MlaDevice MlaDevice;
 typedef struct MlaLoaded
     MlaLoaded; // a program made ready on a device: memory allocated, kernels compiled and bound
 
+// Who computes plain products of matrices, where a device knows a library for them.
+typedef enum MlaMatmul { MLA_MATMUL_CHOSEN, MLA_MATMUL_OWN, MLA_MATMUL_LIBRARY } MlaMatmul;
+
 typedef struct MlaDeviceOptions {
   int threads; // 0: as many as the machine has
   const char
       *cache_dir; // compiled kernels; NULL: $MLAANC_CACHE, else $XDG_CACHE_HOME/mlaanc, else ~/.cache/mlaanc
+  MlaMatmul matmul;
   bool verbose;
   bool is_profiled; // measure each launch of the train step, where that costs time
 } MlaDeviceOptions;

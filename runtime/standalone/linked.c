@@ -2,6 +2,7 @@
 // linker instead of dlopen, and kernels by nvcc instead of NVRTC. This file stands in for cuda/cudart.c, cuda/nvrtc.c and
 // jit.c; everything else of the device is the same source.
 #include "linked.h"
+#include "runtime/device/cuda/cublaslt.h"
 #include "runtime/device/cuda/cudart.h"
 #include "runtime/device/cuda/nvrtc.h"
 #include "runtime/device/jit.h"
@@ -40,6 +41,25 @@ bool mla_cuda_check(const Cudart *cuda, CudaStatus status, const char *doing, Ml
   cuda->GetLastError();
   return mla_fail(error, MLA_ERROR_SYSTEM, "%s: %s (%s, CUDA error %d)", doing, cuda->GetErrorString(status),
                   cuda->GetErrorName(status), status);
+}
+
+// ---- cuBLASLt: is not linked, our kernels compute everything ----
+
+bool mla_cublaslt_open(CublasLt *lt, int major, MlaError *error) {
+  (void)major;
+  *lt = (CublasLt){0};
+  return mla_fail(error, MLA_ERROR_SYSTEM, "this trainer is built without cuBLASLt");
+}
+
+void mla_cublaslt_close(CublasLt *lt) {
+  (void)lt;
+}
+
+bool mla_cublaslt_launch(const CublasLt *lt, const CublasLtCall *call, CudaStream stream, bool *is_able,
+                         MlaError *error) {
+  (void)lt, (void)call, (void)stream, (void)error;
+  *is_able = false;
+  return true;
 }
 
 // ---- kernels ----

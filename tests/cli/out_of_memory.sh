@@ -13,7 +13,7 @@ export FAKE_CUDA_FREE=80
 expect 3 "$MLAANC" run "$tiny" --data "$data" --run-dir "$TEST_TMP/run" --device cuda --batch 1024
 cat "$TEST_TMP/err"
 says "the plan does not fit: it needs "
-says "kernels, graphs and tables of buffers 64.0 MiB"
+says "kernels, graphs, tables and workspaces 64.0 MiB"
 says "the GPU has 80.0 MiB free of 8.0 GiB"
 says "The peak is "
 [ ! -e "$TEST_TMP/run" ] || fail "a run directory"

@@ -20,8 +20,10 @@ typedef struct Launch {
   unsigned blocks, threads;
   size_t shared;
   int batch;
-  void **at;                        // buffers
-  void *event;                      // is recorded instead of a kernel run
+  void **at;                // buffers
+  void *event;              // is recorded instead of a kernel run
+  void (*call)(void *data); // a library's work instead
+  void *data;
   int before[MOST_EDGES], n_before; // nodes of the graph
 } Launch;
 
@@ -69,6 +71,8 @@ static void run(const void *what) {
   const Launch *l = what;
   if (l->event)
     ((Event *)l->event)->milliseconds = clock_now;
+  else if (l->call)
+    clock_now += 1, l->call(l->data);
   else
     clock_now += getenv("FAKE_CUDA_BLOCKS") ? (float)l->blocks : 1, run_kernel(l);
 }
@@ -311,10 +315,19 @@ static void *keep(size_t n_bytes) {
   kept = block;
   return block + 1;
 }
+// At once, or as a node of the capture.
+static int give(Launch *l, void *stream) {
+  Front *front = stream;
+  if (!is_part(front)) return add_call(stream, run, l, sizeof *l), is_capturing ? 900 : 0;
+  if (capture->n == MOST_NODES) return 1;
+  memcpy(l->before, front->node, sizeof l->before);
+  l->n_before = front->n;
+  front->n = 1, front->node[0] = capture->n;
+  return capture->launches[capture->n++] = *l, 0;
+}
 int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments, size_t shared,
                      void *stream) {
   static Launch l;
-  Front *front = stream;
   l = (Launch){.blocks = grid.x, .threads = block.x, .shared = shared, .batch = *(int *)arguments[1]};
   l.function = function;
   const char *wide = getenv("FAKE_CUDA_WIDE"); // this kernel's buffers come as a table
@@ -322,12 +335,7 @@ int cudaLaunchKernel(const void *function, Dim grid, Dim block, void **arguments
   size_t n_bytes = sizeof(void *) * (size_t)buffers_of(function);
   l.at = memcpy(keep(n_bytes), table, n_bytes);
   if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1 || !stream || fault("launch")) return 9;
-  if (!is_part(front)) return add_call(stream, run, &l, sizeof l), is_capturing ? 900 : 0;
-  if (capture->n == MOST_NODES) return 1;
-  memcpy(l.before, front->node, sizeof l.before);
-  l.n_before = front->n;
-  front->n = 1, front->node[0] = capture->n;
-  return capture->launches[capture->n++] = l, 0;
+  return give(&l, stream);
 }
 int cudaEventRecordWithFlags(void *event, void *stream, unsigned flags) {
   static Launch l;

@@ -71,6 +71,37 @@ static NodeId plain_weight(const Emit *emit, const Node *node) {
   return writer_is_computed(emit, weight) ? graph_node(emit->graph, weight)->in[0] : NO_NODE;
 }
 
+// The launch as a product of plain matrices, if each pixel is a row and the group has nothing else in it but the
+// transposition of the weight. The buffers are the factors and, last, the result.
+static bool is_plain_product(const Emit *emit, const Node *node, const MatrixLayer *layer) {
+  int n_own = 1 + (node->n_in > 1 && writer_is_computed(emit, node->in[1]));
+  return matrix_is_plain(layer) && layer->groups == 1 && emit->group->n_nodes == n_own;
+}
+
+static MlaProduct product_of(const MatrixLayer *layer, LayerWriter *write, int n_buffers) {
+  int64_t pixels = (int64_t)layer->out_h * layer->out_w;
+  bool is_forward = write == matrix_forward;
+  return (MlaProduct){.rows = pixels,
+                      .rows_by_image = true,
+                      .columns = is_forward ? layer->out_c : layer->in_c,
+                      .terms = is_forward ? layer->in_c : layer->out_c,
+                      .right_transposed = write == matrix_plain_grad_input,
+                      .left = 0,
+                      .right = 1,
+                      .result = n_buffers - 1};
+}
+
+static MlaProduct grad_weight_product(const MatrixLayer *layer, int n_buffers) {
+  return (MlaProduct){.rows = layer->in_c,
+                      .columns = layer->out_c,
+                      .terms = (int64_t)layer->out_h * layer->out_w,
+                      .terms_by_image = true,
+                      .left_transposed = true,
+                      .left = 0,
+                      .right = 1,
+                      .result = n_buffers - 1};
+}
+
 static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, LayerWriter *write) {
   StrBuf text = strbuf_new(emit->arena);
   MatrixKernel kernel = write(&text, KERNEL_SYMBOL, layer);
@@ -85,6 +116,8 @@ static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, 
   if (write == matrix_plain_grad_input && plain_weight(emit, node))
     draft.buffers[1].node = plain_weight(emit, node);
   draft.buffers[draft.n_buffers++] = single_output(emit);
+  if (write != matrix_transpose_weight && is_plain_product(emit, node, layer))
+    draft.product = product_of(layer, write, draft.n_buffers);
   emit_draft(emit, draft);
 }
 
@@ -105,6 +138,7 @@ static void draft_grad_weight(Emit *emit, const Node *node, const MatrixLayer *l
     draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_TICKETS, .n_tickets = kernel.n_tickets};
   }
   draft.buffers[draft.n_buffers++] = single_output(emit);
+  if (is_plain_product(emit, node, layer)) draft.product = grad_weight_product(layer, draft.n_buffers);
   emit_draft(emit, draft);
 }
 

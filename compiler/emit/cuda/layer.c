@@ -3,8 +3,7 @@
 #include "compiler/emit/cuda/product.h"
 #include "compiler/emit/cuda/tile_choice.h"
 
-// Every pixel is a row of a matrix: no taps, no padding.
-static bool is_matrix(const MatrixLayer *layer) {
+bool matrix_is_plain(const MatrixLayer *layer) {
   return layer->kernel_h * layer->kernel_w == 1 && layer->stride == 1 && layer->pad == 0;
 }
 
@@ -49,7 +48,7 @@ static void put_buffer(StrBuf *out, int at, bool is_result, const char *name, co
 }
 
 static void put_layer(StrBuf *out, const MatrixLayer *layer) {
-  if (is_matrix(layer)) {
+  if (matrix_is_plain(layer)) {
     writer_line(out, 1, "constexpr int OUT_PIXELS = %d, IN_C = %d, OUT_C = %d;", layer->out_h * layer->out_w,
                 layer->in_c, layer->out_c);
   } else {
@@ -64,7 +63,7 @@ static void put_layer(StrBuf *out, const MatrixLayer *layer) {
 
 // Taps times the channels of x, as text.
 static const char *taps_in(const MatrixLayer *layer) {
-  return is_matrix(layer) ? "GROUP_IN" : "KERNEL_H * KERNEL_W * GROUP_IN";
+  return matrix_is_plain(layer) ? "GROUP_IN" : "KERNEL_H * KERNEL_W * GROUP_IN";
 }
 
 // ---- launches ----
@@ -111,7 +110,7 @@ static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
   Fetch fetch = {
       .along_terms = true, .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups), .each = ""};
   (void)out;
-  if (is_matrix(layer)) {
+  if (matrix_is_plain(layer)) {
     fetch.prepare =
         "const long left_at = (long)(first_row + left_row) * IN_C + group * GROUP_IN + left_term;\n";
     fetch.locate = "const int term = next + left_term;\n";
@@ -169,7 +168,7 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
   writer_line(
       &head, 1,
       "// Rows are pixels of y, columns its channels (of one group), terms of a sum taps x channels of x.");
-  if (!is_matrix(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
+  if (!matrix_is_plain(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
   writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_OUT, n_terms = %s;", taps_in(layer));
   Product product = {
       .left = forward_left(out, layer),
@@ -196,7 +195,7 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
 // The taps that a pixel of x took part in: for stride 1 all of them; else the pixels fall into stride x stride phases,
 // each with taps of its own, and a block computes pixels of one phase.
 static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
-  if (is_matrix(layer))
+  if (matrix_is_plain(layer))
     return arena_printf(out->arena,
                         "%sconst int n_rows = batch * OUT_PIXELS;\n"
                         "if (first_row >= n_rows) return;\n"
@@ -232,7 +231,7 @@ static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
 static Fetch grad_input_left(const MatrixLayer *layer) {
   Fetch fetch = {
       .along_terms = true, .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups), .each = ""};
-  if (is_matrix(layer)) {
+  if (matrix_is_plain(layer)) {
     fetch.prepare =
         "const long left_at = (long)(first_row + left_row) * OUT_C + group * GROUP_OUT + left_term;\n";
     fetch.locate = "const int term = next + left_term;\n";
@@ -288,7 +287,7 @@ static Fetch grad_input_weight(const MatrixLayer *layer) {
       .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
       .prepare = "",
       .locate =
-          is_matrix(layer)
+          matrix_is_plain(layer)
               ? "const int term = next + right_term, to_term = group * GROUP_OUT + term;\n"
               : "const unsigned term = next + right_term, tap = term / GROUP_OUT;\n"
                 "const int ky = first_ky + tap / taps_w * STRIDE, kx = first_kx + tap % taps_w * STRIDE;\n"
@@ -303,7 +302,7 @@ static Fetch grad_input_weight(const MatrixLayer *layer) {
 // The right factor from the transposed weight [taps, out, in], where the columns stand side by side.
 static Fetch grad_input_transposed(const MatrixLayer *layer) {
   return weight_right(layer, layer->in_c,
-                      is_matrix(layer)
+                      matrix_is_plain(layer)
                           ? "const int term = next + right_term + i * RIGHT_APART, weight_row = term;\n"
                           : grad_input_row,
                       "is_column && term < n_terms", "transposed", "weight_row * IN_C + right_at");
@@ -371,7 +370,7 @@ static Fetch grad_weight_left(const MatrixLayer *layer) {
   Fetch fetch = {
       .along_terms = false, .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups), .locate = ""};
   fetch.prepare =
-      is_matrix(layer)
+      matrix_is_plain(layer)
           ? "const bool is_row = first_row + left_row < n_rows;\n"
             "const long left_at = (long)first_image * OUT_PIXELS * IN_C + group * GROUP_IN + first_row + "
             "left_row;\n"
@@ -380,7 +379,7 @@ static Fetch grad_weight_left(const MatrixLayer *layer) {
             "const int left_tap = (first_row + left_row) / GROUP_IN;\n"
             "const int left_ky = left_tap / KERNEL_W - PAD, left_kx = left_tap % KERNEL_W - PAD;\n"
             "const int left_channel = group * GROUP_IN + (first_row + left_row) % GROUP_IN;\n";
-  if (is_matrix(layer)) {
+  if (matrix_is_plain(layer)) {
     fetch.each = "const int term = next + left_term + i * LEFT_APART;\n";
     fetch.inside = "is_row && term < n_terms";
     fetch.tensor = "x";
@@ -446,7 +445,7 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   writer_line(
       &head, 1,
       "// Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.");
-  if (!is_matrix(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
+  if (!matrix_is_plain(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
   writer_line(&head, 1, "constexpr int n_rows = %s;", taps_in(layer));
   Product product = {
       .left = grad_weight_left(layer),

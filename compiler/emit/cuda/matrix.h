@@ -41,6 +41,9 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
 // [kh, kw, in/groups, out] as [kh, kw, out/groups, in]: weight, transposed.
 MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 
+// Every pixel is a row of a matrix: no taps, no padding.
+bool matrix_is_plain(const MatrixLayer *layer);
+
 // Attention over x [batch, tokens, 1, 3 channels], the channels of q, k and v side by side.
 typedef struct AttentionLayer {
   int64_t tokens, channels, heads;

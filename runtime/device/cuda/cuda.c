@@ -42,6 +42,7 @@ bool mla_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError 
   const char *check = getenv("MLAANC_CUDA_CHECK");
   cuda->is_checked = check && *check && strcmp(check, "0") != 0;
   cuda->verbose = options->verbose;
+  cuda->matmul = options->matmul;
   cuda->is_profiled = options->is_profiled;
   cuda->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool good = !options->cache_dir || cuda->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
@@ -121,8 +122,9 @@ static bool compile(CudaLoaded *self, MlaError *error) {
 void mla_cuda_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *room) {
   const Cudart *rt = &((const Cuda *)device->self)->rt;
   size_t n_free = 0, n_total = 0;
-  *room = (MlaRoom){.free_bytes = -1, .beside = "kernels, graphs and tables of buffers", .place = "the GPU"};
-  room->beside_bytes = CUDA_RESERVE_BYTES + mla_cuda_table_bytes(program);
+  *room = (MlaRoom){.free_bytes = -1, .beside = "kernels, graphs, tables and workspaces", .place = "the GPU"};
+  room->beside_bytes =
+      CUDA_RESERVE_BYTES + mla_cuda_table_bytes(program) + mla_cuda_workspace_bytes(device->self, program);
   if (rt->MemGetInfo(&n_free, &n_total) != 0) {
     rt->GetLastError();
     return;

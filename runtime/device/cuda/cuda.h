@@ -1,6 +1,7 @@
 // The CUDA device: what its files share.
 #pragma once
 #include "runtime/device/backend.h"
+#include "runtime/device/cuda/cublaslt.h"
 #include "runtime/device/cuda/cudart.h"
 #include "runtime/device/cuda/gpu.h"
 #include "runtime/device/cuda/nvrtc.h"
@@ -24,6 +25,7 @@ typedef struct Cuda {
   char *cache_dir;
   bool verbose, has_warned;
   bool is_profiled;
+  MlaMatmul matmul;
   bool is_checked; // $MLAANC_CUDA_CHECK: launch by launch, waiting for each
 } Cuda;
 
@@ -53,6 +55,8 @@ typedef struct CudaLoaded {
   CudaStream stream;
   CudaStream streams[CUDA_MAX_STREAMS]; // the first is `stream`; NULL: not needed
   CudaFork train_fork, eval_fork;
+  CublasLt lt;              // no handle: not used
+  unsigned char *workspace; // of each stream, one behind the other
   MlaBinding train, eval;
   void **train_tables,
       **eval_tables;     // [n_launches] the table's address in device memory; NULL: passed by value
@@ -95,3 +99,11 @@ void mla_cuda_profile_end(CudaLoaded *self);
 // upload.c
 bool mla_cuda_open_packets(CudaLoaded *self, MlaError *error);
 void mla_cuda_close_packets(CudaLoaded *self);
+
+// matmul.c
+int64_t mla_cuda_workspace_bytes(const Cuda *cuda, const MlaProgram *program);
+bool mla_cuda_open_products(CudaLoaded *self, MlaError *error);
+// `is_done` false: the launch is the kernel's.
+bool mla_cuda_launch_product(CudaLoaded *self, const MlaStep *step, int index, int64_t batch,
+                             CudaStream stream, bool *is_done, MlaError *error);
+void mla_cuda_close_products(CudaLoaded *self);

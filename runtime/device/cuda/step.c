@@ -73,7 +73,7 @@ bool mla_cuda_bind(CudaLoaded *self, MlaError *error) {
   const MlaProgram *program = self->loaded.program;
   return mla_bind(&self->loaded, &program->train, &self->train, error) &&
          mla_bind(&self->loaded, &program->eval, &self->eval, error) && make_tables(self, error) &&
-         grant_shared(self, error) && mla_cuda_fork(self, error);
+         grant_shared(self, error) && mla_cuda_fork(self, error) && mla_cuda_open_products(self, error);
 }
 
 // ---- launching ----
@@ -97,11 +97,16 @@ bool mla_cuda_launch_at(CudaLoaded *self, const MlaLaunch *l, void *buffers, int
 
 bool mla_cuda_launch(CudaLoaded *self, const MlaStep *step, int index, int64_t batch, CudaStream stream,
                      MlaError *error) {
-  bool is_train = step == &self->loaded.program->train;
+  const Cudart *rt = &self->cuda->rt;
+  bool is_train = step == &self->loaded.program->train, is_done;
   void **table = is_train ? &self->train_tables[index] : &self->eval_tables[index];
   void *by_value = (void *)(uintptr_t)(is_train ? &self->train : &self->eval)->of_launch[index];
-  return mla_cuda_launch_at(self, &step->launches[index], *table ? (void *)table : by_value, batch, stream,
-                            error);
+  if (!mla_cuda_launch_product(self, step, index, batch, stream, &is_done, error)) return false;
+  if (!is_done)
+    return mla_cuda_launch_at(self, &step->launches[index], *table ? (void *)table : by_value, batch, stream,
+                              error);
+  return !self->cuda->is_checked ||
+         mla_cuda_check(rt, rt->StreamSynchronize(stream), step->launches[index].name, error);
 }
 
 // One after the other on one stream, in the order of the step.
@@ -164,6 +169,7 @@ void mla_cuda_unbind(CudaLoaded *self) {
   const Cudart *rt = &self->cuda->rt;
   for (int i = 0; i < self->n_replays; i++) rt->GraphExecDestroy(self->replays[i].exec);
   mla_cuda_unfork(self);
+  mla_cuda_close_products(self);
   if (self->tables) rt->Free(self->tables);
   mla_unbind(&self->train);
   mla_unbind(&self->eval);
