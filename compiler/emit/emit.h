@@ -40,6 +40,11 @@ const char *emit_pivot(Emit *emit, int i);
 // REDUCE: row k of the result, from "sum0", "sum1", the pivot and emit_rows; without a call it is sum k.
 void emit_reduced(Emit *emit, int k, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+// REDUCE with a pivot: sum k of one part of the rows, about the pivot of the whole. Parts may have pivots of their own;
+// the expression may use the part's "sum0", "sum1" (about its pivot), "moved" (its pivot minus the whole's) and
+// "part_rows". Needed for every sum of an operator that uses emit_pivot.
+void emit_moved(Emit *emit, int k, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 // ---- SINGLE: a kernel of its own ------------------------------------------------------------------------------
 // One line of the body; indentation is the skeleton's affair.
 void emit_line(Emit *emit, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -74,7 +74,7 @@ static void note_group(Arena *arena, Kernel *kernel, const Graph *graph, const G
 
 // Kernels of chains and sums call what they read in0, in1, ..; their first buffers are these.
 static void note_operands(Kernel *kernel, const Group *group, const KernelDraft *draft) {
-  if (group->kind == GROUP_SINGLE || group->kind == GROUP_PRODUCT || draft->role[0]) return;
+  if (group->kind == GROUP_SINGLE || draft->role[0]) return;
   kernel->operands = draft->buffers;
   while (kernel->n_operands < draft->n_buffers && draft->buffers[kernel->n_operands].kind == REF_NODE)
     kernel->n_operands++;
@@ -189,7 +189,8 @@ static void put_value(StrBuf *out, const Kernel *kernel, NodeId id) {
       return;
     }
   }
-  for (int i = 0; i < kernel->n_operands; i++) {
+  int first = group->kind == GROUP_PRODUCT ? 2 : 0; // a product's own operands have other names
+  for (int i = first; i < kernel->n_operands; i++) {
     if (kernel->operands[i].node == id) {
       strbuf_printf(out, "in%d", i);
       return;

@@ -191,7 +191,7 @@ SumLimits emit_sum_limits(EmitTarget target) {
 
 ProductFusion emit_product_fusion(EmitTarget target) {
   if (target != EMIT_CUDA) return (ProductFusion){0};
-  return (ProductFusion){.transposed = true};
+  return (ProductFusion){.before = true, .behind = true, .sums = true, .transposed = true};
 }
 
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options) {

@@ -195,6 +195,11 @@ const char *writer_name(const Emit *emit, NodeId id) {
   return emit->names[i];
 }
 
+// The number of an operand's buffer.
+static int buffer_of(const Emit *emit, const Operand *operand) {
+  return emit->part.first_buffer + (int)(operand - emit->operands);
+}
+
 static Operand *find_operand(Emit *emit, NodeId storage, int64_t offset) {
   for (int i = 0; i < emit->n_operands; i++) {
     Operand *operand = &emit->operands[i];
@@ -206,7 +211,8 @@ static Operand *find_operand(Emit *emit, NodeId storage, int64_t offset) {
 static void add_operand(Emit *emit, NodeId id) {
   int64_t offset = 0;
   NodeId storage = node_storage(emit->graph, id, &offset);
-  if (writer_is_computed(emit, storage) || find_operand(emit, storage, offset)) return;
+  if (id == emit->part.given || writer_is_computed(emit, storage) || find_operand(emit, storage, offset))
+    return;
   const Node *node = graph_node(emit->graph, id);
   bool is_whole = emit->group->kind == GROUP_SINGLE || node->dtype == DT_INDEX;
   emit->operands[emit->n_operands] = (Operand){
@@ -214,7 +220,7 @@ static void add_operand(Emit *emit, NodeId id) {
       .storage = storage,
       .offset = offset,
       .level = is_whole ? LEVEL_FULL : writer_level(&emit->space, node->shape),
-      .name = writer_format(emit, "a%d", emit->n_operands),
+      .name = writer_format(emit, "a%d", emit->part.first_buffer + emit->n_operands),
   };
   emit->n_operands++;
 }
@@ -227,7 +233,10 @@ void writer_begin(Emit *emit, const Graph *graph, const Group *group) {
                 .max_lanes = emit->max_lanes,
                 .precision = emit->precision,
                 .choices = emit->choices,
-                .skeletons = emit->skeletons};
+                .skeletons = emit->skeletons,
+                .part = emit->part,
+                .n_computed = emit->part.first_value,
+                .n_channel_values = emit->part.first_value};
   *emit = fresh;
   emit->body = strbuf_new(emit->arena);
   emit->sums = strbuf_new(emit->arena);
@@ -261,7 +270,7 @@ void writer_statement(Emit *emit, const char *text) {
 }
 
 static void load_operand(Emit *emit, Operand *operand) {
-  int buffer = (int)(operand - emit->operands);
+  int buffer = buffer_of(emit, operand);
   operand->is_loaded = true;
   if (operand->level == LEVEL_FULL) {
     strbuf_printf(&emit->body, "const vec %s = mla_load(in%d + e);\n", operand->name, buffer);
@@ -300,6 +309,7 @@ const char *emit_in(Emit *emit, int i) {
   int64_t offset = 0;
   NodeId storage = node_storage(emit->graph, emit->node->in[i], &offset);
   if (emit->is_gather) return writer_format(emit, "mla_vec(*in%d)", i);
+  if (emit->part.given && emit->node->in[i] == emit->part.given) return emit->part.given_name;
   if (writer_is_computed(emit, storage)) return writer_name(emit, storage);
   Operand *operand = find_operand(emit, storage, offset);
   if (!operand->is_loaded) load_operand(emit, operand);
@@ -309,7 +319,7 @@ const char *emit_in(Emit *emit, int i) {
 const char *emit_words(Emit *emit, int i) {
   int64_t offset = 0;
   NodeId storage = node_storage(emit->graph, emit->node->in[i], &offset);
-  return writer_format(emit, "in%d", (int)(find_operand(emit, storage, offset) - emit->operands));
+  return writer_format(emit, "in%d", buffer_of(emit, find_operand(emit, storage, offset)));
 }
 
 const char *emit_channel(Emit *emit, const char *format, ...) {
@@ -325,8 +335,7 @@ const char *emit_channel(Emit *emit, const char *format, ...) {
 }
 
 const char *emit_rows(Emit *emit) {
-  (void)emit;
-  return "n_rows";
+  return emit->part.rows ? emit->part.rows : "n_rows";
 }
 
 const char *emit_elems(Emit *emit) {
@@ -377,17 +386,30 @@ void emit_reduced(Emit *emit, int k, const char *format, ...) {
   va_end(args);
 }
 
+void emit_moved(Emit *emit, int k, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  emit->roots[emit->n_roots - 1].moved[k] = writer_format_list(emit, format, args);
+  va_end(args);
+}
+
 const char *emit_pivot(Emit *emit, int i) {
   const char *value = emit_in(emit, i);
   NodeId id = emit->node->in[i];
   if (writer_level(&emit->space, graph_node(emit->graph, id)->shape) != LEVEL_FULL) return value;
   const char *name = writer_format(emit, "p%d", emit->n_pivots++);
+  if (emit->part.given) {
+    if (emit->n_pivots > 1) fault(emit, "a reduction behind a product has two pivots");
+    emit->pivot = value;
+    emit->pivot_lines = writer_format(emit, "%s", emit->body.text);
+    return name;
+  }
   const char *text = writer_format(emit, "vec %s;\n{\nconst long e = c;\n%s%s = %s;\n}\n", name,
                                    emit->body.text, name, value);
   int64_t offset = 0;
   Operand *operand = find_operand(emit, node_storage(emit->graph, id, &offset), offset);
   if (operand)
-    text = writer_format(emit, "const vec %s = mla_load(in%d + c);\n", name, (int)(operand - emit->operands));
+    text = writer_format(emit, "const vec %s = mla_load(in%d + c);\n", name, buffer_of(emit, operand));
   add_channel_line(emit, (ChannelLine){.name = name, .text = text});
   return name;
 }

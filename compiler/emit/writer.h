@@ -80,7 +80,17 @@ typedef struct Root {
   const Node *node;
   int first_sum, n_sums;
   const char *reduced[MAX_SUMS]; // NULL: the sum itself
+  const char *moved[MAX_SUMS];   // a part's sum about the result's pivot; NULL: it has none
 } Root;
+
+// Lines that are a part of a kernel: of what comes before or behind a product. All zero: they are the kernel.
+typedef struct Part {
+  NodeId given;           // a value that the kernel has at hand
+  const char *given_name; // under this name
+  int first_buffer;       // of the operands
+  int first_value;        // what is computed is numbered from here: t3, k3
+  const char *rows;       // the number of rows, a name
+} Part;
 
 // The tensors that one update visits.
 typedef struct UpdateRun {
@@ -138,6 +148,7 @@ struct Emit {
   int elem_bytes, max_lanes;
   MlaPrecision precision;
   const Node *node; // whose <op>_emit runs
+  Part part;
 
   Space space;
   Operand *operands;
@@ -152,7 +163,8 @@ struct Emit {
   int n_roots, n_sums;
   bool is_gather;
   int gather_lanes;
-  const char *result; // gather: the value stored
+  const char *result;              // gather: the value stored
+  const char *pivot, *pivot_lines; // of a part: the first pivot's value and the lines before it
 
   EmitChoices *choices; // NULL: none
   KernelDraft *drafts;  // of the group, in launch order

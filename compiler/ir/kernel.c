@@ -16,6 +16,14 @@ bool op_is_product(OpKind op) {
   return product_has_rows(op) || is_grad_weight(op);
 }
 
+bool op_is_costly(OpKind op) {
+  static const OpKind ops[] = {OP_gelu,      OP_gelu_grad, OP_sigmoid,          OP_dropout,
+                               OP_bce_terms, OP_bce_grad,  OP_bce_logits_terms, OP_none};
+  int i = 0;
+  while (ops[i] != OP_none && ops[i] != op) i++;
+  return ops[i] == op;
+}
+
 static bool is_in_group(const Group *group, NodeId id) {
   for (int i = 0; i < group->n_nodes; i++)
     if (group->nodes[i] == id) return true;

@@ -68,6 +68,9 @@ bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, 
 
 // ---- products ----
 bool op_is_product(OpKind op);
+// Many instructions an element: exponentials, error functions, hashes. A product meets an element of its operand once for
+// each tap and each block of columns.
+bool op_is_costly(OpKind op);
 // The result is an activation and may have something behind it; else it is a weight's gradient.
 bool product_has_rows(OpKind op);
 // Of a GROUP_PRODUCT: the node stands before (behind) the product. The product itself is neither.

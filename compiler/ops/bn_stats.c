@@ -40,6 +40,8 @@ void bn_stats_emit(Emit *emit, const Node *node) {
   const char *x = emit_in(emit, 0), *pivot = emit_pivot(emit, 0), *rows = emit_rows(emit);
   emit_sum(emit, 0, "%s - %s", x, pivot);
   emit_sum(emit, 1, "(%s - %s) * (%s - %s)", x, pivot, x, pivot);
+  emit_moved(emit, 0, "sum0 + part_rows * moved");
+  emit_moved(emit, 1, "sum1 + moved * (sum0 + sum0 + part_rows * moved)");
   emit_reduced(emit, 0, "%s + sum0 / %s", pivot, rows);
   emit_reduced(emit, 1, "mla_max((sum1 - sum0 * sum0 / %s) / %s, %s)", rows, rows, emit_number(emit, 0));
 }

@@ -25,7 +25,8 @@
 //   g' = gate(conv2d_grad_input ..), u = bn_grad_sums(g', c): both where the result is stored     { gi g' u }
 //
 // Before a product comes only what starts from one tensor: fetching it costs what fetching r would have cost, however often
-// the taps of a kernel meet it; and only if nobody needs r stored, for reading a stored r is cheaper still. Behind it
+// the taps of a kernel meet it; only if nobody needs r stored, for reading a stored r is cheaper still; and only what takes a
+// few instructions, for it is computed as often as it is met. Behind it
 // comes a whole group that reads the product and otherwise only what is there before the product, so the result is not
 // read back and, where it has no other reader, not even written.
 #include "compiler/ir/kernel.h"
@@ -47,10 +48,9 @@ typedef struct Draft { // a group being made
   GroupKind kind;
   NodeId nodes[MAX_PRODUCT_NODES]; // downwards; the root first
   int n_nodes;
-  NodeId also_stored; // a reduction's element-wise value that is stored, too; NO_NODE: none
-  // Of a product: the group that is computed behind it, which is no group of its own any more; NULL: none
-  struct Draft *behind;
-  bool is_behind;
+  NodeId also_stored;   // a reduction's element-wise value that is stored, too; NO_NODE: none
+  struct Draft *behind; // of a product: the draft that it has taken in; NULL: none
+  bool is_gone;         // taken into another
 } Draft;
 
 typedef struct Membership { // a draft that computes a node
@@ -162,7 +162,7 @@ static bool takes_before(const Fuse *fuse, const Draft *draft, NodeId id) {
   for (int i = 1; i < product->n_in; i++)
     if (product->in[i] == id) return false;
   return is_point(fuse, id) && is_wide(fuse, draft, id) && is_same_time(fuse, draft, id) &&
-         count_wide(fuse, draft, id) == 1;
+         count_wide(fuse, draft, id) == 1 && !op_is_costly(graph_node(fuse->graph, id)->op);
 }
 
 // A product can read the weight itself where another target wants it transposed.
@@ -312,9 +312,10 @@ static bool can_absorb(const Fuse *fuse, const Draft *draft, NodeId value) {
 }
 
 static void absorb(Fuse *fuse, Draft *draft, NodeId value) {
-  const Draft *maker = fuse->rooted[value];
+  Draft *maker = fuse->rooted[value];
   for (int i = 0; i < maker->n_nodes; i++)
     if (!computes(draft, maker->nodes[i])) take(fuse, draft, maker->nodes[i]);
+  maker->is_gone = true;
   draft->also_stored = value;
   fuse->rooted[value] = draft;
 }
@@ -343,8 +344,7 @@ static bool is_by_channel(const Fuse *fuse, NodeId sums, NodeId product) {
 // All that `draft` reads beside the product is there before the product.
 static bool can_come_behind(const Fuse *fuse, const Draft *product, const Draft *draft) {
   const Node *node = graph_node(fuse->graph, product->root);
-  if (draft->is_behind || !shape_equal(draft->space, node->shape) ||
-      !is_same_time(fuse, product, draft->root))
+  if (draft->is_gone || !shape_equal(draft->space, node->shape) || !is_same_time(fuse, product, draft->root))
     return false;
   if (draft->kind == GROUP_REDUCE &&
       (!fuse->products.sums || !is_by_channel(fuse, draft->root, product->root)))
@@ -353,7 +353,7 @@ static bool can_come_behind(const Fuse *fuse, const Draft *product, const Draft 
     const Node *user = graph_node(fuse->graph, draft->nodes[i]);
     for (int k = 0; k < user->n_in; k++) {
       NodeId in = user->in[k];
-      if (in == product->root || computes(draft, in)) continue;
+      if (in == product->root || computes(draft, in) || is_leaf(fuse, in)) continue;
       if (node_storage(fuse->graph, in, NULL) >= product->root) return false;
     }
   }
@@ -377,7 +377,7 @@ static void take_behind(Fuse *fuse, Draft *product) {
   for (int i = 0; i < draft->n_nodes; i++)
     if (!computes(product, draft->nodes[i])) take(fuse, product, draft->nodes[i]);
   product->behind = draft;
-  draft->is_behind = true;
+  draft->is_gone = true;
   fuse->rooted[draft->root] = product;
   if (draft->also_stored) fuse->rooted[draft->also_stored] = product;
 }
@@ -389,7 +389,7 @@ static bool is_read_back(const Fuse *fuse, const Draft *product) {
     NodeId user = fuse->users.items[u];
     if (fuse_of(fuse, user) == FUSE_VIEW) return true;
     for (Membership *m = fuse->drafts[user]; m; m = m->next)
-      if (m->draft != product && !m->draft->is_behind) return true;
+      if (m->draft != product && !m->draft->is_gone) return true;
   }
   return false;
 }

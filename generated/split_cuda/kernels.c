@@ -2,13 +2,11 @@
 #include "linked.h"
 #include <stddef.h>
 
-void conv2d_3x3_1x16_14x14_s2(void);
-void bn_stats_16(void);
+void conv2d_3x3_1x16_14x14_s2_bn_stats(void);
 void running_step_16(void);
 void batch_norm_relu_16(void);
 void adaptive_avg_pool_16(void);
-void linear_16x10(void);
-void add_10(void);
+void linear_16x10_add(void);
 void cross_entropy_1(void);
 void fill_1(void);
 void cross_entropy_grad_10(void);
@@ -21,12 +19,11 @@ void batch_norm_relu_gate_bn_grad_sums_16(void);
 void batch_norm_relu_gate_bn_grad_input_16(void);
 void conv2d_grad_weight_3x3_1x16_14x14_s2(void);
 void sgd_step_3_tensors(void);
-void conv2d_3x3_16x32_7x7_s2(void);
-void bn_stats_32(void);
+void conv2d_3x3_16x32_7x7_s2_bn_stats(void);
 void running_step_32(void);
 void batch_norm_relu_32(void);
 void adaptive_avg_pool_32(void);
-void linear_32x10(void);
+void linear_32x10_add(void);
 void linear_grad_weight_32x10(void);
 void linear_grad_input_32x10(void);
 void adaptive_avg_pool_grad_32(void);
@@ -34,18 +31,18 @@ void batch_norm_relu_gate_bn_grad_sums_32(void);
 void batch_norm_relu_gate_bn_grad_input_32(void);
 void conv2d_grad_weight_3x3_16x32_7x7_s2(void);
 void sgd_step_5_tensors(void);
+void conv2d_3x3_1x16_14x14_s2_relu(void);
+void conv2d_3x3_16x32_7x7_s2_relu(void);
 void log_losses(void);
 void prepare_fashion(void);
 void prepare_fashion_eval(void);
 
 const MlaLinkedKernel mla_linked_kernels[] = {
-  {"conv2d_3x3_1x16_14x14_s2", conv2d_3x3_1x16_14x14_s2},
-  {"bn_stats_16", bn_stats_16},
+  {"conv2d_3x3_1x16_14x14_s2_bn_stats", conv2d_3x3_1x16_14x14_s2_bn_stats},
   {"running_step_16", running_step_16},
   {"batch_norm_relu_16", batch_norm_relu_16},
   {"adaptive_avg_pool_16", adaptive_avg_pool_16},
-  {"linear_16x10", linear_16x10},
-  {"add_10", add_10},
+  {"linear_16x10_add", linear_16x10_add},
   {"cross_entropy_1", cross_entropy_1},
   {"fill_1", fill_1},
   {"cross_entropy_grad_10", cross_entropy_grad_10},
@@ -58,12 +55,11 @@ const MlaLinkedKernel mla_linked_kernels[] = {
   {"batch_norm_relu_gate_bn_grad_input_16", batch_norm_relu_gate_bn_grad_input_16},
   {"conv2d_grad_weight_3x3_1x16_14x14_s2", conv2d_grad_weight_3x3_1x16_14x14_s2},
   {"sgd_step_3_tensors", sgd_step_3_tensors},
-  {"conv2d_3x3_16x32_7x7_s2", conv2d_3x3_16x32_7x7_s2},
-  {"bn_stats_32", bn_stats_32},
+  {"conv2d_3x3_16x32_7x7_s2_bn_stats", conv2d_3x3_16x32_7x7_s2_bn_stats},
   {"running_step_32", running_step_32},
   {"batch_norm_relu_32", batch_norm_relu_32},
   {"adaptive_avg_pool_32", adaptive_avg_pool_32},
-  {"linear_32x10", linear_32x10},
+  {"linear_32x10_add", linear_32x10_add},
   {"linear_grad_weight_32x10", linear_grad_weight_32x10},
   {"linear_grad_input_32x10", linear_grad_input_32x10},
   {"adaptive_avg_pool_grad_32", adaptive_avg_pool_grad_32},
@@ -71,6 +67,8 @@ const MlaLinkedKernel mla_linked_kernels[] = {
   {"batch_norm_relu_gate_bn_grad_input_32", batch_norm_relu_gate_bn_grad_input_32},
   {"conv2d_grad_weight_3x3_16x32_7x7_s2", conv2d_grad_weight_3x3_16x32_7x7_s2},
   {"sgd_step_5_tensors", sgd_step_5_tensors},
+  {"conv2d_3x3_1x16_14x14_s2_relu", conv2d_3x3_1x16_14x14_s2_relu},
+  {"conv2d_3x3_16x32_7x7_s2_relu", conv2d_3x3_16x32_7x7_s2_relu},
   {"log_losses", log_losses},
   {"prepare_fashion", prepare_fashion},
   {"prepare_fashion_eval", prepare_fashion_eval},

@@ -190,6 +190,7 @@ static void add_case(Bench *bench, int index, int64_t batch) {
                        bench->elem_bytes,
                        batch,
                        bench->math,
+                       NULL,
                        NULL};
   Shape x_shape = {4, {BATCH, c->h, c->w, c->in_c}},
         y_shape = {4, {BATCH, layer.out_h, layer.out_w, c->out_c}},

@@ -11,6 +11,7 @@ typedef struct KernelConfig {
   int64_t spare; // the plan is made for so many images more than are run
   const Skeletons *skeletons;
   bool (*leaves_out)(OpKind op); // operators without a kernel yet; NULL: none
+  ProductFusion products;
 } KernelConfig;
 
 typedef struct KernelRun {
@@ -101,7 +102,8 @@ static void kernel_add_fused(KernelSet *set, const Case *c, const Values *values
   PassCtx ctx = {.scratch = set->arena,
                  .batch = c->graph->batch,
                  .elem_bytes = c->graph->elem_bytes,
-                 .is_training = true};
+                 .is_training = true,
+                 .products = set->config.products};
   c->graph->groups = NULL;
   c->graph->n_groups = 0;
   pass_fuse(c->graph, &ctx);

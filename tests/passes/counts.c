@@ -135,6 +135,24 @@ static void test_fusion(Arena *arena) {
     expect_count(graph->groups[g].n_nodes, 1, "unfused: nodes of a kernel");
 }
 
+// The same where products take in what stands around them.
+static void test_products(Arena *arena) {
+  Net *net = two_layers(arena);
+  PipelineOptions options = {.batch = 2,
+                             .elem_bytes = 4,
+                             .products = {.before = true, .behind = true, .sums = true, .transposed = true}};
+  pipeline_run(net_model(net), arena, &options, NULL, NULL);
+  const Graph *graph = net->graph;
+  // Both convolutions with their statistics, the second behind the first batch norm and relu; the head with its bias; the
+  // second layer's gradient of x with the first's gate and sums, and its gradient of the weight from x computed again.
+  expect_count(count_kernels(graph, GROUP_PRODUCT), 5, "products that take something in");
+  expect_count(count_kernels(graph, GROUP_REDUCE), 2,
+               "reductions left: the last batch norm's and the bias's gradients");
+  // The last batch norm and relu, the seed, gate and gradient of batch norm twice.
+  expect_count(count_kernels(graph, GROUP_POINT), 4, "element-wise kernels beside products");
+  expect_count(count_ops(graph, OP_transpose_weight), 1, "transpositions, inside of a product");
+}
+
 // An element-wise result takes over the bytes of an input that dies: three convolutions need two tensors.
 static void test_in_place(Arena *arena) {
   Net *net = net_new(arena, 1);
@@ -177,6 +195,7 @@ int main(void) {
   test_sharing(arena);
   test_pruning(arena);
   test_fusion(arena);
+  test_products(arena);
   test_in_place(arena);
   test_peaks(arena);
   arena_free(arena);

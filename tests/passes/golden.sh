@@ -8,9 +8,15 @@ golden=tests/passes/golden
 out=$(mktemp) || exit 2
 trap 'rm -f "$out"' EXIT
 total=0 failed=0
-for stage in graph $("$program" --list-passes | awk '{ print $1 }'); do
+# A stage's text; "products": the kernels of the training graph where products take in what stands around them.
+text() {
+  [ "$1" = products ] || { "$program" graph $golden/cascade.mlaan --stage "$1"; return; }
+  "$program" plan $golden/cascade.mlaan --device emulated-cuda --dump-after fuse 2>&1 >/dev/null |
+    awk '/^== /{ print; training = /training/ } /^kernel/ && training'
+}
+for stage in graph $("$program" --list-passes | awk '{ print $1 }') products; do
   total=$((total + 1))
-  if ! "$program" graph $golden/cascade.mlaan --stage "$stage" >"$out"; then
+  if ! text "$stage" >"$out"; then
     failed=$((failed + 1))
   elif [ "${1:-}" = --bless ]; then
     cp "$out" "$golden/$stage.txt"
@@ -19,4 +25,4 @@ for stage in graph $("$program" --list-passes | awk '{ print $1 }'); do
   fi
 done
 echo "$total stages, $failed not as expected"
-[ $failed -eq 0 ] && [ $total -ge 10 ]
+[ $failed -eq 0 ] && [ $total -ge 11 ]

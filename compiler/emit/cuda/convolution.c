@@ -1,5 +1,6 @@
 // Convolutions and linear layers: from nodes to the writers of matrix.h.
 #include "compiler/emit/cuda/matrix.h"
+#include "compiler/emit/cuda/skeletons.h"
 
 static int64_t attr_of(const Node *node, const char *name) {
   return node->attr[op_attr_index(node->op, name)].i;
@@ -65,10 +66,17 @@ static const char *layer_stem(Emit *emit, const Node *node, const MatrixLayer *l
 
 typedef MatrixKernel LayerWriter(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 
-// The weight itself where the group has its transposition.
-static NodeId plain_weight(const Emit *emit, const Node *node) {
-  NodeId weight = node->in[1];
-  return writer_is_computed(emit, weight) ? graph_node(emit->graph, weight)->in[0] : NO_NODE;
+// A kernel's name tells what it takes in by the last operator before and behind the product.
+static const char *product_stem(Emit *emit, const Node *node, const MatrixLayer *layer) {
+  const char *before = "", *behind = "";
+  for (int i = 0; i < emit->group->n_nodes && emit->group->kind == GROUP_PRODUCT; i++) {
+    NodeId id = emit->group->nodes[i];
+    const OpInfo *info = op_info(graph_node(emit->graph, id)->op);
+    if (info->fuse == FUSE_SINGLE) continue;
+    if (group_is_before(emit->graph, emit->group, id)) before = writer_format(emit, "%s_", info->name);
+    if (group_is_behind(emit->graph, emit->group, id)) behind = writer_format(emit, "_%s", info->name);
+  }
+  return writer_format(emit, "%s%s%s", before, layer_stem(emit, node, layer), behind);
 }
 
 // The launch as a product of plain matrices, if each pixel is a row and the group has nothing else in it but the
@@ -102,42 +110,37 @@ static MlaProduct grad_weight_product(const MatrixLayer *layer, int n_buffers) {
                       .result = n_buffers - 1};
 }
 
-static void draft_plain(Emit *emit, const Node *node, const MatrixLayer *layer, LayerWriter *write) {
+static void draft_plain(Emit *emit, const Node *node, MatrixLayer *layer, LayerWriter *write) {
   StrBuf text = strbuf_new(emit->arena);
+  KernelDraft draft = {.stem = product_stem(emit, node, layer), .role = ""};
+  layer->around = cuda_around(emit, &draft.buffers, &draft.n_buffers);
   MatrixKernel kernel = write(&text, KERNEL_SYMBOL, layer);
-  KernelDraft draft = {.text = text.text,
-                       .stem = layer_stem(emit, node, layer),
-                       .role = "",
-                       .parts = 1,
-                       .threads = kernel.threads,
-                       .grid = kernel.grid,
-                       .use = kernel.use};
-  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
-  if (write == matrix_plain_grad_input && plain_weight(emit, node))
-    draft.buffers[1].node = plain_weight(emit, node);
-  draft.buffers[draft.n_buffers++] = single_output(emit);
+  draft.text = text.text;
+  draft.threads = kernel.threads;
+  draft.grid = kernel.grid;
+  draft.parts = cuda_n_blocks(emit, kernel.grid);
+  if (kernel.n_tickets) draft.buffers[layer->around->ticket_buffer].n_tickets = kernel.n_tickets;
+  draft.use = kernel.use;
   if (write != matrix_transpose_weight && is_plain_product(emit, node, layer))
     draft.product = product_of(layer, write, draft.n_buffers);
   emit_draft(emit, draft);
 }
 
-static void draft_grad_weight(Emit *emit, const Node *node, const MatrixLayer *layer) {
+static bool has_plain_weight(const Emit *emit, const Node *node) {
+  return writer_is_computed(emit, node->in[1]);
+}
+
+static void draft_grad_weight(Emit *emit, const Node *node, MatrixLayer *layer) {
   int parts = emit->group->parts > 1 ? emit->group->parts : 1;
   StrBuf text = strbuf_new(emit->arena);
+  KernelDraft draft = {.stem = product_stem(emit, node, layer), .role = "", .parts = parts};
+  layer->around = cuda_around(emit, &draft.buffers, &draft.n_buffers);
   MatrixKernel kernel = matrix_grad_weight(&text, KERNEL_SYMBOL, layer, parts);
-  KernelDraft draft = {.text = text.text,
-                       .stem = layer_stem(emit, node, layer),
-                       .role = "",
-                       .parts = parts,
-                       .threads = kernel.threads,
-                       .grid = kernel.grid,
-                       .use = kernel.use};
-  draft.buffers = single_buffers(emit, 3, &draft.n_buffers);
-  if (parts > 1) {
-    draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_PARTIAL};
-    draft.buffers[draft.n_buffers++] = (BufferRef){.kind = REF_TICKETS, .n_tickets = kernel.n_tickets};
-  }
-  draft.buffers[draft.n_buffers++] = single_output(emit);
+  if (parts > 1) draft.buffers[draft.n_buffers - 2].n_tickets = kernel.n_tickets;
+  draft.text = text.text;
+  draft.threads = kernel.threads;
+  draft.grid = kernel.grid;
+  draft.use = kernel.use;
   if (is_plain_product(emit, node, layer)) draft.product = grad_weight_product(layer, draft.n_buffers);
   emit_draft(emit, draft);
 }
@@ -153,7 +156,7 @@ void cuda_conv_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   MatrixLayer layer =
       conv_layer(emit, node, node->shape, shape_of_input(emit, node, 0), weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &layer, plain_weight(emit, node) ? matrix_plain_grad_input : matrix_grad_input);
+  draft_plain(emit, node, &layer, has_plain_weight(emit, node) ? matrix_plain_grad_input : matrix_grad_input);
 }
 
 void cuda_conv_grad_weight(Emit *emit, const Node *node) {

@@ -3,6 +3,10 @@
 #include "compiler/emit/cuda/product.h"
 #include "compiler/emit/cuda/tile_choice.h"
 
+enum {
+  MOST_CHANNEL_BYTES = 16 << 10
+}; // of shared memory, for values per channel; more are computed where they are used
+
 bool matrix_is_plain(const MatrixLayer *layer) {
   return layer->kernel_h * layer->kernel_w == 1 && layer->stride == 1 && layer->pad == 0;
 }
@@ -36,15 +40,24 @@ static const char *weight_text(StrBuf *out, const MatrixLayer *layer, int in, in
 }
 
 static void open_kernel(StrBuf *out, const char *symbol, int threads, int n_buffers) {
-  strbuf_printf(
-      out,
-      "extern \"C\" __global__ void __launch_bounds__(%d) %s(const MlaBuffers<%d> buf, const int batch) {\n",
-      threads, symbol, n_buffers);
+  strbuf_printf(out,
+                "extern \"C\" __global__ void __launch_bounds__(%d) %s(const MlaBuffers<%d> buf, const int "
+                "batch) {\n",
+                threads, symbol, n_buffers);
 }
 
 static void put_buffer(StrBuf *out, int at, bool is_result, const char *name, const char *shape) {
   writer_line(out, 1, "%sreal *%s = (%sreal *)buf.at[%d]; // %s", is_result ? "" : "const ", name,
               is_result ? "" : "const ", at, shape);
+}
+
+// The result, which may be stored only as what the product takes in makes of it.
+static void put_result(StrBuf *out, const MatrixLayer *layer, int alone, const char *name,
+                       const char *shape) {
+  const Around *around = layer->around;
+  if (around) strbuf_put(out, around->buffers);
+  int at = around ? around->result_buffer : alone;
+  if (at >= 0) put_buffer(out, at, true, name, shape);
 }
 
 static void put_layer(StrBuf *out, const MatrixLayer *layer) {
@@ -74,17 +87,34 @@ static MlaGrid grid_of_rows(const Tile *tile, int64_t pixels, int64_t beside) {
       .per_image = pixels * beside, .fixed = (tile->block_m - 1) * beside, .per_block = tile->block_m};
 }
 
+static bool has_sums(const Around *around) {
+  return around && around->n_sums > 0;
+}
+
 static MatrixKernel finish(StrBuf *out, const char *symbol, const char *head, const Product *product,
                            int n_buffers, MlaGrid grid) {
   int threads = tile_threads(&product->tile);
-  open_kernel(out, symbol, threads, n_buffers);
+  open_kernel(out, symbol, threads, product->around ? product->around->n_buffers : n_buffers);
   strbuf_put(out, head);
   product_write(out, product);
-  return (MatrixKernel){.threads = threads, .grid = grid, .use = product->use + 1};
+  int n_tickets = has_sums(product->around) ? (int)(grid.fixed / product->around->parts) : 0;
+  return (MatrixKernel){.threads = threads, .grid = grid, .n_tickets = n_tickets, .use = product->use + 1};
 }
 
-// The tile of a product, and what follows from it. `lanes`: columns of the result that an access can store.
+// What the product takes in is told to its parts, its tile, and what follows from it. `lanes`: columns of the result that
+// an access can store.
 static void choose_tile(Product *product, const MatrixLayer *layer, TileSize size, int lanes) {
+  const Around *around = layer->around;
+  if (around && lanes > around->most_lanes) lanes = around->most_lanes;
+  if (around && product->left.lanes > around->most_lanes) product->left.lanes = around->most_lanes;
+  product->around = product->left.around = around;
+  if (around && around->result_buffer < 0) product->result = NULL;
+  size.has_sums = has_sums(layer->around);
+  int64_t n_values = around && around->before.channel && !product->left.has_fixed_channel
+                         ? around->before.n_kept * product->left.most_channels
+                         : 0;
+  product->left.keeps_channels = n_values > 0 && n_values * layer->elem_bytes <= MOST_CHANNEL_BYTES;
+  if (product->left.keeps_channels) size.n_channel_values = n_values;
   size.elem_bytes = layer->elem_bytes;
   size.math = layer->math;
   size.left_lanes = product->left.lanes;
@@ -98,17 +128,39 @@ static void choose_tile(Product *product, const MatrixLayer *layer, TileSize siz
 
 // ---- forward ----
 
-// Blocks that share their rows stand side by side, so that x is read from the second-level cache.
+// Blocks that share their rows stand side by side, so that x is read from the second-level cache. A part of a reduction
+// behind the product has a turn of row tiles.
 static const char place_of_columns[] =
     "constexpr int COLUMN_BLOCKS = (GROUP_COLUMNS + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * "
     "GROUPS;\n"
     "const int beside = blockIdx.x % BESIDE, group = beside / COLUMN_BLOCKS;\n"
-    "const int first_column = beside % COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * "
-    "BLOCK_M;\n";
+    "const int first_column = beside % COLUMN_BLOCKS * BLOCK_N;\n";
+
+static const char rows_of_block[] =
+    "const int first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;\nif (first_row >= n_rows) return;\n";
+static const char rows_of_tile[] = "const int first_row = tile * BLOCK_M;\n";
+static const char all_tiles[] = "(n_rows + BLOCK_M - 1) / BLOCK_M";
+
+static const char *place_of_part(StrBuf *out, const MatrixLayer *layer) {
+  if (!has_sums(layer->around)) return "";
+  return arena_printf(out->arena, "constexpr int PARTS = %d;\nconst int part = blockIdx.x / BESIDE;\n",
+                      layer->around->parts);
+}
+
+// A launch of `beside` blocks for each row tile, or for each part.
+static MlaGrid grid_of(const Product *product, int64_t pixels, int64_t beside) {
+  if (product->around && product->around->n_sums)
+    return (MlaGrid){.fixed = product->around->parts * beside, .per_block = 1};
+  return grid_of_rows(&product->tile, pixels, beside);
+}
 
 static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
-  Fetch fetch = {
-      .along_terms = true, .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups), .each = ""};
+  Fetch fetch = {.along_terms = true,
+                 .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups),
+                 .each = "",
+                 .channel = "(unsigned)(next + left_term) % GROUP_IN",
+                 .n_channels = "GROUP_IN",
+                 .most_channels = layer->in_c / layer->groups};
   (void)out;
   if (matrix_is_plain(layer)) {
     fetch.prepare =
@@ -120,7 +172,8 @@ static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
     return fetch;
   }
   fetch.prepare =
-      "// The pixel of x under the kernel's corner for each row; a row behind the last is outside for every "
+      "// The pixel of x under the kernel's corner for each row; a row behind the last is outside for "
+      "every "
       "tap.\n"
       "long left_at[LEFT_FETCHES];\n"
       "int left_y[LEFT_FETCHES], left_x[LEFT_FETCHES];\n"
@@ -163,7 +216,7 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
   StrBuf head = strbuf_new(out->arena);
   put_buffer(&head, 0, false, "x", x_text(out, layer));
   put_buffer(&head, 1, false, "weight", weight_text(out, layer, group_in, layer->out_c));
-  put_buffer(&head, 2, true, "y", y_text(out, layer));
+  put_result(&head, layer, 2, "y", y_text(out, layer));
   put_layer(&head, layer);
   writer_line(
       &head, 1,
@@ -177,9 +230,11 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
       .result = "y",
       .target = "const long to = (long)row * OUT_C + group * GROUP_OUT + first_column;\n",
       .n_columns = "GROUP_OUT",
-      .place = arena_printf(out->arena,
-                            "%sconst int n_rows = batch * OUT_PIXELS;\nif (first_row >= n_rows) return;\n",
-                            place_of_columns)};
+      .place = arena_printf(out->arena, "%s%sconst int n_rows = batch * OUT_PIXELS;\n", place_of_columns,
+                            place_of_part(out, layer)),
+      .rows = has_sums(layer->around) ? rows_of_tile : rows_of_block,
+      .n_tiles = all_tiles,
+      .has_first_row = true};
   choose_tile(&product, layer,
               (TileSize){.rows = layer->batch * pixels,
                          .columns = group_out,
@@ -187,7 +242,7 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
                          .copies = layer->groups},
               lanes_of(layer, layer->out_c, group_out));
   return finish(out, symbol, head.text, &product, 3,
-                grid_of_rows(&product.tile, pixels, div_up(group_out, product.tile.block_n) * layer->groups));
+                grid_of(&product, pixels, div_up(group_out, product.tile.block_n) * layer->groups));
 }
 
 // ---- the gradient of x ----
@@ -197,27 +252,36 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
 static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
   if (matrix_is_plain(layer))
     return arena_printf(out->arena,
-                        "%sconst int n_rows = batch * OUT_PIXELS;\n"
-                        "if (first_row >= n_rows) return;\n"
-                        "constexpr int n_terms = GROUP_OUT;\n",
-                        place_of_columns);
-  const char *phase =
-      layer->stride == 1
-          ? "constexpr int phase_y = 0, phase_x = 0;\n"
-          : "// Pixels of x with the same rest modulo the stride saw the same taps: one phase a block.\n"
-            "const int phase = beside / (COLUMN_BLOCKS * GROUPS), phase_y = phase / STRIDE, phase_x = "
-            "phase % STRIDE;\n";
+                        "%s%sconst int n_rows = batch * OUT_PIXELS;\nconstexpr int n_terms = GROUP_OUT;\n",
+                        place_of_columns, place_of_part(out, layer));
+  const char *phases = layer->stride == 1 || has_sums(layer->around) ? "" : " * STRIDE * STRIDE";
   return arena_printf(
       out->arena,
-      "constexpr int COLUMN_BLOCKS = (GROUP_IN + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * GROUPS * "
-      "STRIDE * STRIDE;\n"
+      "constexpr int COLUMN_BLOCKS = (GROUP_IN + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * "
+      "GROUPS%s;\n"
       "constexpr int PHASE_H = (IN_H + STRIDE - 1) / STRIDE, PHASE_W = (IN_W + STRIDE - 1) / STRIDE;\n"
       "const int beside = blockIdx.x %% BESIDE, group = beside / COLUMN_BLOCKS %% GROUPS;\n"
-      "const int first_column = beside %% COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * "
-      "BLOCK_M;\n"
-      "const int n_rows = batch * (PHASE_H * PHASE_W);\n"
-      "if (first_row >= n_rows) return;\n"
-      "%s"
+      "const int first_column = beside %% COLUMN_BLOCKS * BLOCK_N;\n"
+      "%sconst int n_rows = batch * (PHASE_H * PHASE_W);\n",
+      phases, place_of_part(out, layer));
+}
+
+static const char *grad_input_rows(StrBuf *out, const MatrixLayer *layer) {
+  if (matrix_is_plain(layer)) return has_sums(layer->around) ? rows_of_tile : rows_of_block;
+  const char *first = has_sums(layer->around) ? rows_of_tile : rows_of_block;
+  const char *phase = "constexpr int phase_y = 0, phase_x = 0;\n";
+  if (layer->stride > 1) {
+    phase = arena_printf(
+        out->arena,
+        "// Pixels of x with the same rest modulo the stride saw the same taps: one phase a %s.\n"
+        "const int phase = %s, phase_y = phase / STRIDE, phase_x = phase %% STRIDE;\n",
+        has_sums(layer->around) ? "tile" : "block",
+        has_sums(layer->around) ? "tile % (STRIDE * STRIDE)" : "beside / (COLUMN_BLOCKS * GROUPS)");
+    if (has_sums(layer->around)) first = "const int first_row = tile / (STRIDE * STRIDE) * BLOCK_M;\n";
+  }
+  return arena_printf(
+      out->arena,
+      "%s%s"
       "// Its taps: every STRIDE-th from first_ky (first_kx) on; pixel 0 of the phase meets g at first_oy "
       "(first_ox) there.\n"
       "const int first_ky = (phase_y + PAD) %% STRIDE, first_kx = (phase_x + PAD) %% STRIDE;\n"
@@ -225,12 +289,16 @@ static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
       "const int taps_h = (KERNEL_H - first_ky + STRIDE - 1) / STRIDE, taps_w = (KERNEL_W - first_kx + "
       "STRIDE - 1) / STRIDE;\n"
       "const int n_terms = taps_h * taps_w * GROUP_OUT;\n",
-      phase);
+      first, phase);
 }
 
 static Fetch grad_input_left(const MatrixLayer *layer) {
-  Fetch fetch = {
-      .along_terms = true, .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups), .each = ""};
+  Fetch fetch = {.along_terms = true,
+                 .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
+                 .each = "",
+                 .channel = "(unsigned)(next + left_term) % GROUP_OUT",
+                 .n_channels = "GROUP_OUT",
+                 .most_channels = layer->out_c / layer->groups};
   if (matrix_is_plain(layer)) {
     fetch.prepare =
         "const long left_at = (long)(first_row + left_row) * OUT_C + group * GROUP_OUT + left_term;\n";
@@ -241,7 +309,8 @@ static Fetch grad_input_left(const MatrixLayer *layer) {
     return fetch;
   }
   fetch.prepare =
-      "// The pixel of g under the first tap for each row; a row behind the last is outside for every tap.\n"
+      "// The pixel of g under the first tap for each row; a row behind the last is outside for every "
+      "tap.\n"
       "long left_at[LEFT_FETCHES];\n"
       "int left_y[LEFT_FETCHES], left_x[LEFT_FETCHES];\n"
       "#pragma unroll\n"
@@ -270,10 +339,12 @@ static const char grad_input_row[] =
 
 static const char *grad_input_target(const MatrixLayer *layer) {
   if (layer->stride == 1) return "const long to = (long)row * IN_C + group * GROUP_IN + first_column;\n";
-  return "const int pixel = row % (PHASE_H * PHASE_W), iy = pixel / PHASE_W * STRIDE + phase_y, ix = pixel % "
+  return "const int pixel = row % (PHASE_H * PHASE_W), iy = pixel / PHASE_W * STRIDE + phase_y, ix = pixel "
+         "% "
          "PHASE_W * "
          "STRIDE + phase_x;\n"
-         "if (iy >= IN_H || ix >= IN_W) continue; // phases are of one size: the last pixels of some are not "
+         "if (iy >= IN_H || ix >= IN_W) continue; // phases are of one size: the last pixels of some are "
+         "not "
          "there\n"
          "const long to = (((long)(row / (PHASE_H * PHASE_W)) * IN_H + iy) * IN_W + ix) * IN_C + group * "
          "GROUP_IN + "
@@ -317,7 +388,7 @@ static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const Matr
   put_buffer(&head, 1, false, is_transposed ? "transposed" : "weight",
              is_transposed ? weight_text(out, layer, group_out, layer->in_c)
                            : weight_text(out, layer, group_in, layer->out_c));
-  put_buffer(&head, 2, true, "dx", x_text(out, layer));
+  put_result(&head, layer, 2, "dx", x_text(out, layer));
   put_layer(&head, layer);
   writer_line(
       &head, 1,
@@ -328,16 +399,21 @@ static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const Matr
                      .result = "dx",
                      .target = grad_input_target(layer),
                      .n_columns = "GROUP_COLUMNS",
-                     .place = grad_input_place(out, layer)};
+                     .place = grad_input_place(out, layer),
+                     .rows = grad_input_rows(out, layer),
+                     .n_tiles = layer->stride == 1 ? all_tiles
+                                                   : "(n_rows + BLOCK_M - 1) / BLOCK_M * (STRIDE * STRIDE)",
+                     .has_first_row = layer->stride == 1};
   choose_tile(&product, layer,
               (TileSize){.rows = layer->batch * pixels,
                          .columns = group_in,
                          .terms = div_up((int64_t)layer->kernel_h * layer->kernel_w, phases) * group_out,
                          .copies = layer->groups * phases},
               lanes_of(layer, layer->in_c, group_in));
-  return finish(
-      out, symbol, head.text, &product, 3,
-      grid_of_rows(&product.tile, pixels, div_up(group_in, product.tile.block_n) * layer->groups * phases));
+  return finish(out, symbol, head.text, &product, 3,
+                grid_of(&product, pixels,
+                        div_up(group_in, product.tile.block_n) * layer->groups *
+                            (has_sums(layer->around) ? 1 : phases)));
 }
 
 MatrixKernel matrix_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
@@ -367,8 +443,12 @@ static const char *grad_weight_place(StrBuf *out, int parts) {
 }
 
 static Fetch grad_weight_left(const MatrixLayer *layer) {
-  Fetch fetch = {
-      .along_terms = false, .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups), .locate = ""};
+  Fetch fetch = {.along_terms = false,
+                 .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups),
+                 .locate = "",
+                 .channel = "(first_row + left_row) % GROUP_IN",
+                 .n_channels = "GROUP_IN",
+                 .has_fixed_channel = true};
   fetch.prepare =
       matrix_is_plain(layer)
           ? "const bool is_row = first_row + left_row < n_rows;\n"
@@ -436,15 +516,16 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   const char *shape = weight_text(out, layer, group_in, layer->out_c);
   put_buffer(&head, 0, false, "x", x_text(out, layer));
   put_buffer(&head, 1, false, "g", y_text(out, layer));
+  int at = layer->around ? layer->around->result_buffer - 2 : 2;
   if (parts > 1) {
-    put_buffer(&head, 2, true, "partial", arena_printf(out->arena, "%d sums of %s", parts, shape));
-    writer_line(&head, 1, "unsigned *tickets = (unsigned *)buf.at[3]; // of each tile");
+    put_buffer(&head, at, true, "partial", arena_printf(out->arena, "%d sums of %s", parts, shape));
+    writer_line(&head, 1, "unsigned *tickets = (unsigned *)buf.at[%d]; // of each tile", at + 1);
   }
-  put_buffer(&head, parts > 1 ? 4 : 2, true, "dw", shape);
+  put_result(&head, layer, parts > 1 ? 4 : 2, "dw", shape);
   put_layer(&head, layer);
-  writer_line(
-      &head, 1,
-      "// Rows are taps x channels of x, columns channels of y (of one group), terms of a sum pixels of y.");
+  writer_line(&head, 1,
+              "// Rows are taps x channels of x, columns channels of y (of one group), terms of a sum "
+              "pixels of y.");
   if (!matrix_is_plain(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
   writer_line(&head, 1, "constexpr int n_rows = %s;", taps_in(layer));
   Product product = {
@@ -454,7 +535,8 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
       .target = "const long to = ((long)part * n_rows + row) * OUT_C + group * GROUP_OUT + first_column;\n",
       .behind = parts > 1 ? join_parts(out, layer) : NULL,
       .n_columns = "GROUP_OUT",
-      .place = grad_weight_place(out, parts)};
+      .place = grad_weight_place(out, parts),
+      .rows = ""};
   choose_tile(&product, layer,
               (TileSize){.rows = rows,
                          .columns = group_out,

@@ -9,6 +9,7 @@
 //
 // for each group of channels. A linear layer is a convolution of images of one pixel.
 #pragma once
+#include "compiler/emit/cuda/around.h"
 #include "compiler/emit/cuda/tile.h"
 #include "compiler/emit/writer.h"
 
@@ -20,6 +21,7 @@ typedef struct MatrixLayer {
   int64_t batch;  // the full batch: how much work the tiles are chosen for
   TileMath math;  // how its products may be formed
   EmitChoices *choices;
+  const Around *around; // what the product takes in; NULL: nothing
 } MatrixLayer;
 
 // What a written kernel needs from its launch.

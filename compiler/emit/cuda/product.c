@@ -4,7 +4,7 @@
 //   for each BLOCK_K terms
 //     fetch the next terms              | memory -> registers
 //     multiply the tiles at hand        | shared memory -> registers, THREAD_M x THREAD_N sums
-//     stash what was fetched            | registers -> the other tiles
+//     stash what was fetched            | registers -> the other tiles, through what comes before the product
 //     barrier
 //
 // Tiles stand with the terms outside: a thread reads its rows and columns of one term as whole vectors.
@@ -24,10 +24,6 @@ static bool side_is_small(const Product *product, const Side *side) {
   return tile_threads(&product->tile) / (along / side->fetch->lanes) > apart;
 }
 
-void product_column_vector(StrBuf *out) {
-  writer_line(out, 1, "struct alignas(COLUMN_LANES * sizeof(real)) ColumnVector { real at[COLUMN_LANES]; };");
-}
-
 static void put_exact_tiles(StrBuf *out, const Product *product) {
   const Tile *tile = &product->tile;
   int vector = TILE_VECTOR_BYTES / product->elem_bytes,
@@ -41,10 +37,11 @@ static void put_exact_tiles(StrBuf *out, const Product *product) {
   writer_line(out, 1, "constexpr int COLUMN_LANES = %d, COLUMN_SPREAD = BLOCK_N / (THREAD_N / COLUMN_LANES);",
               column_lanes);
   writer_line(out, 1, "struct alignas(ROW_LANES * sizeof(real)) RowVector { real at[ROW_LANES]; };");
-  product_column_vector(out);
+  writer_line(out, 1, "struct alignas(COLUMN_LANES * sizeof(real)) ColumnVector { real at[COLUMN_LANES]; };");
   writer_line(
       out, 1,
       "const int my_row = thread / THREADS_N * ROW_LANES, my_column = thread %% THREADS_N * COLUMN_LANES;");
+  if (store_has_sums(product)) writer_line(out, 1, "const int thread_row = thread / THREADS_N;");
   writer_line(out, 1,
               "// Tiles of both factors, [terms][rows] and [terms][columns], padded against bank conflicts.");
   writer_line(out, 1, "struct alignas(16) LeftTile { real at[BLOCK_K][BLOCK_M + %d]; };", padding);
@@ -52,6 +49,87 @@ static void put_exact_tiles(StrBuf *out, const Product *product) {
   writer_line(out, 1, "__shared__ LeftTile left_tile[2];");
   writer_line(out, 1, "__shared__ RightTile right_tile[2];");
 }
+
+// ---- what comes before the product ----
+
+static bool takes_in(const Fetch *fetch) {
+  return fetch->around && fetch->around->before.element;
+}
+
+static bool has_channels(const Fetch *fetch) {
+  return takes_in(fetch) && fetch->around->before.channel;
+}
+
+// The values per channel of all channels, for threads that meet another channel in each step.
+static void put_channels(StrBuf *out, const Product *product) {
+  const Fetch *fetch = &product->left;
+  if (!has_channels(fetch) || !fetch->keeps_channels) return;
+  const AroundLines *lines = &fetch->around->before;
+  strbuf_put(out, "\n");
+  writer_line(out, 1, "// Values of each channel for what comes before the product.");
+  writer_line(out, 1, "struct alignas(16) ChannelValues { real at[%d][%s]; };", lines->n_kept,
+              fetch->n_channels);
+  writer_line(out, 1, "__shared__ ChannelValues channel_values;");
+  writer_line(out, 1, "for (int i = thread; i < %s; i += THREADS) {", fetch->n_channels);
+  writer_line(out, 2, "MLA_USE(1)");
+  writer_line(out, 2, "const int c = group * %s + i;", fetch->n_channels);
+  writer_indent(out, 2, lines->channel);
+  for (int k = 0; k < lines->n_kept; k++)
+    writer_line(out, 2, "channel_values.at[%d][i] = %s;", k, lines->kept[k]);
+  writer_line(out, 1, "}");
+  writer_line(out, 1, "__syncthreads();");
+}
+
+// The same for a thread whose channels stay.
+static void put_fixed_channels(StrBuf *out, const Fetch *fetch) {
+  if (!has_channels(fetch) || !fetch->has_fixed_channel) return;
+  const AroundLines *lines = &fetch->around->before;
+  writer_line(out, 1, "LeftVector channel_values[%d]; // of this thread's channels", lines->n_kept);
+  writer_line(out, 1, "{");
+  writer_line(out, 2, "MLA_USE(LEFT_LANES)");
+  writer_line(out, 2, "const int c = is_row ? group * %s + %s : 0;", fetch->n_channels, fetch->channel);
+  writer_indent(out, 2, lines->channel);
+  for (int k = 0; k < lines->n_kept; k++)
+    writer_line(out, 2, "mla_store(channel_values[%d].at, %s);", k, lines->kept[k]);
+  writer_line(out, 1, "}");
+}
+
+static void put_channel_loads(StrBuf *out, const Fetch *fetch) {
+  const AroundLines *lines = &fetch->around->before;
+  writer_line(out, 3, "MLA_USE(LEFT_LANES)");
+  if (!has_channels(fetch)) return;
+  if (!fetch->has_fixed_channel && !fetch->keeps_channels) {
+    writer_line(out, 3, "const int c = group * %s + %s;", fetch->n_channels, fetch->channel);
+    writer_indent(out, 3, lines->channel);
+    return;
+  }
+  for (int k = 0; k < lines->n_kept; k++) {
+    if (fetch->has_fixed_channel)
+      writer_line(out, 3, "const vec %s = mla_load(channel_values[%d].at);", lines->kept[k], k);
+    else
+      writer_line(out, 3, "const vec %s = mla_load(&channel_values.at[%d][%s]);", lines->kept[k], k,
+                  fetch->channel);
+  }
+}
+
+// What was fetched, on its way into the tile: by now it has come, and nothing waits for it. Padding stays zero: it is no
+// value of the tensor.
+static void put_before(StrBuf *out, const Side *side) {
+  const Fetch *fetch = side->fetch;
+  const char *lines = fetch->around->before.element;
+  writer_line(out, 4, "if (%s_inside[i]) {", side->name);
+  if (writer_uses(lines, "e")) {
+    writer_indent(out, 5, fetch->locate);
+    writer_indent(out, 5, fetch->each);
+    writer_line(out, 5, "const long e = %s;", fetch->at);
+  }
+  writer_line(out, 5, "const vec fetched = mla_load(%s[i].at);", side->name);
+  writer_indent(out, 5, lines);
+  writer_line(out, 5, "mla_store(%s[i].at, %s);", side->name, fetch->around->operand);
+  writer_line(out, 4, "}");
+}
+
+// ---- the factors ----
 
 static void put_side(StrBuf *out, const Side *side) {
   const Fetch *fetch = side->fetch;
@@ -74,7 +152,9 @@ static void put_side(StrBuf *out, const Side *side) {
               side->name, fetch->along_terms ? "term" : side->item, side->capital, side->capital, side->name,
               fetch->along_terms ? side->item : "term", side->capital);
   writer_indent(out, 1, fetch->prepare);
+  put_fixed_channels(out, fetch);
   writer_line(out, 1, "%sVector %s[%s_FETCHES];", side->type, side->name, side->capital);
+  if (takes_in(fetch)) writer_line(out, 1, "bool %s_inside[%s_FETCHES];", side->name, side->capital);
 }
 
 static void put_fetch(StrBuf *out, const Side *side) {
@@ -85,7 +165,12 @@ static void put_fetch(StrBuf *out, const Side *side) {
   writer_line(out, 4, "for (int i = 0; i < %s_FETCHES; i++) {", side->capital);
   writer_indent(out, 5, fetch->each);
   writer_line(out, 5, "%s[i] = %sVector{};", side->name, side->type);
-  writer_line(out, 5, "if (%s) %s[i] = *(const %sVector *)(%s + %s);", fetch->inside, side->name, side->type,
+  const char *inside = fetch->inside;
+  if (takes_in(fetch)) {
+    writer_line(out, 5, "%s_inside[i] = %s;", side->name, inside);
+    inside = arena_printf(out->arena, "%s_inside[i]", side->name);
+  }
+  writer_line(out, 5, "if (%s) %s[i] = *(const %sVector *)(%s + %s);", inside, side->name, side->type,
               fetch->tensor, fetch->at);
   writer_line(out, 4, "}");
   writer_line(out, 3, "}");
@@ -105,11 +190,13 @@ static void put_exact_stash(StrBuf *out, const Side *side) {
 
 static void put_stash(StrBuf *out, const Product *product, const Side *side) {
   const Fetch *fetch = side->fetch;
+  if (takes_in(fetch)) put_channel_loads(out, fetch);
   strbuf_put(out, "#pragma unroll\n");
   writer_line(out, 3, "for (int i = 0; i < %s_FETCHES; i++) {", side->capital);
   if (side_is_small(product, side))
     writer_line(out, 4, "if (%s_%s >= %s) continue;", side->name, fetch->along_terms ? side->item : "term",
                 fetch->along_terms ? side->block : "BLOCK_K");
+  if (takes_in(fetch)) put_before(out, side);
   (product->tile.math == TILE_EXACT ? put_exact_stash : tensor_stash)(out, side);
   writer_line(out, 3, "}");
 }
@@ -165,30 +252,29 @@ static void put_loop(StrBuf *out, const Product *product) {
   if (!is_exact) tensor_sums(out);
 }
 
-// Of each vector of columns, all rows: what belongs to a channel is at hand for as long as it is needed.
-static void put_store(StrBuf *out, const Product *product) {
-  const char *lane = product->stores_vectors ? "" : " + n % COLUMN_LANES";
-  strbuf_put(out, "\n");
-  writer_line(out, 1, "constexpr int STORE_LANES = %s;", product->stores_vectors ? "COLUMN_LANES" : "1");
-  writer_line(out, 1, "MLA_USE(STORE_LANES)");
-  strbuf_put(out, "#pragma unroll\n");
-  writer_line(out, 1, "for (int n = 0; n < THREAD_N; n += STORE_LANES) {");
-  writer_line(out, 2, "const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD%s;", lane);
-  writer_line(out, 2, "if (first_column + column >= %s) continue;", product->n_columns);
-  strbuf_put(out, "#pragma unroll\n");
-  writer_line(out, 2, "for (int m = 0; m < THREAD_M; m++) {");
-  writer_line(out, 3, "const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m %% ROW_LANES;");
-  writer_line(out, 3, "if (row >= n_rows) continue;");
-  writer_indent(out, 3, product->target);
-  writer_line(out, 3, "mla_store(%s + to + column, mla_lanes<vec>(&sum[m][n]));", product->result);
-  strbuf_put(out, "    }\n  }\n");
-  if (product->behind) writer_indent(out, 1, product->behind);
-  strbuf_put(out, "}\n");
+// Everything between the choice of the rows and the end of their store.
+static void put_tile(StrBuf *out, const Product *product) {
+  Side left = left_side(product), right = right_side(product);
+  put_side(out, &left);
+  put_side(out, &right);
+  put_loop(out, product);
+  store_put(out, product);
+}
+
+// The row tiles of this block's part, one after another.
+static void put_tiles_of_part(StrBuf *out, const Product *product) {
+  StrBuf body = strbuf_new(out->arena);
+  writer_indent(&body, 1, product->rows);
+  put_tile(&body, product);
+  store_open_sums(out, product);
+  writer_line(out, 1, "for (int tile = part; tile < %s; tile += PARTS) {", product->n_tiles);
+  store_deeper(out, body.text);
+  writer_line(out, 1, "}");
+  store_close_sums(out, product);
 }
 
 void product_write(StrBuf *out, const Product *product) {
   const Tile *tile = &product->tile;
-  Side left = left_side(product), right = right_side(product);
   writer_line(out, 1,
               "// A block computes BLOCK_M rows x BLOCK_N columns, BLOCK_K terms at a time; a thread "
               "THREAD_M x THREAD_N.");
@@ -198,9 +284,14 @@ void product_write(StrBuf *out, const Product *product) {
       tile->block_m, tile->block_n, tile->block_k, tile->thread_m, tile->thread_n, tile_threads(tile));
   writer_line(out, 1, "const int thread = threadIdx.x;");
   writer_indent(out, 1, product->place);
+  if (!store_has_sums(product)) writer_indent(out, 1, product->rows);
   (product->tile.math == TILE_EXACT ? put_exact_tiles : tensor_tiles)(out, product);
-  put_side(out, &left);
-  put_side(out, &right);
-  put_loop(out, product);
-  put_store(out, product);
+  store_lanes(out, product);
+  put_channels(out, product);
+  if (store_has_sums(product))
+    put_tiles_of_part(out, product);
+  else
+    put_tile(out, product);
+  if (product->behind) writer_indent(out, 1, product->behind);
+  strbuf_put(out, "}\n");
 }

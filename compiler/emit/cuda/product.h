@@ -1,7 +1,8 @@
 // The text of one product of matrices over blocks, from what its two factors are in memory. Names that the pieces of
-// text may use: thread, BLOCK_M, BLOCK_N, BLOCK_K, first_row, first_column (of the block, defined in `place` with n_rows
-// and n_terms), and what the comments here say.
+// text may use: thread, BLOCK_M, BLOCK_N, BLOCK_K, first_row, first_column (of the block, defined in `place` and
+// `rows` with n_rows and n_terms), and what the comments here say.
 #pragma once
+#include "compiler/emit/cuda/around.h"
 #include "compiler/emit/cuda/tile.h"
 #include "compiler/emit/writer.h"
 
@@ -17,13 +18,23 @@ typedef struct Fetch {
   const char *inside; // condition of fetch i: else it is zero
   const char *tensor; // what it is fetched from
   const char *at;     // index of its first element there
+  // Of input 0: its channel, of the group's, and their number. Fixed: known before the loop, else of the step `next`.
+  const char *channel, *n_channels;
+  int most_channels;                      // n_channels as a number
+  bool has_fixed_channel, keeps_channels; // keeps: the values of all channels are in shared memory
+  const Around *around;                   // what comes before the product; NULL: nothing
 } Fetch;
 
 typedef struct Product {
-  const char *place; // which rows and columns this block computes
+  const char *place; // which columns, and how many rows there are
+  // Which rows: of the block or, with a reduction behind the product, of each `tile` that its part has.
+  const char *rows;
+  const char *n_tiles; // a reduction's: all tiles, an expression
+  bool has_first_row;  // row 0 of each part's first tile exists
   Fetch left, right;
-  const char *result; // the tensor that is stored
-  const char *target; // defines `to`, the index there of the block's first column of `row`; may `continue`
+  const Around *around; // NULL: the product is alone
+  const char *result;   // the tensor that is stored, NULL: only what comes behind it is
+  const char *target;   // defines `to`, the index there of the block's first column of `row`; may `continue`
   const char *n_columns;
   const char *behind;  // what follows when all is stored; NULL: nothing
   bool stores_vectors; // rows of the result are whole vectors

@@ -25,12 +25,13 @@ void tensor_tiles(StrBuf *out, const Product *product) {
   writer_line(out, 1,
               "constexpr int WARP_M = 8 * THREAD_M, WARP_N = 4 * THREAD_N, WARPS_N = BLOCK_N / WARP_N;");
   writer_line(out, 1, "constexpr int ROW_LANES = 1, ROW_SPREAD = 8, COLUMN_LANES = 2, COLUMN_SPREAD = 8;");
-  product_column_vector(out);
   writer_line(out, 1,
               "const int warp_lane = thread %% 32, warp_row = thread / 32 / WARPS_N * WARP_M, "
               "warp_column = thread / 32 %% WARPS_N * WARP_N;");
   writer_line(out, 1,
               "const int my_row = warp_row + warp_lane / 4, my_column = warp_column + warp_lane %% 4 * 2;");
+  if (store_has_sums(product))
+    writer_line(out, 1, "const int thread_row = warp_row / THREAD_M + warp_lane / 4;");
   writer_line(out, 1, "// Tiles of both factors, rounded to %s, padded against bank conflicts.",
               is_bf16 ? "bf16" : "TF32");
   writer_line(out, 1, "typedef %s Rounded;", is_bf16 ? "unsigned short" : "unsigned");

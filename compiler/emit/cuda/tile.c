@@ -75,12 +75,19 @@ static int64_t factor_elems(const Tile *tile, int extent, bool along_terms, int 
   return (int64_t)extent * (tile->block_k + padding);
 }
 
+// Values per channel before the product; behind it a pivot and the sums of the threads that share a column.
+static int64_t beside_elems(const Tile *tile, const TileSize *size) {
+  int64_t sums = size->has_sums ? (tile->block_m / tile->thread_m + 1) * tile->block_n : 0;
+  return size->n_channel_values + sums;
+}
+
 // Two tiles of each factor: one is filled while the other is multiplied.
 static int64_t shared_bytes(const Tile *tile, const TileSize *size) {
   return 2 *
-         (factor_elems(tile, tile->block_m, size->left_along_terms, size->elem_bytes) +
-          factor_elems(tile, tile->block_n, size->right_along_terms, size->elem_bytes)) *
-         tile_elem_bytes(tile->math, size->elem_bytes);
+             (factor_elems(tile, tile->block_m, size->left_along_terms, size->elem_bytes) +
+              factor_elems(tile, tile->block_n, size->right_along_terms, size->elem_bytes)) *
+             tile_elem_bytes(tile->math, size->elem_bytes) +
+         beside_elems(tile, size) * size->elem_bytes;
 }
 
 static int fetches(const Tile *tile, const TileSize *size) {
@@ -95,7 +102,9 @@ static int registers(const Tile *tile, const TileSize *size) {
       lanes = size->left_lanes > size->right_lanes ? size->left_lanes : size->right_lanes;
   int factors =
       tile->math == TILE_EXACT ? 2 * (tile->thread_m + tile->thread_n) : 2 * tile->thread_m + tile->thread_n;
-  return words * (tile->thread_m * tile->thread_n + factors) + fetches(tile, size) * (words * lanes + 4) + 40;
+  int sums = size->has_sums ? 2 * tile->thread_n : 0;
+  return words * (tile->thread_m * tile->thread_n + factors + sums) +
+         fetches(tile, size) * (words * lanes + 4) + 40;
 }
 
 // ---- what a step costs ----

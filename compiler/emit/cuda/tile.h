@@ -20,6 +20,8 @@ typedef struct TileSize {
   int left_lanes, right_lanes;              // elements that one access to memory fetches
   bool left_along_terms, right_along_terms; // which lie side by side along a sum, else along rows or columns
   TileMath math;                            // what is wanted; a product that is too small for it is exact
+  bool has_sums;                            // of columns, behind the product
+  int64_t n_channel_values;                 // kept in shared memory for what comes before it
 } TileSize;
 
 enum { TILE_VECTOR_BYTES = 16, TILE_CANDIDATES = 16 };

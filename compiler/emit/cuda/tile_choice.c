@@ -17,24 +17,34 @@ static Name tile_name(const Tile *tile) {
 
 static void put_key(char *key, size_t n_bytes, const TileSize *size) {
   static const char *const maths[] = {"exact", "tf32", "bf16"};
-  snprintf(key, n_bytes, "%lldx%lldx%lld*%lld,%s%d,left%d%s,right%d%s", (long long)size->rows,
+  snprintf(key, n_bytes, "%lldx%lldx%lld*%lld,%s%d,left%d%s,right%d%s%s,values%lld", (long long)size->rows,
            (long long)size->columns, (long long)size->terms, (long long)size->copies, maths[size->math],
            8 * size->elem_bytes, size->left_lanes, size->left_along_terms ? "t" : "", size->right_lanes,
-           size->right_along_terms ? "t" : "");
+           size->right_along_terms ? "t" : "", size->has_sums ? ",sums" : "",
+           (long long)size->n_channel_values);
+}
+
+// Sums of rows behind the product are added as the tile deals the rows to threads.
+static bool is_same_sum(const Tile *a, const Tile *b, const TileSize *size) {
+  return !size->has_sums || (a->block_m == b->block_m && a->thread_m == b->thread_m);
 }
 
 Tile tile_choice(EmitChoices *choices, const TileSize *size, int *use) {
+  Tile tiles[TILE_CANDIDATES];
   Name names[TILE_CANDIDATES];
   const char *values[TILE_CANDIDATES];
-  char key[128];
+  char key[160];
   *use = -1;
   if (!choices) return tile_candidate(size, 0);
-  int n = tile_candidate_count(size);
-  for (int i = 0; i < n; i++) {
+  int n = 0;
+  for (int i = 0; i < tile_candidate_count(size); i++) {
     Tile tile = tile_candidate(size, i);
-    names[i] = tile_name(&tile);
-    values[i] = names[i].text;
+    if (!is_same_sum(&tile, &tiles[0], size) && n > 0) continue;
+    tiles[n] = tile;
+    names[n] = tile_name(&tile);
+    values[n] = names[n].text;
+    n++;
   }
   put_key(key, sizeof key, size);
-  return tile_candidate(size, choices_pick(choices, key, values, n, use));
+  return tiles[choices_pick(choices, key, values, n, use)];
 }

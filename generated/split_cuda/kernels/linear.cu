@@ -1,15 +1,17 @@
 // kernels/linear.cu of `small`: 6 kernels, in the order in which a step first comes to them.
 #include "../prelude.cuh"
 
-// ==== linear_16x10
+// ==== linear_16x10_add
 // for  aux0/linear1 (1 launch a step: forward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 linear([batch, 16], [16, 10]) : [batch, 10]
-// moves 0.004 MiB, 0.000 GFLOP for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_16x10(const MlaBuffers<3> buf, const int batch) {
+//   %2 add(%1, in2) : [batch, 10]
+// moves 0.004 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
+extern "C" __global__ void __launch_bounds__(256) linear_16x10_add(const MlaBuffers<4> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 16]
   const real *weight = (const real *)buf.at[1]; // [16, 10]
-  real *y = (real *)buf.at[2]; // [batch, 10]
+  const real *in2 = buf[2]; // [10]
+  real *out0 = buf[3]; // [batch, 10]
   constexpr int OUT_PIXELS = 1, IN_C = 16, OUT_C = 10;
   constexpr int GROUPS = 1, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;
   // Rows are pixels of y, columns its channels (of one group), terms of a sum taps x channels of x.
@@ -19,8 +21,9 @@ extern "C" __global__ void __launch_bounds__(256) linear_16x10(const MlaBuffers<
   const int thread = threadIdx.x;
   constexpr int COLUMN_BLOCKS = (GROUP_COLUMNS + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * GROUPS;
   const int beside = blockIdx.x % BESIDE, group = beside / COLUMN_BLOCKS;
-  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
+  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N;
   const int n_rows = batch * OUT_PIXELS;
+  const int first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
   if (first_row >= n_rows) return;
   // A thread's rows (columns) are groups of neighbours, spread over the block's.
   constexpr int THREADS_N = BLOCK_N / THREAD_N;
@@ -34,6 +37,8 @@ extern "C" __global__ void __launch_bounds__(256) linear_16x10(const MlaBuffers<
   struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + 4]; };
   __shared__ LeftTile left_tile[2];
   __shared__ RightTile right_tile[2];
+  constexpr int STORE_LANES = COLUMN_LANES;
+  MLA_USE(STORE_LANES)
 
   // Of the left factor this thread fetches LEFT_FETCHES times LEFT_LANES neighbouring terms, LEFT_APART rows apart.
   constexpr int LEFT_LANES = 4, LEFT_ACROSS = BLOCK_K / LEFT_LANES, LEFT_APART = THREADS / LEFT_ACROSS;
@@ -110,18 +115,21 @@ extern "C" __global__ void __launch_bounds__(256) linear_16x10(const MlaBuffers<
     __syncthreads();
   }
 
-  constexpr int STORE_LANES = COLUMN_LANES;
-  MLA_USE(STORE_LANES)
 #pragma unroll
   for (int n = 0; n < THREAD_N; n += STORE_LANES) {
     const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;
     if (first_column + column >= GROUP_OUT) continue;
+    const int c = group * GROUP_COLUMNS + first_column + column;
+    const vec a2 = mla_load(in2 + c);
 #pragma unroll
     for (int m = 0; m < THREAD_M; m++) {
       const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m % ROW_LANES;
       if (row >= n_rows) continue;
       const long to = (long)row * OUT_C + group * GROUP_OUT + first_column;
-      mla_store(y + to + column, mla_lanes<vec>(&sum[m][n]));
+      const vec product = mla_lanes<vec>(&sum[m][n]);
+      const long e = to + column;
+      const vec t2 = mla_vec(product + a2); // add
+      mla_store(out0 + e, t2);
     }
   }
 }
@@ -163,6 +171,8 @@ extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_16x10(const 
   struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + 4]; };
   __shared__ LeftTile left_tile[2];
   __shared__ RightTile right_tile[2];
+  constexpr int STORE_LANES = COLUMN_LANES;
+  MLA_USE(STORE_LANES)
 
   // Of the left factor this thread fetches LEFT_FETCHES times LEFT_LANES neighbouring rows, LEFT_APART terms apart.
   constexpr int LEFT_LANES = 4, LEFT_ACROSS = BLOCK_M / LEFT_LANES, LEFT_APART = THREADS / LEFT_ACROSS;
@@ -238,8 +248,6 @@ extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_16x10(const 
     __syncthreads();
   }
 
-  constexpr int STORE_LANES = COLUMN_LANES;
-  MLA_USE(STORE_LANES)
 #pragma unroll
   for (int n = 0; n < THREAD_N; n += STORE_LANES) {
     const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;
@@ -272,7 +280,7 @@ extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_16x10(const 
 // for  aux0/linear1 (1 launch a step: backward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 linear_grad_input([batch, 10], [16, 10]) : [batch, 16]
-// moves 0.004 MiB, 0.000 GFLOP for a batch of 32, in 1 block of 256 threads
+// moves 0.004 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256) linear_grad_input_16x10(const MlaBuffers<3> buf, const int batch) {
   const real *g = (const real *)buf.at[0]; // [batch, 10]
   const real *weight = (const real *)buf.at[1]; // [16, 10]
@@ -286,10 +294,11 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_16x10(const 
   const int thread = threadIdx.x;
   constexpr int COLUMN_BLOCKS = (GROUP_COLUMNS + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * GROUPS;
   const int beside = blockIdx.x % BESIDE, group = beside / COLUMN_BLOCKS;
-  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
+  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N;
   const int n_rows = batch * OUT_PIXELS;
-  if (first_row >= n_rows) return;
   constexpr int n_terms = GROUP_OUT;
+  const int first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
+  if (first_row >= n_rows) return;
   // A thread's rows (columns) are groups of neighbours, spread over the block's.
   constexpr int THREADS_N = BLOCK_N / THREAD_N;
   constexpr int ROW_LANES = 1, ROW_SPREAD = BLOCK_M / (THREAD_M / ROW_LANES);
@@ -302,6 +311,8 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_16x10(const 
   struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + 4]; };
   __shared__ LeftTile left_tile[2];
   __shared__ RightTile right_tile[2];
+  constexpr int STORE_LANES = COLUMN_LANES;
+  MLA_USE(STORE_LANES)
 
   // Of the left factor this thread fetches LEFT_FETCHES times LEFT_LANES neighbouring terms, LEFT_APART rows apart.
   constexpr int LEFT_LANES = 2, LEFT_ACROSS = BLOCK_K / LEFT_LANES, LEFT_APART = THREADS / LEFT_ACROSS;
@@ -379,8 +390,6 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_16x10(const 
     __syncthreads();
   }
 
-  constexpr int STORE_LANES = COLUMN_LANES;
-  MLA_USE(STORE_LANES)
 #pragma unroll
   for (int n = 0; n < THREAD_N; n += STORE_LANES) {
     const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;
@@ -395,15 +404,17 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_16x10(const 
   }
 }
 
-// ==== linear_32x10
+// ==== linear_32x10_add
 // for  logits/linear1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 linear([batch, 32], [32, 10]) : [batch, 10]
-// moves 0.006 MiB, 0.000 GFLOP for a batch of 32, in 1 block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) linear_32x10(const MlaBuffers<3> buf, const int batch) {
+//   %2 add(%1, in2) : [batch, 10]
+// moves 0.006 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
+extern "C" __global__ void __launch_bounds__(256) linear_32x10_add(const MlaBuffers<4> buf, const int batch) {
   const real *x = (const real *)buf.at[0]; // [batch, 32]
   const real *weight = (const real *)buf.at[1]; // [32, 10]
-  real *y = (real *)buf.at[2]; // [batch, 10]
+  const real *in2 = buf[2]; // [10]
+  real *out0 = buf[3]; // [batch, 10]
   constexpr int OUT_PIXELS = 1, IN_C = 32, OUT_C = 10;
   constexpr int GROUPS = 1, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;
   // Rows are pixels of y, columns its channels (of one group), terms of a sum taps x channels of x.
@@ -413,8 +424,9 @@ extern "C" __global__ void __launch_bounds__(256) linear_32x10(const MlaBuffers<
   const int thread = threadIdx.x;
   constexpr int COLUMN_BLOCKS = (GROUP_COLUMNS + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * GROUPS;
   const int beside = blockIdx.x % BESIDE, group = beside / COLUMN_BLOCKS;
-  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
+  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N;
   const int n_rows = batch * OUT_PIXELS;
+  const int first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
   if (first_row >= n_rows) return;
   // A thread's rows (columns) are groups of neighbours, spread over the block's.
   constexpr int THREADS_N = BLOCK_N / THREAD_N;
@@ -428,6 +440,8 @@ extern "C" __global__ void __launch_bounds__(256) linear_32x10(const MlaBuffers<
   struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + 4]; };
   __shared__ LeftTile left_tile[2];
   __shared__ RightTile right_tile[2];
+  constexpr int STORE_LANES = COLUMN_LANES;
+  MLA_USE(STORE_LANES)
 
   // Of the left factor this thread fetches LEFT_FETCHES times LEFT_LANES neighbouring terms, LEFT_APART rows apart.
   constexpr int LEFT_LANES = 4, LEFT_ACROSS = BLOCK_K / LEFT_LANES, LEFT_APART = THREADS / LEFT_ACROSS;
@@ -503,18 +517,21 @@ extern "C" __global__ void __launch_bounds__(256) linear_32x10(const MlaBuffers<
     __syncthreads();
   }
 
-  constexpr int STORE_LANES = COLUMN_LANES;
-  MLA_USE(STORE_LANES)
 #pragma unroll
   for (int n = 0; n < THREAD_N; n += STORE_LANES) {
     const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;
     if (first_column + column >= GROUP_OUT) continue;
+    const int c = group * GROUP_COLUMNS + first_column + column;
+    const vec a2 = mla_load(in2 + c);
 #pragma unroll
     for (int m = 0; m < THREAD_M; m++) {
       const int row = first_row + my_row + m / ROW_LANES * ROW_SPREAD + m % ROW_LANES;
       if (row >= n_rows) continue;
       const long to = (long)row * OUT_C + group * GROUP_OUT + first_column;
-      mla_store(y + to + column, mla_lanes<vec>(&sum[m][n]));
+      const vec product = mla_lanes<vec>(&sum[m][n]);
+      const long e = to + column;
+      const vec t2 = mla_vec(product + a2); // add
+      mla_store(out0 + e, t2);
     }
   }
 }
@@ -556,6 +573,8 @@ extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_32x10(const 
   struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + 4]; };
   __shared__ LeftTile left_tile[2];
   __shared__ RightTile right_tile[2];
+  constexpr int STORE_LANES = COLUMN_LANES;
+  MLA_USE(STORE_LANES)
 
   // Of the left factor this thread fetches LEFT_FETCHES times LEFT_LANES neighbouring rows, LEFT_APART terms apart.
   constexpr int LEFT_LANES = 4, LEFT_ACROSS = BLOCK_M / LEFT_LANES, LEFT_APART = THREADS / LEFT_ACROSS;
@@ -631,8 +650,6 @@ extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_32x10(const 
     __syncthreads();
   }
 
-  constexpr int STORE_LANES = COLUMN_LANES;
-  MLA_USE(STORE_LANES)
 #pragma unroll
   for (int n = 0; n < THREAD_N; n += STORE_LANES) {
     const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;
@@ -665,7 +682,7 @@ extern "C" __global__ void __launch_bounds__(64) linear_grad_weight_32x10(const 
 // for  logits/linear1 (1 launch a step: backward)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 linear_grad_input([batch, 10], [32, 10]) : [batch, 32]
-// moves 0.006 MiB, 0.000 GFLOP for a batch of 32, in 1 block of 256 threads
+// moves 0.006 MiB, 0.000 GFLOP for a batch of 32, in 6 blocks of 256 threads
 extern "C" __global__ void __launch_bounds__(256) linear_grad_input_32x10(const MlaBuffers<3> buf, const int batch) {
   const real *g = (const real *)buf.at[0]; // [batch, 10]
   const real *weight = (const real *)buf.at[1]; // [32, 10]
@@ -679,10 +696,11 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_32x10(const 
   const int thread = threadIdx.x;
   constexpr int COLUMN_BLOCKS = (GROUP_COLUMNS + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * GROUPS;
   const int beside = blockIdx.x % BESIDE, group = beside / COLUMN_BLOCKS;
-  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N, first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
+  const int first_column = beside % COLUMN_BLOCKS * BLOCK_N;
   const int n_rows = batch * OUT_PIXELS;
-  if (first_row >= n_rows) return;
   constexpr int n_terms = GROUP_OUT;
+  const int first_row = (int)(blockIdx.x / BESIDE) * BLOCK_M;
+  if (first_row >= n_rows) return;
   // A thread's rows (columns) are groups of neighbours, spread over the block's.
   constexpr int THREADS_N = BLOCK_N / THREAD_N;
   constexpr int ROW_LANES = 1, ROW_SPREAD = BLOCK_M / (THREAD_M / ROW_LANES);
@@ -695,6 +713,8 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_32x10(const 
   struct alignas(16) RightTile { real at[BLOCK_K][BLOCK_N + 4]; };
   __shared__ LeftTile left_tile[2];
   __shared__ RightTile right_tile[2];
+  constexpr int STORE_LANES = COLUMN_LANES;
+  MLA_USE(STORE_LANES)
 
   // Of the left factor this thread fetches LEFT_FETCHES times LEFT_LANES neighbouring terms, LEFT_APART rows apart.
   constexpr int LEFT_LANES = 2, LEFT_ACROSS = BLOCK_K / LEFT_LANES, LEFT_APART = THREADS / LEFT_ACROSS;
@@ -772,8 +792,6 @@ extern "C" __global__ void __launch_bounds__(256) linear_grad_input_32x10(const 
     __syncthreads();
   }
 
-  constexpr int STORE_LANES = COLUMN_LANES;
-  MLA_USE(STORE_LANES)
 #pragma unroll
   for (int n = 0; n < THREAD_N; n += STORE_LANES) {
     const int column = my_column + n / COLUMN_LANES * COLUMN_SPREAD;

@@ -1,50 +1,5 @@
-// kernels/sums.cu of `small`: 5 kernels, in the order in which a step first comes to them.
+// kernels/sums.cu of `small`: 3 kernels, in the order in which a step first comes to them.
 #include "../prelude.cuh"
-
-// ==== bn_stats_16
-// for  first/bn1 (1 launch a step: forward)
-// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
-//   %1 bn_stats(in0) : [2, 16]
-// moves 0.384 MiB, 0.000 GFLOP for a batch of 32, in 6 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256)
-bn_stats_16(const MlaBuffers<4> buf, const int images) {
-  const long batch = images;
-  MLA_USE(4)
-  __shared__ MlaSlot<4> shared[256];
-  const real *in0 = buf[0]; // [batch, 14, 14, 16]
-  __shared__ unsigned taken;
-  real *partial = buf[1]; // [6][32]
-  unsigned *tickets = buf[2]; // [1]
-  real *result0 = buf[3]; // [2, 16]
-  const real n_rows = (real)(batch * 196);
-  const int part = (int)blockIdx.x;
-  const long rows = batch * 196;
-  const int begin = rows * part / 6, end = rows * (part + 1) / 6;
-  const int c = (int)threadIdx.x % 4 * 4;
-  const vec p0 = mla_load(in0 + c);
-  vec s0 = {0};
-  vec s1 = {0};
-  for (int r = begin + (int)threadIdx.x / 4; r < end; r += 64) {
-    const int e = r * 16 + c;
-    const vec a0 = mla_load(in0 + e);
-    s0 += a0 - p0;
-    s1 += (a0 - p0) * (a0 - p0);
-  }
-  const vec part0 = mla_column_sum(s0, shared, 4);
-  const vec part1 = mla_column_sum(s1, shared, 4);
-  if (threadIdx.x < 4) {
-    mla_store(partial + part * 32 + c, mla_vec(part0));
-    mla_store(partial + part * 32 + 16 + c, mla_vec(part1));
-  }
-  // The block that comes last adds the parts, in their order.
-  if (!mla_is_last_block(tickets, 6, &taken)) return;
-  const vec sum0 = mla_part_sum<vec>(partial + c, 6, 32, shared, 4);
-  const vec sum1 = mla_part_sum<vec>(partial + 16 + c, 6, 32, shared, 4);
-  if (threadIdx.x < 4) {
-    mla_store(result0 + c, mla_vec(p0 + sum0 / n_rows));
-    mla_store(result0 + 16 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / n_rows) / n_rows, ((real)0))));
-  }
-}
 
 // ==== channel_sum_10
 // for  aux0/linear1; logits/linear1 (2 launches a step: backward)
@@ -134,51 +89,6 @@ batch_norm_relu_gate_bn_grad_sums_16(const MlaBuffers<9> buf, const int images) 
   if (threadIdx.x < 4) {
     mla_store(result0 + c, mla_vec(sum0));
     mla_store(result0 + 16 + c, mla_vec(sum1));
-  }
-}
-
-// ==== bn_stats_32
-// for  second/bn1 (1 launch a step: forward)
-// from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
-//   %1 bn_stats(in0) : [2, 32]
-// moves 0.192 MiB, 0.000 GFLOP for a batch of 32, in 3 blocks of 256 threads
-extern "C" __global__ void __launch_bounds__(256)
-bn_stats_32(const MlaBuffers<4> buf, const int images) {
-  const long batch = images;
-  MLA_USE(4)
-  __shared__ MlaSlot<4> shared[256];
-  const real *in0 = buf[0]; // [batch, 7, 7, 32]
-  __shared__ unsigned taken;
-  real *partial = buf[1]; // [3][64]
-  unsigned *tickets = buf[2]; // [1]
-  real *result0 = buf[3]; // [2, 32]
-  const real n_rows = (real)(batch * 49);
-  const int part = (int)blockIdx.x;
-  const long rows = batch * 49;
-  const int begin = rows * part / 3, end = rows * (part + 1) / 3;
-  const int c = (int)threadIdx.x % 8 * 4;
-  const vec p0 = mla_load(in0 + c);
-  vec s0 = {0};
-  vec s1 = {0};
-  for (int r = begin + (int)threadIdx.x / 8; r < end; r += 32) {
-    const int e = r * 32 + c;
-    const vec a0 = mla_load(in0 + e);
-    s0 += a0 - p0;
-    s1 += (a0 - p0) * (a0 - p0);
-  }
-  const vec part0 = mla_column_sum(s0, shared, 8);
-  const vec part1 = mla_column_sum(s1, shared, 8);
-  if (threadIdx.x < 8) {
-    mla_store(partial + part * 64 + c, mla_vec(part0));
-    mla_store(partial + part * 64 + 32 + c, mla_vec(part1));
-  }
-  // The block that comes last adds the parts, in their order.
-  if (!mla_is_last_block(tickets, 3, &taken)) return;
-  const vec sum0 = mla_part_sum<vec>(partial + c, 3, 64, shared, 8);
-  const vec sum1 = mla_part_sum<vec>(partial + 32 + c, 3, 64, shared, 8);
-  if (threadIdx.x < 8) {
-    mla_store(result0 + c, mla_vec(p0 + sum0 / n_rows));
-    mla_store(result0 + 32 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / n_rows) / n_rows, ((real)0))));
   }
 }
 
