@@ -4,7 +4,7 @@
 //   runtime/              mlaanc's own runtime, as it is: data sets, the step loop (train/train.c), checkpoints, the
 //                         CUDA device (device/cuda/), which captures a step once and replays it as a graph
 //   linked.c              CUDA runtime and kernels by the linker, instead of found and compiled at run time
-// What a run writes is what `mlaanc run` writes, to the same numbers: metrics.jsonl and safetensors checkpoints.
+// What a run writes is what `mlaanc run --matmul own` writes: metrics.jsonl and safetensors checkpoints.
 #include "linked.h"
 #include "runtime/device/device.h"
 #include "runtime/train/train.h"
