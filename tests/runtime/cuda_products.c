@@ -221,7 +221,8 @@ int main(void) {
     n++;
   }
   printf("%d products in %d launches\n", n, program->train.n_launches);
-  expect(&tally, n >= 6, "the linear layers and their gradients, at least, are products");
+  // Products that take something in are their kernels' affair; gradients of linear layers do not.
+  expect(&tally, n >= 3, "the gradients of linear layers, at least, are plain products");
   MlaError error = {0};
   check(last >= 0 || mla_fail(&error, MLA_ERROR_SYSTEM, "no product"), &error);
   check_faults(&tally, program, last);
