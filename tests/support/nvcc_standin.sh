@@ -40,6 +40,7 @@ while [ $# -gt 0 ]; do
   -o) output=$2 && shift ;;
   -c) action=compile ;;
   -arch=* | -std=* | -O*) ;;
+  -diag-suppress) shift ;;
   *) rest+=("$1") ;;
   esac
   shift
