@@ -111,6 +111,12 @@ static void add_mutant(Mutants *m, const Rule *rule, int own, const char *text) 
   m->mutants[m->n++] = (Mutant){rule, m->program.n_kernels++, own};
 }
 
+static bool is_launched(const MlaStep *step, int kernel) {
+  for (int i = 0; i < step->n_launches; i++)
+    if (step->launches[i].kernel == kernel) return true;
+  return false;
+}
+
 static void make_mutants(Mutants *m, const MlaProgram *program) {
   int n_own = program->n_kernels;
   m->program = *program;
@@ -123,7 +129,9 @@ static void make_mutants(Mutants *m, const MlaProgram *program) {
   const char *text;
   for (int r = 0; r < N_RULES; r++)
     for (int own = 0; own < n_own; own++)
-      for (int k = 0; (text = changed(m->arena, &rules[r], m->kernels[own].text, k)); k++)
+      for (int k = 0; is_launched(&program->train, own) &&
+                      (text = changed(m->arena, &rules[r], m->kernels[own].text, k));
+           k++)
         add_mutant(m, &rules[r], own, text);
 }
 
