@@ -47,35 +47,30 @@ static void emit_readers(Emit *emit, const char *axis, const char *position, int
   emit_line(emit, "if (%s_end > %ld) %s_end = %ld;", axis, out, axis, out);
 }
 
-// `real AXIS_weight`: with how much output `reader` reads input `position`.
-static void emit_weight(Emit *emit, const char *axis, const char *reader, const char *position, int64_t n_out,
-                        int64_t n_in) {
+// `long AXIS_near`: with how many parts of resize_unit output `reader` reads input `position`.
+static void emit_near(Emit *emit, const char *axis, const char *reader, const char *position, int64_t n_out,
+                      int64_t n_in) {
   long unit = (long)resize_unit(n_out), last = (long)n_in - 1;
   emit_line(emit, "long %s_apart = %s * %ld - %s * %ld;", axis, reader, last, position, unit);
-  emit_line(emit, "if (%s_apart < 0) %s_apart = -%s_apart;", axis, axis, axis);
-  emit_line(emit, "real %s_weight = (real)(%ld - %s_apart) / (real)%ld;", axis, unit, axis, unit);
+  emit_line(emit, "long %s_near = %ld - (%s_apart < 0 ? -%s_apart : %s_apart);", axis, unit, axis, axis,
+            axis);
 }
 
-// The weights of the columns serve all rows: they are computed first.
+// Weights are whole numbers until the end: no table of them, no division inside.
 void resize_grad_emit(Emit *emit, const Node *node) {
   Shape g = emit_input_shape(emit, 0);
   const int64_t *in = node->shape.dim;
-  long most = in[2] > 1 ? 2 * (long)resize_unit(g.dim[2]) / (long)(in[2] - 1) + 2 : (long)g.dim[2];
   emit_gather(emit, node, 0);
   emit_readers(emit, "row", "y", g.dim[1], in[1]);
   emit_readers(emit, "col", "x", g.dim[2], in[2]);
-  emit_line(emit, "real col_weights[%ld];", most);
-  emit_line(emit, "for (long col = col_begin; col < col_end; col++) {");
-  emit_weight(emit, "col", "col", "x", g.dim[2], in[2]);
-  emit_line(emit, "col_weights[col - col_begin] = col_weight;");
-  emit_line(emit, "}");
   emit_line(emit, "vec sum = {0};");
   emit_line(emit, "for (long row = row_begin; row < row_end; row++) {");
-  emit_weight(emit, "row", "row", "y", g.dim[1], in[1]);
+  emit_near(emit, "row", "row", "y", g.dim[1], in[1]);
   emit_line(emit, "for (long col = col_begin; col < col_end; col++) {");
-  emit_line(emit, "sum = sum + %s * (row_weight * col_weights[col - col_begin]);",
-            emit_load(emit, 0, "n", "row", "col"));
+  emit_near(emit, "col", "col", "x", g.dim[2], in[2]);
+  emit_line(emit, "sum = sum + %s * (real)(row_near * col_near);", emit_load(emit, 0, "n", "row", "col"));
   emit_line(emit, "}");
   emit_line(emit, "}");
-  emit_result(emit, "sum");
+  emit_result(emit, "sum * %s",
+              emit_number(emit, 1.0 / (double)(resize_unit(g.dim[1]) * resize_unit(g.dim[2]))));
 }

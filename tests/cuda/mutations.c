@@ -1,6 +1,7 @@
 // Deliberate bugs in really emitted kernels: a page is compiled, one line of one kernel is changed as a slip of the hand would, and
 // a step is run. The emulation must say what is wrong, in which kernel, and where. Rules make the changes, wherever a kernel
 // has a place for one, so that they follow the emitter; all changed kernels are compiled together.
+// label: slow
 // timeout: 600
 #include "tests/acceptance/trial.h"
 #include "tests/cuda/pages.h"

@@ -2,6 +2,7 @@
 //   - NVRTC compiles them for sm_90, where it is installed;
 //   - the emulated-cuda device ($MLAANC_TEST_DEVICE: or another) runs them, and every result is the host reference's.
 // timeout: 900
+// label: slow
 #include "tests/ops/case_graph.h"
 #include "tests/ops/cuda_nvrtc.h"
 #include "tests/ops/cuda_program.h"
