@@ -1,3 +1,4 @@
+# label: slow
 # Every example trains: a few steps on small images' worth of made-up data, on the CPU and by the reference.
 . "$MLAANC_SOURCE/tests/support/cli.sh"
 python3 "$MLAANC_SOURCE/tests/support/make_idx.py" "$data" 96 16 28
