@@ -3,6 +3,9 @@
 // losses, scores and states after the step (parameters, momenta, EMA copies, running statistics) are compared.
 //
 // Kernels that differ in nothing but the layers they serve are compiled once for all pages, before any page runs.
+//
+// test_cuda_models PAGE [OPTIONS [BATCH]]: one page, with other options, planned for BATCH images (of which 3 run): with "" and 128
+// the very kernels that a user gets, which takes minutes.
 // timeout: 900
 // label: slow
 #include "tests/acceptance/trial.h"
@@ -11,7 +14,6 @@
 #include <unistd.h>
 
 enum { BATCH = 3, EVAL_BATCH = 2 };
-#define COMPILED_FOR " --batch 3 --device "
 
 static const double learning_rate = 0.01;
 
@@ -51,9 +53,13 @@ static Distances compare(Trial *a, Trial *b) {
   return far;
 }
 
+static Compilation compile_for(Arena *arena, const Page *page, const char *device, int batch) {
+  return page_compile(arena, page, arena_printf(arena, " --batch %d --device %s", batch, device));
+}
+
 // In a process of its own, of which a fault ends only this. Returns its exit status.
 static int check_page(const Page *page, const Compilation *compiled) {
-  Compilation reference = page_compile(compiled->arena, page, COMPILED_FOR "reference");
+  Compilation reference = compile_for(compiled->arena, page, "reference", BATCH);
   Trial a, b;
   load(&a, compiled, "emulated-cuda");
   load(&b, &reference, "reference");
@@ -137,7 +143,7 @@ int main(int argc, char **argv) {
     pages = pages_shipped(arena);
   Compilation *compiled = ARENA_ARRAY(arena, Compilation, pages.n);
   for (int i = 0; i < pages.n; i++) {
-    compiled[i] = page_compile(arena, &pages.pages[i], COMPILED_FOR "emulated-cuda");
+    compiled[i] = compile_for(arena, &pages.pages[i], "emulated-cuda", argc > 3 ? atoi(argv[3]) : BATCH);
     take_kernels(&pools, compiled[i].program);
   }
   printf("%d pages, %d launches of %d kernels\n", pages.n, pools.n_launches, pools.n_kernels);
