@@ -36,7 +36,7 @@ typedef enum MlaRegion {
   MLA_EMA,
   MLA_RUNNING,
   MLA_CONST,
-  MLA_TICKETS, // words by which the blocks of a launch find the last of them; 0 between launches
+  MLA_TICKETS,  // words by which the blocks of a launch find the last of them; 0 between launches
   MLA_EXCHANGE, // what host and device hand each other while steps run: packets, the log of losses
   MLA_N_REGIONS
 } MlaRegion;

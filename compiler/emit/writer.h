@@ -35,7 +35,7 @@ typedef struct KernelDraft {
   MlaGrid grid;
   BufferRef *buffers;
   int n_buffers;
-  int use; // of a choice that the text depends on, counted from 1; 0: none
+  int use;            // of a choice that the text depends on, counted from 1; 0: none
   MlaProduct product; // if the launch is one
 } KernelDraft;
 

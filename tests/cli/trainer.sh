@@ -1,3 +1,4 @@
+# label: slow
 # The stand-alone trainer that `emit --device cuda -o DIR` writes, built by its own Makefile and run without a GPU: a
 # stand-in for nvcc makes C++ of the kernels, one for libcudart runs them. It trains to the numbers of `mlaanc run
 # --device emulated-cuda`, bit for bit, and mlaanc reads its checkpoints and goes on from them.

@@ -2,6 +2,7 @@
 // and single batches, parts in both orders (the results must be the same bits). Shapes are chosen so that
 // channels are fewer, more and no multiple of a vector's lanes, and so that groups have one part and several.
 // timeout: 900
+// label: slow
 #include "compiler/support/strbuf.h"
 #include "tests/support/kernels.h"
 #include "tests/support/rig.h"

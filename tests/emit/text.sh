@@ -1,4 +1,5 @@
 #!/bin/sh
+# label: slow
 # The emitted text of every model for CIFAR: the same bytes each time; each kernel opens with the layers it serves, the
 # lines of the model they come from and what it moves; each file includes the prelude alone, and compiles as it stands.
 set -eu
