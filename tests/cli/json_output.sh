@@ -27,7 +27,7 @@ json 'j["test_accuracy"]' "$TEST_TMP/out" >/dev/null
 expect 1 "$MLAANC" run "$tiny" --data "$TEST_TMP/none" --run-dir "$TEST_TMP/other" --json
 [ "$(json 'j["error"]["kind"]' "$TEST_TMP/out")" = input ] || fail "kind of the error"
 expect 0 "$MLAANC" bench "$tiny" --steps 2 --profile --json
-[ "$(json 'len(j["kernels"]) > 10 and all(k["seconds"] >= 0 and k["bytes"] > 0 for k in j["kernels"]) and j["kernels"][0]["seconds"] > 0' "$TEST_TMP/out")" = True ] ||
+[ "$(json 'len(j["kernels"]) > 10 and all(k["seconds"] >= 0 and k["bytes"] > 0 for k in j["kernels"]) and j["kernels"][0]["seconds"] > 0 and j["cpu_seconds"] > 0 and j["peak_resident_bytes"] > j["allocated_bytes"]' "$TEST_TMP/out")" = True ] ||
   fail "bench --profile: $(cat "$TEST_TMP/out")"
 expect 0 "$MLAANC" bench "$tiny" --steps 2 --profile
 grep -q "kernels, mean of 5 steps" "$TEST_TMP/out" || fail "the table of bench --profile"
