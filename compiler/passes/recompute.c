@@ -14,6 +14,10 @@
 // chains of recomputation, and if all its readers are in one module: what a module hands on is kept. So a
 // residual block keeps two convolution outputs, and every second block its own: 2.5 tensors where keeping
 // everything that backward reads takes 4.
+//
+// Where a cascade runs through several modules, a module's values live on while the next one works. Then the next
+// module computes what it is handed on from them, and the tensor itself does not wait for it through the whole
+// auxiliary in between.
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
 
@@ -79,6 +83,7 @@ static bool is_expression(const Node *node) {
 
 // True if the value is in memory until backward node `last_use` of `module` anyway.
 static bool is_kept(const Recompute *pass, NodeId id, int module, NodeId last_use) {
+  if (id >= pass->n_old) return true; // what a module computes of the one before, see hand_on
   return !pass->is_cloned[id] && readers_of(pass, id, module).last >= last_use;
 }
 
@@ -115,14 +120,14 @@ static bool is_worth_cloning(const Recompute *pass, NodeId id) {
          (readers.n_forward <= 1 || sources.n <= MAX_SOURCES);
 }
 
-static NodeId clone(Recompute *pass, NodeId id, int module, NodeId last_use) {
+static NodeId clone(Recompute *pass, NodeId id, int module, NodeId last_use, Phase phase) {
   Node node = *graph_node(pass->graph, id);
   NodeId *in = arena_copy(pass->graph->arena, node.in, sizeof(NodeId) * (size_t)node.n_in);
   for (int i = 0; i < node.n_in; i++)
     if (is_expression(graph_node(pass->graph, in[i])) && !is_kept(pass, in[i], module, last_use))
-      in[i] = clone(pass, in[i], module, last_use);
-  node.phase = PHASE_BACKWARD;
-  node.recompute = true;
+      in[i] = clone(pass, in[i], module, last_use, phase);
+  node.phase = phase;
+  node.recompute = phase == PHASE_BACKWARD;
   return graph_add(pass->graph, node, in, node.n_in, node.attr, op_n_attrs(node.op));
 }
 
@@ -134,18 +139,72 @@ static void give_clones(Recompute *pass, NodeId reader) {
     NodeId value = node.in[i];
     if (value >= pass->n_old || !pass->is_cloned[value]) continue;
     int module = graph_node(pass->graph, value)->module;
-    NodeId copy = clone(pass, value, module, readers_of(pass, value, module).last);
+    NodeId copy = clone(pass, value, module, readers_of(pass, value, module).last, PHASE_BACKWARD);
     for (int k = i; k < node.n_in; k++)
       if (node.in[k] == value) node.in[k] = copy;
   }
 }
 
-void pass_recompute(Graph *graph, PassCtx *ctx) {
+// ---- what a module hands on ----
+
+// A loss of a later module runs back through this one, so what its backward pass reads lives until then.
+static bool outlives_next(const Graph *graph, int module) {
+  for (int l = 0; l < graph->n_losses; l++) {
+    const Loss *loss = &graph->losses[l];
+    if (loss->module > module && loss->module - loss->reach < module) return true;
+  }
+  return false;
+}
+
+// Nobody but this module and the next reads it, and it follows from what the module keeps.
+static bool can_follow(const Recompute *pass, NodeId id, int module) {
+  const Node *node = graph_node(pass->graph, id);
+  if (!is_expression(node) || node->phase != PHASE_FORWARD || node->module != module) return false;
+  for (NodeId u = pass->users.first[id]; u < pass->users.first[id + 1]; u++) {
+    const Node *user = graph_node(pass->graph, pass->users.items[u]);
+    if (fuse_of(user) == FUSE_VIEW || user->module < module || user->module > module + 1) return false;
+  }
+  Sources sources = {.n = 0};
+  return find_sources(pass, id, module, 1, &sources) && sources.n <= MAX_SOURCES;
+}
+
+// Computes the value once more in the next module.
+static NodeId follow(Recompute *pass, NodeId id, int module) {
+  NodeId first = pass->graph->n_nodes, copy = clone(pass, id, module, 1, PHASE_FORWARD);
+  for (NodeId made = first; made <= copy; made++) graph_node(pass->graph, made)->module = module + 1;
+  return copy;
+}
+
+static void hand_on(Recompute *pass, int module) {
+  NodeId id = pass->graph->modules[module].output;
+  if (id == NO_NODE || !outlives_next(pass->graph, module) || !can_follow(pass, id, module)) return;
+  NodeId copy = NO_NODE;
+  for (NodeId u = pass->users.first[id]; u < pass->users.first[id + 1]; u++) {
+    Node *user = graph_node(pass->graph, pass->users.items[u]);
+    if (user->module == module) continue;
+    if (!copy) copy = follow(pass, id, module);
+    user = graph_node(pass->graph, pass->users.items[u]);
+    for (int i = 0; i < user->n_in; i++)
+      if (user->in[i] == id) user->in[i] = copy;
+  }
+}
+
+static Recompute find_clones(Graph *graph, Arena *scratch) {
   Recompute pass = {.graph = graph,
                     .n_old = graph->n_nodes,
-                    .users = graph_users(graph, ctx->scratch),
-                    .is_cloned = ARENA_ARRAY(ctx->scratch, bool, graph->n_nodes)};
+                    .users = graph_users(graph, scratch),
+                    .is_cloned = ARENA_ARRAY(scratch, bool, graph->n_nodes)};
   for (NodeId id = 1; id < pass.n_old; id++) pass.is_cloned[id] = is_worth_cloning(&pass, id);
+  return pass;
+}
+
+void pass_recompute(Graph *graph, PassCtx *ctx) {
+  Recompute pass = find_clones(graph, ctx->scratch);
+  for (int module = 0; module + 1 < graph->n_modules; module++) hand_on(&pass, module);
+  if (graph->n_nodes > pass.n_old) {
+    graph_sort(graph);
+    pass = find_clones(graph, ctx->scratch);
+  }
   for (NodeId id = 1; id < pass.n_old; id++)
     if (graph_node(graph, id)->phase != PHASE_FORWARD) give_clones(&pass, id);
   graph_sort(graph);
