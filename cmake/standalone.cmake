@@ -22,7 +22,7 @@ file(GLOB standalone_runtime CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
 list(FILTER standalone_runtime EXCLUDE REGEX "data/tensors\\.c|files/safetensors\\.c|train/(checkpoint|metrics_resume)\\.c") # read JSON
 list(FILTER standalone_runtime EXCLUDE REGEX "cuda/(cudart|cublaslt|nvrtc|library)\\.c|cuda/report\\.[ch]")            # is linked
 list(FILTER standalone_runtime EXCLUDE REGEX "device/(jit|sha256)\\.c|device/(jit_.*|kernel_cache|choice_cache)\\.[ch]")    # is compiled
-list(FILTER standalone_runtime EXCLUDE REGEX "device/(cpu|cpu_pool|emulated_cuda|null|reference)\\.[ch]")      # other devices
+list(FILTER standalone_runtime EXCLUDE REGEX "device/(cpu|cpu_[a-z]+|emulated_cuda|null|reference)\\.[ch]")      # other devices
 foreach(path ${standalone_runtime})
   standalone_add(${path} ${path})
 endforeach()

@@ -1,6 +1,7 @@
 // The CPU device: kernels compiled by the host's compiler, one allocation, a pool of threads.
 #include "runtime/device/backend.h"
 #include "runtime/device/room.h"
+#include "runtime/device/cpu_count.h"
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/jit.h"
 #include "runtime/device/jit_compiler.h"
@@ -9,20 +10,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Cpu {
   MlaPool *pool;
   char *cache_dir; // NULL: the usual places
-  bool verbose, has_warned;
+  bool verbose, has_warned, is_profiled;
 } Cpu;
+
+typedef struct CpuStep {
+  MlaBinding binding;
+  MlaTasks tasks;
+} CpuStep;
 
 typedef struct CpuLoaded {
   MlaLoaded loaded;
   MlaCode code;
-  MlaBinding train, eval;
+  CpuStep train, eval;
   unsigned char *scratch; // [threads][scratch_stride]
   long scratch_stride;    // a multiple of 64
+  MlaSpans *spans;        // [threads], if launches are timed
   double *seconds;        // [train.n_launches], summed over the steps run
 } CpuLoaded;
 
@@ -33,6 +39,7 @@ bool mla_cpu_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *
   if (!cpu) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   device->self = cpu;
   cpu->verbose = options->verbose;
+  cpu->is_profiled = options->is_profiled;
   cpu->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool has_memory =
       !options->cache_dir || cpu->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
@@ -69,11 +76,24 @@ static bool allocate_scratch(CpuLoaded *self, const Cpu *cpu, MlaError *error) {
   self->scratch_stride = (long)scratch_stride(program);
   self->loaded.scratch_bytes = self->scratch_stride * mla_pool_threads(cpu->pool);
   self->scratch = aligned_alloc(64, (size_t)self->loaded.scratch_bytes);
-  self->seconds = calloc((size_t)program->train.n_launches + 1, sizeof *self->seconds);
-  self->loaded.launch_seconds = self->seconds;
-  if (self->scratch && self->seconds) return true;
+  if (self->scratch) return true;
   return mla_fail(error, MLA_ERROR_SYSTEM, "cannot allocate %.1f MiB of scratch",
                   (double)self->loaded.scratch_bytes / (1 << 20));
+}
+
+static bool allocate_times(CpuLoaded *self, const Cpu *cpu, MlaError *error) {
+  const MlaStep *step = &self->loaded.program->train;
+  int threads = mla_pool_threads(cpu->pool);
+  size_t n_parts = 1;
+  if (!cpu->is_profiled) return true;
+  for (int i = 0; i < step->n_launches; i++) n_parts += (size_t)step->launches[i].parts;
+  self->seconds = calloc((size_t)step->n_launches + 1, sizeof *self->seconds);
+  self->spans = calloc((size_t)threads, sizeof *self->spans);
+  bool good = self->seconds && self->spans;
+  for (int i = 0; i < threads && good; i++)
+    good = (self->spans[i].items = malloc(n_parts * sizeof *self->spans[i].items)) != NULL;
+  self->loaded.launch_seconds = self->seconds;
+  return good || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
 }
 
 static bool compile(CpuLoaded *self, Cpu *cpu, MlaError *error) {
@@ -99,6 +119,25 @@ void mla_cpu_room(const MlaDevice *device, const MlaProgram *program, MlaRoom *r
   mla_host_room(room);
 }
 
+// One thread keeps the step's order, several what launches do to each other's bytes.
+static bool make_tasks(CpuLoaded *self, const MlaStep *step, CpuStep *result, MlaError *error) {
+  const Cpu *cpu = self->loaded.device->self;
+  MlaDependencies dependencies = {0};
+  bool has_order = mla_pool_threads(cpu->pool) > 1;
+  if (!mla_bind(&self->loaded, step, &result->binding, error)) return false;
+  if (has_order && !mla_dependencies(self->loaded.program, step, &dependencies, error)) return false;
+  bool good = mla_tasks_make(&result->tasks, step->n_launches, has_order ? &dependencies : NULL, error);
+  mla_dependencies_free(&dependencies);
+  for (int i = 0; i < step->n_launches && good; i++) {
+    MlaTask *task = &result->tasks.items[i];
+    // ISO C has no conversion from an object pointer to a function's; POSIX promises that the bytes are the same.
+    memcpy(&task->kernel, &self->code.kernels[step->launches[i].kernel], sizeof task->kernel);
+    task->buf = result->binding.of_launch[i];
+    task->parts = step->launches[i].parts;
+  }
+  return good;
+}
+
 MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *error) {
   Cpu *cpu = device->self;
   CpuLoaded *self = calloc(1, sizeof *self);
@@ -108,8 +147,9 @@ MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *
   if (!mla_program_check(program, error) || !mla_check_target(device, program, error) ||
       !check_kernels(&program->train, error) || !check_kernels(&program->eval, error) ||
       !mla_check_room(device, program, error) || !mla_host_alloc(loaded, true, error) ||
-      !allocate_scratch(self, cpu, error) || !mla_bind(loaded, &program->train, &self->train, error) ||
-      !mla_bind(loaded, &program->eval, &self->eval, error) || !compile(self, cpu, error)) {
+      !allocate_scratch(self, cpu, error) || !allocate_times(self, cpu, error) ||
+      !compile(self, cpu, error) || !make_tasks(self, &program->train, &self->train, error) ||
+      !make_tasks(self, &program->eval, &self->eval, error)) {
     mla_cpu_unload(loaded);
     return NULL;
   }
@@ -119,31 +159,29 @@ MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *
   return loaded;
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+// A launch's time is what workers spent in it over their number: all times and the waiting add up to the step's.
+static void add_times(CpuLoaded *self, int threads) {
+  for (int w = 0; w < threads; w++)
+    for (int i = 0; i < self->spans[w].n; i++) {
+      const MlaSpan *span = &self->spans[w].items[i];
+      self->seconds[span->task] += (span->end - span->begin) / threads;
+    }
+  self->loaded.n_timed++;
 }
 
 bool mla_cpu_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
   CpuLoaded *self = (CpuLoaded *)loaded;
   Cpu *cpu = loaded->device->self;
   if (!mla_check_step(loaded, step, batch, error)) return false;
-  bool is_train = step == &loaded->program->train, is_timed = mla_is_timed(loaded->program, step, batch);
-  MlaJob job = {.batch = (long)batch, .scratch = self->scratch, .scratch_stride = self->scratch_stride};
-  double before = now();
-  for (int i = 0; i < step->n_launches; i++) {
-    // ISO C has no conversion from an object pointer to a function's; POSIX promises that the bytes are the same.
-    memcpy(&job.kernel, &self->code.kernels[step->launches[i].kernel], sizeof job.kernel);
-    job.buf = (is_train ? &self->train : &self->eval)->of_launch[i];
-    job.parts = step->launches[i].parts;
-    mla_pool_run(cpu->pool, &job);
-    double after = now();
-    if (is_timed) self->seconds[i] += after - before;
-    before = after;
-  }
+  bool is_timed = self->spans && mla_is_timed(loaded->program, step, batch);
+  MlaWork work = {.tasks = &(step == &loaded->program->train ? &self->train : &self->eval)->tasks,
+                  .batch = (long)batch,
+                  .scratch = self->scratch,
+                  .scratch_stride = self->scratch_stride,
+                  .spans = is_timed ? self->spans : NULL};
+  mla_pool_run(cpu->pool, &work);
+  if (is_timed) add_times(self, mla_pool_threads(cpu->pool));
   loaded->n_launches += step->n_launches;
-  loaded->n_timed += is_timed;
   return true;
 }
 
@@ -159,11 +197,19 @@ bool mla_cpu_download(MlaLoaded *loaded, void *to, DevPtr from, int64_t n_bytes,
   return true;
 }
 
+static void free_step(CpuStep *step) {
+  mla_unbind(&step->binding);
+  mla_tasks_free(&step->tasks);
+}
+
 void mla_cpu_unload(MlaLoaded *loaded) {
   CpuLoaded *self = (CpuLoaded *)loaded;
   mla_jit_unload(&self->code);
-  mla_unbind(&self->train);
-  mla_unbind(&self->eval);
+  free_step(&self->train);
+  free_step(&self->eval);
+  int threads = mla_pool_threads(((const Cpu *)loaded->device->self)->pool);
+  for (int i = 0; i < threads && self->spans; i++) free(self->spans[i].items);
+  free(self->spans);
   free(self->scratch);
   free(self->seconds);
   mla_host_free(loaded);

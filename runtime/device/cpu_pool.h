@@ -1,18 +1,27 @@
-// A pool of threads that runs the parts of one launch after the other. Private to runtime/device.
+// A pool of threads that runs the launches of a step, part by part. Private to runtime/device.
 #pragma once
+#include "runtime/device/cpu_tasks.h"
 #include "runtime/error.h"
 
-typedef void (*MlaKernelFn)(void *const *buf, long batch, void *scratch, int part, int parts);
+// One worker's time in one task: parts that it ran one behind the other. Seconds of CLOCK_MONOTONIC.
+typedef struct MlaSpan {
+  int task, n_parts;
+  double begin, end;
+} MlaSpan;
 
-// One launch: every part in 0..parts-1 runs once, on any thread, in any order.
-typedef struct MlaJob {
-  MlaKernelFn kernel;
-  void *const *buf;
+typedef struct MlaSpans {
+  MlaSpan *items; // room for all parts of all tasks
+  int n;
+} MlaSpans;
+
+// What a run of tasks is given.
+typedef struct MlaWork {
+  MlaTasks *tasks;
   long batch;
   unsigned char *scratch; // worker w owns [w * scratch_stride, (w + 1) * scratch_stride)
   long scratch_stride;
-  int parts;
-} MlaJob;
+  MlaSpans *spans; // [threads]: filled; NULL: nobody wants to know
+} MlaWork;
 
 typedef struct MlaPool MlaPool;
 
@@ -20,7 +29,6 @@ typedef struct MlaPool MlaPool;
 MlaPool *mla_pool_start(int threads, MlaError *error);
 void mla_pool_stop(MlaPool *pool);
 int mla_pool_threads(const MlaPool *pool);
-// Returns when all parts are done. One caller at a time.
-void mla_pool_run(MlaPool *pool, const MlaJob *job);
-// Processors this process may use.
-int mla_cpu_count(void);
+// Runs every part of every task once, on any thread, no task before those it waits for. Returns when all are done. One
+// caller at a time.
+void mla_pool_run(MlaPool *pool, const MlaWork *work);

@@ -2,6 +2,7 @@
 // what one block does is emulation/block.c.
 #include "runtime/device/backend.h"
 #include "runtime/device/room.h"
+#include "runtime/device/cpu_count.h"
 #include "runtime/device/cpu_pool.h"
 #include "runtime/device/emulation/compile.h"
 #include "runtime/device/emulation/emulation.h"
@@ -28,6 +29,7 @@ typedef struct Loaded {
   MlaBinding train, eval, prepare_train, prepare_eval;
   unsigned char *packets[MLA_N_PACKETS]; // the host's copies
   Emulated emulated;
+  MlaTasks task; // the launch that runs: its blocks are the parts
   size_t n_stamp_bytes;
   Worker *workers; // [threads]
   int n_workers;   // made ready
@@ -108,6 +110,7 @@ static bool allocate(Loaded *self, const Device *device, MlaError *error) {
       return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for the stacks of %d threads",
                       MLA_MOST_THREADS);
   emulated->program = program;
+  if (!mla_tasks_make(&self->task, 1, NULL, error)) return false;
   emulated->first = 1;
   return true;
 }
@@ -230,13 +233,12 @@ static bool run_launch(Loaded *self, MlaPool *pool, const MlaLaunch *launch, voi
     return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory for %d blocks", emulated->n_blocks);
   atomic_store(&emulated->first_fault, INT_MAX);
   void *const buf[] = {emulated};
-  MlaJob job = {.kernel = mla_emulate_block,
-                .buf = buf,
-                .batch = (long)batch,
-                .scratch = (unsigned char *)self->workers,
-                .scratch_stride = sizeof(Worker),
-                .parts = emulated->n_blocks};
-  mla_pool_run(pool, &job);
+  self->task.items[0] = (MlaTask){.kernel = mla_emulate_block, .buf = buf, .parts = emulated->n_blocks};
+  MlaWork work = {.tasks = &self->task,
+                  .batch = (long)batch,
+                  .scratch = (unsigned char *)self->workers,
+                  .scratch_stride = sizeof(Worker)};
+  mla_pool_run(pool, &work);
   if (atomic_load(&emulated->first_fault) != INT_MAX)
     return mla_fail(error, MLA_ERROR_SYSTEM, "%s", emulated->message);
   unsigned stands_at;
@@ -325,6 +327,7 @@ void mla_emulated_cuda_unload(MlaLoaded *loaded) {
   mla_unbind(&self->eval);
   mla_unbind(&self->prepare_train);
   mla_unbind(&self->prepare_eval);
+  mla_tasks_free(&self->task);
   for (int i = 0; i < MLA_N_PACKETS; i++) free(self->packets[i]);
   for (int i = 0; i < self->n_workers; i++) mla_worker_release(&self->workers[i]);
   if (self->emulated.stamps) munmap(self->emulated.stamps, self->n_stamp_bytes);

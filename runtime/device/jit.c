@@ -2,7 +2,7 @@
 // ones are split into units of about equal text, compiled by as many processes as there are processors,
 // loaded and kept.
 #include "runtime/device/jit.h"
-#include "runtime/device/cpu_pool.h"
+#include "runtime/device/cpu_count.h"
 #include "runtime/device/jit_cache.h"
 #include "runtime/device/jit_compiler.h"
 #include "runtime/device/kernel_cache.h"
