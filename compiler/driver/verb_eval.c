@@ -26,15 +26,15 @@ static bool test(Session *session, const Options *options, const char *checkpoin
   MlaLoaded *loaded = session->loaded;
   MlaProgress progress = {0};
   MlaDataset set = {0};
-  double loss = 0, accuracy = 0;
+  MlaEvaluation found;
   if (!mla_init_states(loaded, loaded->program->recipe.seed, error)) return false; // constants, for instance
   if (!mla_checkpoint_load(loaded, checkpoint, true, &progress, error)) return false;
   if (!mla_dataset_open(&set, &loaded->program->data, options->data_root, false, error)) return false;
-  bool ok = mla_evaluate(loaded, &set, &loss, &accuracy, error);
+  bool ok = mla_evaluate(loaded, &set, NULL, &found, error);
   char *notes = mla_dataset_take_notes(&set);
   if (notes) fprintf(stderr, "%s\n", notes);
   free(notes);
-  if (ok) print_result(options, checkpoint, set.n - set.n_bad, loss, accuracy);
+  if (ok) print_result(options, checkpoint, set.n - set.n_bad, found.loss, found.accuracy);
   mla_dataset_close(&set);
   return ok;
 }

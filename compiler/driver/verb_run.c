@@ -54,11 +54,10 @@ static bool save_plan(const Session *session, const Options *options, const char
   return mla_program_save(c->program, arena_printf(c->arena, "%s/plan", dir), error);
 }
 
-static int train(Session *session, MlaRunData *data, const Options *options) {
+static int train(Session *session, MlaRunData *data, const Options *options, const char *dir) {
   Compilation *c = &session->compilation;
   MlaError error = {0};
   MlaRunResult result = {0};
-  const char *dir = rundir_path(c->arena, options, options->resume);
   MlaRunOptions run = {
       .run_dir = dir,
       .resume = options->resume,
@@ -76,6 +75,16 @@ static int train(Session *session, MlaRunData *data, const Options *options) {
   return result.was_interrupted ? STATUS_INTERRUPTED : STATUS_OK;
 }
 
+static int lock_and_train(Session *session, MlaRunData *data, const Options *options) {
+  MlaError error = {0};
+  int lock;
+  const char *dir = rundir_path(session->compilation.arena, options, options->resume);
+  if (!mla_run_lock(dir, !options->resume, &lock, &error)) return report_error(options, &error);
+  int status = train(session, data, options, dir);
+  mla_run_unlock(lock);
+  return status;
+}
+
 static int load_and_train(Session *session, MlaRunData *data, const Options *options) {
   int status = session_load(session, options);
   if (status != STATUS_OK) return status;
@@ -86,7 +95,7 @@ static int load_and_train(Session *session, MlaRunData *data, const Options *opt
     session_print_device(session);
     session_print_kernels(session);
   }
-  return train(session, data, options);
+  return lock_and_train(session, data, options);
 }
 
 int verb_run(const Options *options) {

@@ -111,7 +111,10 @@ static int train(const Arguments *all, MlaDevice *device, MlaRunData *data) {
   MlaLoaded *loaded = device->ops->load(device, &all->program, &error);
   if (!loaded) return fail(&error);
   if (!all->run.json) print_model(&all->program, loaded);
-  bool good = mla_train(loaded, data, &all->run, &result, &error);
+  int lock = -1;
+  bool good = mla_run_lock(all->run.run_dir, !all->run.resume, &lock, &error) &&
+              mla_train(loaded, data, &all->run, &result, &error);
+  mla_run_unlock(lock);
   device->ops->unload(loaded);
   if (!good) return fail(&error);
   if (!all->run.json) print_result(&result, all->run.run_dir);

@@ -45,31 +45,37 @@ static bool score_batch(MlaLoaded *loaded, const MlaBatch *batch, void *logits, 
   return true;
 }
 
-static bool score_split(MlaLoaded *loaded, MlaDataset *test, void *logits, Score *score, MlaError *error) {
+// Ends early if interrupted.
+static bool score_split(MlaLoaded *loaded, MlaDataset *test, void *logits,
+                        const volatile sig_atomic_t *interrupted, Score *score, MlaError *error) {
   MlaBatches batches;
   MlaEpoch epoch = {.step = &loaded->program->eval};
   if (!mla_batches_start(&batches, loaded, test, &epoch, error)) return false;
   const MlaBatch *batch;
   bool good = mla_batches_next(&batches, &batch, error);
-  while (good && batch)
+  while (good && batch && !(interrupted && *interrupted))
     good = (batch->n == 0 || score_batch(loaded, batch, logits, score, error)) &&
            mla_batches_next(&batches, &batch, error);
   mla_batches_stop(&batches);
   return good;
 }
 
-bool mla_evaluate(MlaLoaded *loaded, MlaDataset *test, double *loss, double *accuracy, MlaError *error) {
+bool mla_evaluate(MlaLoaded *loaded, MlaDataset *test, const volatile sig_atomic_t *interrupted,
+                  MlaEvaluation *result, MlaError *error) {
   const MlaProgram *program = loaded->program;
+  *result = (MlaEvaluation){0};
   if (program->eval.output < 0) return mla_fail(error, MLA_ERROR_INPUT, "the plan has no output to evaluate");
   if (!mla_step_check(program, &program->eval, error)) return false;
   void *logits = malloc((size_t)program->recipe.batch * (size_t)program->data.classes * sizeof(double));
   if (!logits) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   Score score = {0};
-  bool good = score_split(loaded, test, logits, &score, error);
+  bool good = score_split(loaded, test, logits, interrupted, &score, error);
   free(logits);
-  if (good && score.n == 0)
-    good = mla_fail(error, MLA_ERROR_INPUT, "none of the %" PRId64 " test images can be read", test->n);
-  *loss = score.loss / (double)score.n;
-  *accuracy = (double)score.n_right / (double)score.n;
-  return good;
+  result->was_interrupted = good && score.n + test->n_bad < test->n;
+  if (!good || result->was_interrupted) return good;
+  if (score.n == 0)
+    return mla_fail(error, MLA_ERROR_INPUT, "none of the %" PRId64 " test images can be read", test->n);
+  result->loss = score.loss / (double)score.n;
+  result->accuracy = (double)score.n_right / (double)score.n;
+  return true;
 }

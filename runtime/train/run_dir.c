@@ -5,10 +5,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +41,38 @@ static bool make_directories(const char *dir, MlaError *error) {
   if (!good) mla_fail(error, MLA_ERROR_SYSTEM, "cannot make the run directory %s: %s", dir, strerror(errno));
   free(path);
   return good;
+}
+
+// Who holds it is written there, for the message.
+static bool refuse_locked(const char *dir, int lock, MlaError *error) {
+  char holder[32] = "";
+  ssize_t n = pread(lock, holder, sizeof holder - 1, 0);
+  close(lock);
+  if (n > 0) holder[strspn(holder, "0123456789")] = 0;
+  return mla_fail(
+      error, MLA_ERROR_INPUT,
+      "another process (number %s) is writing to the run directory %s: wait until it has ended, or take "
+      "another directory with --run-dir",
+      *holder ? holder : "unknown", dir);
+}
+
+bool mla_run_lock(const char *dir, bool is_made, int *lock, MlaError *error) {
+  *lock = -1;
+  if (is_made && !make_directories(dir, error)) return false;
+  char *path = join(dir, "lock");
+  if (!path) return fail_memory(error);
+  int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  free(path);
+  if (file < 0) return true; // whoever writes there says why it cannot
+  if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return refuse_locked(dir, file, error);
+  if (ftruncate(file, 0) == 0) dprintf(file, "%d\n", (int)getpid());
+  *lock = file;
+  return true;
+}
+
+// The file stays: removing it could take it from under a process that waits for it.
+void mla_run_unlock(int lock) {
+  if (lock >= 0) close(lock);
 }
 
 static bool refuse_existing(const char *dir, MlaError *error) {

@@ -2,6 +2,7 @@
 //   model.mlaan                        the model as resolved          metrics.jsonl   see metrics.h
 //   run.json                           seed, batch, element type      latest          symbolic link to the
 //   newest checkpoint ckpt-<epoch>-<batch>.safetensors   batches done of the epoch being trained
+//   lock                               held while a process writes here (mla_run_lock)
 // Private to this folder.
 #pragma once
 #include "runtime/train/train.h"

@@ -168,9 +168,12 @@ static bool train_batches(Run *run, MlaBatches *batches, double lr, MlaError *er
 
 static bool evaluate(Run *run, MlaError *error) {
   MlaRunResult *result = run->result;
-  if (!mla_evaluate(run->loaded, &run->data->test, &result->test_loss, &result->test_accuracy, error))
-    return false;
+  MlaEvaluation found;
+  if (!mla_evaluate(run->loaded, &run->data->test, run->options->interrupted, &found, error)) return false;
   note_bad_records(run, &run->data->test);
+  if (found.was_interrupted) return true;
+  result->test_loss = found.loss;
+  result->test_accuracy = found.accuracy;
   if (!isfinite(result->test_loss))
     return mla_fail(error, MLA_ERROR_INPUT, "epoch %d: the test loss is %f; training stopped",
                     run->progress.epoch, result->test_loss);
@@ -178,9 +181,12 @@ static bool evaluate(Run *run, MlaError *error) {
   return true;
 }
 
+// Interrupted while it evaluates, the epoch ends when the run goes on: all its batches are done.
 static bool end_epoch(Run *run, double lr, MlaError *error) {
-  if (!evaluate(run, error)) return false;
   const MlaRunResult *result = run->result;
+  run->result->was_evaluated = false;
+  if (!evaluate(run, error)) return false;
+  if (!result->was_evaluated) return save(run, error);
   if (result->test_accuracy > run->progress.best_accuracy)
     run->progress.best_accuracy = result->test_accuracy;
   MlaEpochRecord record = {.epoch = run->progress.epoch,
@@ -285,8 +291,9 @@ static bool train_epochs(Run *run, MlaError *error) {
   while (run->progress.epoch <= run->program->recipe.epochs && !should_stop(run))
     if (!train_epoch(run, error)) return false;
   bool is_done = run->progress.epoch > run->program->recipe.epochs;
-  run->result->was_interrupted = is_interrupted(run) && !is_done;
-  return !is_done || run->result->was_evaluated || evaluate(run, error);
+  if (is_done && !run->result->was_evaluated && !evaluate(run, error)) return false;
+  run->result->was_interrupted = is_interrupted(run) && !(is_done && run->result->was_evaluated);
+  return true;
 }
 
 static void name_checkpoint(const Run *run, MlaError *error) {

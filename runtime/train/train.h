@@ -41,12 +41,22 @@ bool mla_upload_rates(MlaLoaded *loaded, const MlaStep *step, double learning_ra
                       MlaError *error);
 // Fills the keys of step `number`, from 0, where the step takes any: random words of the recipe's seed and the number.
 bool mla_upload_keys(MlaLoaded *loaded, const MlaStep *step, int64_t number, MlaError *error);
+// Makes the directory, if it is to be `made`, and keeps other processes out of it until mla_run_unlock: two runs in one
+// directory would lose each other's data. Take it before anything is written there. *lock is -1 where the file system has no locks.
+bool mla_run_lock(const char *run_dir, bool is_made, int *lock, MlaError *error);
+void mla_run_unlock(int lock);
 // Initialises (or resumes) and trains to the recipe's last epoch. A loss that is not finite stops the run with the
 // module's name; the last good checkpoint stays and the message names it.
 bool mla_train(MlaLoaded *loaded, MlaRunData *data, const MlaRunOptions *options, MlaRunResult *result,
                MlaError *error);
 // Loss (mean cross entropy) and accuracy of the backbone on the test split, without the records left out (`on_bad skip`).
-bool mla_evaluate(MlaLoaded *loaded, MlaDataset *test, double *loss, double *accuracy, MlaError *error);
+typedef struct MlaEvaluation {
+  double loss, accuracy;
+  bool was_interrupted; // and so has no result
+} MlaEvaluation;
+// `interrupted` as in MlaRunOptions; may be NULL.
+bool mla_evaluate(MlaLoaded *loaded, MlaDataset *test, const volatile sig_atomic_t *interrupted,
+                  MlaEvaluation *result, MlaError *error);
 
 // lr of an epoch counted from 1 (methods.md 2.4).
 double mla_learning_rate(const MlaRecipe *recipe, int epoch);
