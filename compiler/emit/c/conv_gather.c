@@ -7,7 +7,13 @@
 
 #include <stdlib.h>
 
-enum { PART_FLOPS = 4000000, MAX_PARTS = 32, PACKED_BYTES = 512 * 1024 };
+enum {
+  PART_FLOPS = 4000000,
+  MAX_PARTS = 32,
+  PACKED_BYTES = 512 * 1024,
+  CACHE_LINE = 64,
+  MIN_PREFETCHED = 16
+};
 
 typedef struct Gather {
   StrBuf *out;
@@ -93,7 +99,8 @@ static void choose_blocks(Gather *gather) {
   const TapAxis axis = gather->is_matrix ? matrix_axis(840) : column_axis(gather, 0);
   const int lanes = conv_max_lanes(spec);
   const int n_vecs = conv_tile_best_vecs(spec, &axis, gather->n_out / lanes);
-  gather->n_runs = conv_cut_channels(gather->n_out, lanes, n_vecs, gather->runs);
+  gather->n_runs = gather->is_depthwise ? conv_cut_channels(gather->n_out, lanes, n_vecs, gather->runs)
+                                        : conv_cut_padded(gather->n_out, lanes, n_vecs, gather->runs);
   gather->n_blocks = conv_run_blocks(gather->runs, gather->n_runs);
 }
 
@@ -115,7 +122,8 @@ static void choose_parts(Gather *gather) {
   gather->block_parts = is_large ? (int)clamp64(gather->n_blocks, 1, n_parts) : 1;
   gather->image_parts = (int)clamp64(n_parts / gather->block_parts, 1, spec->batch > 0 ? spec->batch : 1);
   const bool is_strided = block_columns(gather) < (int64_t)gather->n_out * gather->n_groups;
-  gather->is_packed = gather->reads_plain || (is_strided && pixels / gather->image_parts >= 32);
+  const bool is_padded = gather->runs[gather->n_runs - 1].lacking > 0;
+  gather->is_packed = gather->reads_plain || is_padded || (is_strided && pixels / gather->image_parts >= 32);
 }
 
 static Gather gather_new(StrBuf *out, const char *symbol, const ConvSpec *spec, bool is_transposed) {
@@ -157,6 +165,7 @@ static Tile make_tile(const Gather *gather, const ChannelRun *block, const TapAx
                 .run = run,
                 .lanes = block->lanes,
                 .n_vecs = block->n_vecs,
+                .lacking = block->lacking,
                 .n_in = gather->n_in,
                 .unroll = is_blocked(gather) ? 1 : unroll,
                 .is_depthwise = gather->is_depthwise,
@@ -210,6 +219,16 @@ static void write_tile_call(const Gather *gather, const char *tile, const TapAxi
         more_args(gather));
 }
 
+// A tile walks through many pixels at once, too many for the processor to see what comes next: the row that the
+// next one needs is asked for in its order in memory.
+static void write_prefetch(const Gather *gather, const TapAxis *rows) {
+  const int line = CACHE_LINE / gather->spec->elem_bytes;
+  const long long width = (long long)gather->x_w * gather->x_c;
+  strbuf_printf(gather->out,
+                "    for (long i = 0; i < %lld; i += %d) __builtin_prefetch(x + (top + %d) * %lld + i);\n",
+                width, line, rows->n_taps, width);
+}
+
 // The rows of one lattice of one image, and before them the tiles that they are made of.
 static void write_lattice(const Gather *gather, int r, int lattice) {
   StrBuf *out = gather->out;
@@ -240,6 +259,7 @@ static void write_lattice(const Gather *gather, int r, int lattice) {
                 (long long)(rows.kernel_step * w_row));
   strbuf_printf(out, "    real *to = y + (row * %d + %d) * %lld;\n", rows.out_step, rows.out_first,
                 (long long)gather->y_w * gather->y_c);
+  if (gather->x_w >= MIN_PREFETCHED && rows.source_step == 1) write_prefetch(gather, &rows);
   for (int i = 0; i < n_runs; i++) write_tile_call(gather, names[i], &columns, &runs[i]);
   strbuf_put(out, "  }\n}\n");
 }
@@ -292,9 +312,14 @@ static void write_packing(const Gather *gather, const ChannelRun *block) {
   const int width = block->lanes * block->n_vecs, n_taps = gather->spec->kernel_h * gather->spec->kernel_w;
   const char *n_in = is_blocked(gather) ? "n_in" : arena_printf(out->arena, "%d", gather->n_in);
   if (gather->reads_plain) { // weight [y_c, x_c]: the block's columns are rows there
-    strbuf_printf(out, "      for (long c = 0; c < %s; c++)\n", n_in);
+    const int stored = width - block->lacking;
+    strbuf_printf(out, "      for (long c = 0; c < %s; c++) {\n", n_in);
     strbuf_printf(out, "        for (long o = 0; o < %d; o++) packed[c * %d + o] = from[o * %d + c];\n",
-                  width, width, gather->x_c);
+                  stored, width, gather->x_c);
+    if (block->lacking)
+      strbuf_printf(out, "        for (long o = %d; o < %d; o++) packed[c * %d + o] = 0;\n", stored, width,
+                    width);
+    strbuf_put(out, "      }\n");
     return;
   }
   strbuf_printf(out, "      for (long tap = 0; tap < %d; tap++)\n        for (long c = 0; c < %s; c++) {\n",
@@ -302,9 +327,14 @@ static void write_packing(const Gather *gather, const ChannelRun *block) {
   strbuf_printf(out, "          const real *row = from + (tap * %d + c) * %d;\n", gather->n_in,
                 gather->n_out * gather->n_groups);
   strbuf_printf(out, "          real *to = packed + (tap * %d + c) * %d;\n", gather->in_block, width);
-  for (int v = 0; v < block->n_vecs; v++)
-    strbuf_printf(out, "          mla_store(to + %d, mla_load(row + %d));\n", v * block->lanes,
-                  v * block->lanes);
+  for (int v = 0; v < block->n_vecs; v++) {
+    const int at = v * block->lanes, lacking = v == block->n_vecs - 1 ? block->lacking : 0;
+    if (lacking)
+      strbuf_printf(out, "          mla_store(to + %d, mla_load_part(row + %d, %d));\n", at, at,
+                    block->lanes - lacking);
+    else
+      strbuf_printf(out, "          mla_store(to + %d, mla_load(row + %d));\n", at, at);
+  }
   strbuf_put(out, "        }\n");
 }
 

@@ -51,7 +51,7 @@ static int tap_runs(const ConvSpec *spec) {
 static ChannelRun tap_run(const WeightGrad *grad, int k) {
   const int first = grad->spec->kernel_w * k / grad->n_tap_runs,
             end = grad->spec->kernel_w * (k + 1) / grad->n_tap_runs;
-  return (ChannelRun){first, 1, end - first, 1};
+  return (ChannelRun){first, 1, end - first, 1, 0};
 }
 
 static int live_taps(const ConvSpec *spec) {

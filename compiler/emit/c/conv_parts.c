@@ -32,20 +32,30 @@ static int add_run(ChannelRun *runs, int n_runs, ChannelRun run) {
   return n_runs + 1;
 }
 
-int conv_cut_channels(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]) {
-  int n_runs = 0, offset = 0;
+// The blocks of full vectors.
+static int cut_full(int channels, int max_lanes, int max_vecs, ChannelRun *runs) {
   const int n_vecs = channels / max_lanes;
-  if (n_vecs > 0) {
-    const int n_blocks = conv_div_up(n_vecs, max_vecs), small = n_vecs / n_blocks,
-              n_large = n_vecs % n_blocks;
-    n_runs = add_run(runs, n_runs, (ChannelRun){0, max_lanes, small + 1, n_large});
-    offset = n_large * (small + 1) * max_lanes;
-    n_runs = add_run(runs, n_runs, (ChannelRun){offset, max_lanes, small, n_blocks - n_large});
-    offset = n_vecs * max_lanes;
-  }
+  if (n_vecs == 0) return 0;
+  const int n_blocks = conv_div_up(n_vecs, max_vecs), small = n_vecs / n_blocks, n_large = n_vecs % n_blocks;
+  int n_runs = add_run(runs, 0, (ChannelRun){0, max_lanes, small + 1, n_large, 0});
+  const int offset = n_large * (small + 1) * max_lanes;
+  return add_run(runs, n_runs, (ChannelRun){offset, max_lanes, small, n_blocks - n_large, 0});
+}
+
+int conv_cut_padded(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]) {
+  const int n_runs = cut_full(channels, max_lanes, max_vecs, runs), rest = channels % max_lanes;
+  if (rest == 0) return n_runs;
+  int lanes = 1;
+  while (lanes < rest) lanes *= 2;
+  return add_run(runs, n_runs, (ChannelRun){channels - rest, lanes, 1, 1, lanes - rest});
+}
+
+int conv_cut_channels(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]) {
+  int n_runs = cut_full(channels, max_lanes, max_vecs, runs);
+  int offset = channels / max_lanes * max_lanes;
   for (int lanes = max_lanes / 2; lanes >= 1; lanes /= 2) {
     if (channels - offset < lanes) continue;
-    n_runs = add_run(runs, n_runs, (ChannelRun){offset, lanes, 1, 1});
+    n_runs = add_run(runs, n_runs, (ChannelRun){offset, lanes, 1, 1, 0});
     offset += lanes;
   }
   return n_runs;

@@ -6,15 +6,17 @@
 enum { CONV_MAX_RUNS = 8 };
 
 // `count` neighbouring blocks of channels, each of n_vecs vectors of `lanes` lanes, the first at channel
-// `offset`.
+// `offset`. `lacking` lanes of the last vector lie beyond the channels: they are neither loaded nor stored.
 typedef struct ChannelRun {
-  int offset, lanes, n_vecs, count;
+  int offset, lanes, n_vecs, count, lacking;
 } ChannelRun;
 
 // Cuts channels into blocks of at most max_vecs full vectors, of nearly equal size, and the rest into one
 // vector each of half the lanes, a quarter, ...: 44 channels at 16 lanes and 2 vectors are 32 + 8 + 4.
 // Returns the number of runs.
 int conv_cut_channels(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]);
+// The same with the whole rest in one vector, some of whose lanes may be lacking: 44 channels are 32 + 12 of 16.
+int conv_cut_padded(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]);
 int conv_run_blocks(const ChannelRun *runs, int n_runs); // sum of the counts
 
 // The taps of one axis: tap k of output position p reads source position source_step * p + first + k, and is

@@ -107,6 +107,22 @@ static void write_channel_loop(StrBuf *out, const Tile *tile, int from, int to) 
   strbuf_put(out, tile->unroll > 1 ? "      }\n    }\n" : "    }\n");
 }
 
+static bool is_part(const Tile *tile, int v) {
+  return tile->lacking > 0 && v == tile->n_vecs - 1;
+}
+
+static void write_stores(StrBuf *out, const Tile *tile) {
+  for (int p = 0; p < tile->run->n_pixels; p++)
+    for (int v = 0; v < tile->n_vecs; v++) {
+      const long long at = p * tile->y_pixel + v * tile->lanes;
+      if (is_part(tile, v))
+        strbuf_printf(out, "  mla_store_part(y + %lld, a%d_%d, %d);\n", at, p, v,
+                      tile->lanes - tile->lacking);
+      else
+        strbuf_printf(out, "  mla_store(y + %lld, a%d_%d);\n", at, p, v);
+    }
+}
+
 static void write_accumulators(StrBuf *out, const Tile *tile) {
   for (int p = 0; p < tile->run->n_pixels; p++) {
     strbuf_put(out, "  vec");
@@ -116,9 +132,14 @@ static void write_accumulators(StrBuf *out, const Tile *tile) {
   if (!tile->is_blocked) return;
   strbuf_put(out, "  if (!is_first) {\n");
   for (int p = 0; p < tile->run->n_pixels; p++)
-    for (int v = 0; v < tile->n_vecs; v++)
-      strbuf_printf(out, "    a%d_%d = mla_load(y + %lld);\n", p, v,
-                    (long long)(p * tile->y_pixel + v * tile->lanes));
+    for (int v = 0; v < tile->n_vecs; v++) {
+      const long long at = p * tile->y_pixel + v * tile->lanes;
+      if (is_part(tile, v))
+        strbuf_printf(out, "    a%d_%d = mla_load_part(y + %lld, %d);\n", p, v, at,
+                      tile->lanes - tile->lacking);
+      else
+        strbuf_printf(out, "    a%d_%d = mla_load(y + %lld);\n", p, v, at);
+    }
   strbuf_put(out, "  }\n");
 }
 
@@ -128,7 +149,8 @@ static bool reads_source(const Tile *tile) {
 }
 
 void conv_write_tile(StrBuf *out, const char *name, const Tile *tile) {
-  strbuf_printf(out, "// %d pixels x %d output channels", tile->run->n_pixels, tile->n_vecs * tile->lanes);
+  strbuf_printf(out, "// %d pixels x %d output channels", tile->run->n_pixels,
+                tile->n_vecs * tile->lanes - tile->lacking);
   if (tile->run->left + tile->run->right > 0)
     strbuf_printf(out, "; %d columns left and %d right are padding", tile->run->left, tile->run->right);
   strbuf_put(out, ".\n");
@@ -150,9 +172,6 @@ void conv_write_tile(StrBuf *out, const char *name, const Tile *tile) {
   } else {
     strbuf_printf(out, "  (void)x, (void)w, (void)n_rows%s;\n", tile->is_blocked ? ", (void)n_in" : "");
   }
-  for (int p = 0; p < tile->run->n_pixels; p++)
-    for (int v = 0; v < tile->n_vecs; v++)
-      strbuf_printf(out, "  mla_store(y + %lld, a%d_%d);\n", (long long)(p * tile->y_pixel + v * tile->lanes),
-                    p, v);
+  write_stores(out, tile);
   strbuf_put(out, "}\n");
 }

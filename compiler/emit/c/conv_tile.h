@@ -10,9 +10,9 @@
 typedef struct Tile {
   const TapAxis *axis; // columns
   const PixelRun *run;
-  int lanes, n_vecs;
-  int n_in, unroll;  // input channels per group; unroll divides them
-  bool is_depthwise; // channel k of the result reads channel k alone
+  int lanes, n_vecs, lacking; // lanes of the last vector that are not in y
+  int n_in, unroll;           // input channels per group; unroll divides them
+  bool is_depthwise;          // channel k of the result reads channel k alone
   bool is_blocked;
   int64_t x_pixel, x_row, w_in, w_tap, w_row, y_pixel;
 } Tile;
