@@ -47,6 +47,18 @@ MLA_VECTOR(16)
 
 #define mla_load(address)         ((vec) * (const vecu *)(address))
 #define mla_store(address, value) (*(vecu *)(address) = (value))
+// The first `n` lanes, a constant, in memory; the others are 0 when loaded and are not stored.
+#define mla_load_part(address, n)                                                                            \
+  ({                                                                                                         \
+    vec mla_part = {0};                                                                                      \
+    __builtin_memcpy(&mla_part, address, (n) * sizeof(real));                                                \
+    mla_part;                                                                                                \
+  })
+#define mla_store_part(address, value, n)                                                                    \
+  ({                                                                                                         \
+    const vec mla_part = value;                                                                              \
+    __builtin_memcpy(address, &mla_part, (n) * sizeof(real));                                                \
+  })
 // A vec from a vec or a real (x - 0 is x for every x, -0 and NaN included, and costs nothing).
 #define mla_vec(x) ((x) - (vec){0})
 

@@ -670,8 +670,9 @@ void linear_grad_input_16x10(void *const *buf, long batch, void *scratch, int pa
       MLA_USE(8)
       const long column = g * 16 + 0 + (b - 0) * 16;
       const real *from = weight + column * 10;
-      for (long c = 0; c < 10; c++)
+      for (long c = 0; c < 10; c++) {
         for (long o = 0; o < 16; o++) packed[c * 16 + o] = from[o * 10 + c];
+      }
       linear_grad_input_16x10_b0(x + begin * 10 + g * 10, packed, y + begin * 16 + column, stop - begin);
     }
   }
@@ -1608,8 +1609,9 @@ void linear_grad_input_32x10(void *const *buf, long batch, void *scratch, int pa
       MLA_USE(8)
       const long column = g * 32 + 0 + (b - 0) * 16;
       const real *from = weight + column * 10;
-      for (long c = 0; c < 10; c++)
+      for (long c = 0; c < 10; c++) {
         for (long o = 0; o < 16; o++) packed[c * 16 + o] = from[o * 10 + c];
+      }
       linear_grad_input_32x10_b0(x + begin * 10 + g * 10, packed, y + begin * 32 + column, stop - begin);
     }
   }
