@@ -56,6 +56,16 @@ static void print_bytes_row(FILE *out, Arena *arena, const char *name, const Pla
   fputc('\n', out);
 }
 
+static double above_bound(const PlanBytes *bytes) {
+  return percent(bytes->region[MLA_WORK] - bytes->live_bound, bytes->live_bound);
+}
+
+static void print_above_bound(const PlanFacts *facts, FILE *out) {
+  fprintf(out, "  %-26s %25.2f %%", "work above the least", above_bound(&facts->bytes));
+  if (facts->has_end_to_end) fprintf(out, "   %25.2f %%", above_bound(&facts->end_to_end));
+  fputc('\n', out);
+}
+
 static void print_bytes(const PlanFacts *facts, FILE *out, Arena *arena) {
   fprintf(out, "  %-26s %27s", "memory", "this plan");
   fprintf(out, facts->has_end_to_end ? "   %27s\n" : "\n", "end to end");
@@ -68,6 +78,7 @@ static void print_bytes(const PlanFacts *facts, FILE *out, Arena *arena) {
   if (facts->bytes.live_bound > 0) {
     print_bytes_row(out, arena, "least work of this order", facts, facts->bytes.live_bound,
                     facts->end_to_end.live_bound);
+    print_above_bound(facts, out);
   }
 }
 

@@ -1,30 +1,27 @@
 // Gives every value its bytes.
 //
 // needs: scheduled groups
-// gives: Node.offset, Group.partial_offset, Graph.work_bytes and live_bound; State.offset,
-// StateTable.arena_elems breaks: nothing
+// gives: Node.offset, Group.partial_offset, Graph.work_bytes and live_bound; State.offset, StateTable.arena_elems
+// breaks: nothing
 //
 // A value lives from the launch that writes it to the last that reads it. An element-wise result takes over
 // the buffer of an input that dies there where the kernel may overwrite it; such a chain of values is one
-// buffer. Buffers are then placed one by one at an offset that is free for as long as they live. Several
-// orders of placing are tried, each with the lowest and with the tightest gap; the smallest arena wins.
-// Nothing can be smaller than the largest sum of live bytes, which is reported beside it.
+// buffer. Buffers are then packed (ir/pack.h). Nothing can be smaller than the largest sum of live bytes, which is
+// reported beside it.
 //
 // Who uses bytes again must wait for all who used them before, though it needs nothing of theirs. Where the work of
 // `overlap` modules shall run at the same time, modules take turns in as many lanes, and no byte belongs to two lanes.
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/op.h"
+#include "compiler/ir/pack.h"
 #include "compiler/passes/pass.h"
-
-#include <stdlib.h>
 
 enum { ALIGNMENT = 64 };
 
 typedef struct Buffer { // bytes for a chain of values, or for partial sums
   int64_t n_bytes, offset;
   int first, last; // launches, inclusive; -1: before the step
-  int number;
-  int lane; // only buffers of one lane share bytes
+  int lane;        // only buffers of one lane share bytes
 } Buffer;
 
 typedef struct Plan {
@@ -64,8 +61,7 @@ static int lane_of(const Plan *plan, int g) {
 }
 
 static int new_buffer(Plan *plan, int64_t n_bytes, int first, int last) {
-  plan->buffers[plan->n_buffers] =
-      (Buffer){align(n_bytes, ALIGNMENT), 0, first, last, plan->n_buffers, lane_of(plan, first)};
+  plan->buffers[plan->n_buffers] = (Buffer){align(n_bytes, ALIGNMENT), 0, first, last, lane_of(plan, first)};
   return plan->n_buffers++;
 }
 
@@ -104,101 +100,27 @@ static void make_buffers(Plan *plan) {
   }
 }
 
-static int64_t largest_live(const Plan *plan) {
-  int n = plan->graph->n_groups + 2; // launch -1 is entry 0
-  int64_t *change = ARENA_ARRAY(plan->scratch, int64_t, n + 1), live = 0, largest = 0;
-  for (int b = 0; b < plan->n_buffers; b++) {
-    change[plan->buffers[b].first + 1] += plan->buffers[b].n_bytes;
-    change[plan->buffers[b].last + 2] -= plan->buffers[b].n_bytes;
-  }
-  for (int i = 0; i < n; i++) {
-    live += change[i];
-    if (live > largest) largest = live;
-  }
-  return largest;
-}
-
 // ---- placing ----
 
-typedef int Compare(const void *, const void *);
-
-static int by_number(const Buffer *a, const Buffer *b) {
-  return a->number - b->number;
-}
-
-static int by_size(const void *left, const void *right) {
-  const Buffer *a = left, *b = right;
-  if (a->n_bytes != b->n_bytes) return a->n_bytes < b->n_bytes ? 1 : -1;
-  int life_a = a->last - a->first, life_b = b->last - b->first;
-  return life_a != life_b ? life_b - life_a : by_number(a, b);
-}
-
-static int by_life(const void *left, const void *right) {
-  const Buffer *a = left, *b = right;
-  int life_a = a->last - a->first, life_b = b->last - b->first;
-  if (life_a != life_b) return life_b - life_a;
-  return a->n_bytes != b->n_bytes ? (a->n_bytes < b->n_bytes ? 1 : -1) : by_number(a, b);
-}
-
-static int by_area(const void *left, const void *right) {
-  const Buffer *a = left, *b = right;
-  int64_t area_a = a->n_bytes * (a->last - a->first + 1), area_b = b->n_bytes * (b->last - b->first + 1);
-  return area_a != area_b ? (area_a < area_b ? 1 : -1) : by_number(a, b);
-}
-
-static int by_birth(const void *left, const void *right) {
-  const Buffer *a = left, *b = right;
-  return a->first != b->first ? a->first - b->first : by_size(left, right);
-}
-
-static Compare *const orders[] = {by_size, by_life, by_area, by_birth};
-enum { N_ORDERS = sizeof orders / sizeof *orders };
-
-// The offset of a gap between the buffers placed so far (sorted by offset) that live at the same time or in another lane.
-static int64_t find_gap(Buffer *const *placed, int n_placed, const Buffer *buffer, bool is_tightest) {
-  int64_t end = 0, best = -1, best_size = 0;
-  for (int i = 0; i < n_placed; i++) {
-    const Buffer *other = placed[i];
-    bool is_apart = other->last < buffer->first || buffer->last < other->first;
-    if (is_apart && other->lane == buffer->lane) continue;
-    int64_t size = other->offset - end;
-    if (size >= buffer->n_bytes && (best < 0 || size < best_size)) {
-      if (!is_tightest) return end;
-      best = end;
-      best_size = size;
+// Lanes lie one behind the other, each packed by itself. Launch -1 is instant 0.
+static void place(Plan *plan) {
+  Graph *graph = plan->graph;
+  Interval *items = ARENA_ARRAY(plan->scratch, Interval, plan->n_buffers);
+  Buffer **buffers = ARENA_ARRAY(plan->scratch, Buffer *, plan->n_buffers);
+  graph->work_bytes = graph->live_bound = 0;
+  for (int lane = 0; lane < plan->n_lanes; lane++) {
+    int n = 0;
+    for (int b = 0; b < plan->n_buffers; b++) {
+      Buffer *buffer = &plan->buffers[b];
+      if (buffer->lane != lane) continue;
+      items[n] = (Interval){buffer->n_bytes, buffer->first + 1, buffer->last + 1, 0};
+      buffers[n++] = buffer;
     }
-    if (other->offset + other->n_bytes > end) end = other->offset + other->n_bytes;
+    graph->live_bound += pack_bound(items, n, plan->scratch);
+    int64_t top = pack_intervals(items, n, plan->scratch);
+    for (int i = 0; i < n; i++) buffers[i]->offset = graph->work_bytes + items[i].offset;
+    graph->work_bytes += top;
   }
-  return best >= 0 ? best : end;
-}
-
-static int64_t place(Plan *plan, Buffer *buffers, bool is_tightest) {
-  Buffer **placed = ARENA_ARRAY(plan->scratch, Buffer *, plan->n_buffers);
-  int64_t top = 0;
-  for (int b = 0; b < plan->n_buffers; b++) {
-    Buffer *buffer = &buffers[b];
-    buffer->offset = find_gap(placed, b, buffer, is_tightest);
-    if (buffer->offset + buffer->n_bytes > top) top = buffer->offset + buffer->n_bytes;
-    int i = b;
-    for (; i > 0 && placed[i - 1]->offset > buffer->offset; i--) placed[i] = placed[i - 1];
-    placed[i] = buffer;
-  }
-  return top;
-}
-
-static int64_t place_best(Plan *plan, int64_t bound) {
-  int64_t best = -1;
-  for (int order = 0; order < N_ORDERS; order++)
-    for (int is_tightest = 0; is_tightest < 2; is_tightest++) {
-      if (best == bound) return best;
-      Buffer *buffers = arena_copy(plan->scratch, plan->buffers, sizeof(Buffer) * (size_t)plan->n_buffers);
-      qsort(buffers, (size_t)plan->n_buffers, sizeof(Buffer), orders[order]);
-      int64_t top = place(plan, buffers, is_tightest);
-      if (best >= 0 && top >= best) continue;
-      best = top;
-      for (int b = 0; b < plan->n_buffers; b++) plan->buffers[buffers[b].number].offset = buffers[b].offset;
-    }
-  return best < 0 ? 0 : best;
 }
 
 // ---- results ----
@@ -238,8 +160,7 @@ void pass_plan_memory(Graph *graph, PassCtx *ctx) {
   for (NodeId id = 0; id < graph->n_nodes; id++) plan.buffer_of[id] = plan.death[id] = -1;
   find_deaths(&plan);
   make_buffers(&plan);
-  graph->live_bound = largest_live(&plan);
-  graph->work_bytes = place_best(&plan, graph->live_bound);
+  place(&plan);
   write_offsets(&plan);
   place_states(graph->states);
   graph->is_planned = true;
