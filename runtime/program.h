@@ -28,7 +28,9 @@ static inline MlaElem mla_elem_of(MlaPrecision precision) {
   return precision == MLA_PRECISION_F64 ? MLA_F64 : MLA_F32;
 }
 
-// One allocation holds all regions, in this order, each starting at a multiple of 64 bytes.
+// One allocation holds all regions, in this order, each starting at a multiple of 64 bytes. On the CPU so many bytes
+// more can be read behind the last: vectors may reach beyond a tensor's end (what they find there is not used).
+enum { MLA_READ_BEHIND = 64 };
 typedef enum MlaRegion {
   MLA_WORK,
   MLA_PARAM,

@@ -56,6 +56,15 @@ void emit_gather(Emit *emit, const Node *node, int lanes_divide);
 const char *emit_load(Emit *emit, int i, const char *n, const char *y, const char *x);
 const char *emit_load_from(Emit *emit, int i, const char *n, const char *y, const char *x,
                            const char *channel);
+// How much output `to` of an axis takes from each input: weight[to][from]. All zero at first.
+typedef struct EmitAxis {
+  int64_t n_out, n_in;
+  double *weight;
+} EmitAxis;
+EmitAxis emit_axis(Emit *emit, int64_t n_out, int64_t n_in);
+// A gather kernel whose elements are weighted sums over rows and columns; is_gradient: of outputs, where the weights are
+// read the other way. False: the target would rather have a gather's lines.
+bool emit_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient);
 // The mean over the batch: the lines written so far are the body for image `n`, plain scalar code; `term` is what the
 // image adds, computed once. In the body, as by images: `batch` (long), `in0`, `in1`, ... (const real * or, for an index tensor, const int *).
 void emit_mean(Emit *emit, const Node *node, const char *term);

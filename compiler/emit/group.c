@@ -19,6 +19,10 @@ void emit_group(Emit *emit, const Graph *graph, const Group *group) {
 
 // ---- what operators ask for goes to the target's skeletons ----
 
+bool emit_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient) {
+  if (emit->skeletons->separable) emit->skeletons->separable(emit, rows, columns, is_gradient);
+  return emit->skeletons->separable != NULL;
+}
 void emit_mean(Emit *emit, const Node *node, const char *term) {
   emit->skeletons->mean(emit, node, term);
 }

@@ -50,6 +50,12 @@ void emit_gather(Emit *emit, const Node *node, int lanes_divide) {
   emit->gather_lanes = lanes;
 }
 
+EmitAxis emit_axis(Emit *emit, int64_t n_out, int64_t n_in) {
+  EmitAxis axis = {n_out, n_in, ARENA_ARRAY(emit->arena, double, n_out *n_in)};
+  for (int64_t i = 0; i < n_out * n_in; i++) axis.weight[i] = 0;
+  return axis;
+}
+
 void emit_line(Emit *emit, const char *format, ...) {
   va_list args;
   va_start(args, format);

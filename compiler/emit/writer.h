@@ -118,6 +118,7 @@ typedef struct Skeletons {
   void (*reduce)(Emit *emit);
   // SINGLE, once the operator has written its lines:
   void (*gather)(Emit *emit);
+  void (*separable)(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient); // NULL: by gather
   void (*mean)(Emit *emit, const Node *node, const char *term);
   void (*rows)(Emit *emit, const Node *node);
   void (*images)(Emit *emit, const Node *node);

@@ -18,3 +18,13 @@ static inline void emit_adaptive_inputs(Emit *emit, const char *axis, const char
   emit_line(emit, "long %s_begin = %s * %ld / %ld, %s_end = ((%s + 1) * %ld + %ld) / %ld;", axis, position,
             in, out, axis, position, in, out - 1, out);
 }
+
+static inline EmitAxis adaptive_axis(Emit *emit, int64_t n_out, int64_t n_in) {
+  EmitAxis axis = emit_axis(emit, n_out, n_in);
+  for (int64_t i = 0; i < n_out; i++) {
+    Run run = adaptive_inputs(i, n_out, n_in);
+    for (int64_t k = run.begin; k < run.end; k++)
+      axis.weight[i * n_in + k] = 1.0 / (double)(run.end - run.begin);
+  }
+  return axis;
+}

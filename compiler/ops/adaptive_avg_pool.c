@@ -38,6 +38,9 @@ void adaptive_avg_pool_host(const HostCall *call) {
 
 void adaptive_avg_pool_emit(Emit *emit, const Node *node) {
   Shape in = emit_input_shape(emit, 0);
+  if (emit_separable(emit, adaptive_axis(emit, node->shape.dim[1], in.dim[1]),
+                     adaptive_axis(emit, node->shape.dim[2], in.dim[2]), false))
+    return;
   emit_gather(emit, node, 0);
   emit_adaptive_inputs(emit, "row", "y", node->shape.dim[1], in.dim[1]);
   emit_adaptive_inputs(emit, "col", "x", node->shape.dim[2], in.dim[2]);

@@ -32,6 +32,7 @@ void adaptive_avg_pool_grad_emit(Emit *emit, const Node *node) {
   Shape g = emit_input_shape(emit, 0);
   long in_h = (long)node->shape.dim[1], in_w = (long)node->shape.dim[2], out_h = (long)g.dim[1],
        out_w = (long)g.dim[2];
+  if (emit_separable(emit, adaptive_axis(emit, out_h, in_h), adaptive_axis(emit, out_w, in_w), true)) return;
   emit_gather(emit, node, 0);
   emit_line(emit, "long row_begin = y * %ld / %ld, row_last = ((y + 1) * %ld - 1) / %ld;", out_h, in_h, out_h,
             in_h);

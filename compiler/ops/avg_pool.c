@@ -30,6 +30,9 @@ void avg_pool_host(const HostCall *call) {
 void avg_pool_emit(Emit *emit, const Node *node) {
   Window window = window_of(node->attr);
   Shape in = emit_input_shape(emit, 0);
+  if (emit_separable(emit, window_axis(emit, &window, node->shape.dim[1], in.dim[1]),
+                     window_axis(emit, &window, node->shape.dim[2], in.dim[2]), false))
+    return;
   emit_gather(emit, node, 0);
   emit_window_inputs(emit, &window, "row", "y", in.dim[1]);
   emit_window_inputs(emit, &window, "col", "x", in.dim[2]);

@@ -31,6 +31,9 @@ void avg_pool_grad_host(const HostCall *call) {
 void avg_pool_grad_emit(Emit *emit, const Node *node) {
   Window window = window_of(node->attr);
   Shape g = emit_input_shape(emit, 0);
+  if (emit_separable(emit, window_axis(emit, &window, g.dim[1], node->shape.dim[1]),
+                     window_axis(emit, &window, g.dim[2], node->shape.dim[2]), true))
+    return;
   emit_gather(emit, node, 0);
   emit_covering_windows(emit, &window, "row", "y", g.dim[1]);
   emit_covering_windows(emit, &window, "col", "x", g.dim[2]);

@@ -51,6 +51,9 @@ static void emit_blend(Emit *emit, const char *axis, const char *position, int64
 void resize_emit(Emit *emit, const Node *node) {
   Shape in = emit_input_shape(emit, 0);
   const char *one = emit_number(emit, 1);
+  if (emit_separable(emit, resize_axis(emit, node->shape.dim[1], in.dim[1]),
+                     resize_axis(emit, node->shape.dim[2], in.dim[2]), false))
+    return;
   emit_gather(emit, node, 0);
   emit_blend(emit, "row", "y", node->shape.dim[1], in.dim[1]);
   emit_blend(emit, "col", "x", node->shape.dim[2], in.dim[2]);

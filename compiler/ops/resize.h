@@ -17,3 +17,13 @@ static inline Blend resize_blend(int64_t i, int64_t n_out, int64_t n_in) {
   int64_t unit = resize_unit(n_out), position = i * (n_in - 1), low = position / unit;
   return (Blend){low, low + (low < n_in - 1), (double)(position - low * unit) / (double)unit};
 }
+
+static inline EmitAxis resize_axis(Emit *emit, int64_t n_out, int64_t n_in) {
+  EmitAxis axis = emit_axis(emit, n_out, n_in);
+  for (int64_t i = 0; i < n_out; i++) {
+    Blend blend = resize_blend(i, n_out, n_in);
+    axis.weight[i * n_in + blend.low] += 1 - blend.weight;
+    axis.weight[i * n_in + blend.high] += blend.weight;
+  }
+  return axis;
+}

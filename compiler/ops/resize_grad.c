@@ -60,6 +60,8 @@ static void emit_near(Emit *emit, const char *axis, const char *reader, const ch
 void resize_grad_emit(Emit *emit, const Node *node) {
   Shape g = emit_input_shape(emit, 0);
   const int64_t *in = node->shape.dim;
+  if (emit_separable(emit, resize_axis(emit, g.dim[1], in[1]), resize_axis(emit, g.dim[2], in[2]), true))
+    return;
   emit_gather(emit, node, 0);
   emit_readers(emit, "row", "y", g.dim[1], in[1]);
   emit_readers(emit, "col", "x", g.dim[2], in[2]);

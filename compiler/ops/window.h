@@ -76,6 +76,15 @@ static inline void run_add(const HostTensor *tensor, int64_t n, Run rows, Run co
 
 // ---- in emitted text ----
 
+static inline EmitAxis window_axis(Emit *emit, const Window *window, int64_t n_out, int64_t n_in) {
+  EmitAxis axis = emit_axis(emit, n_out, n_in);
+  for (int64_t i = 0; i < n_out; i++) {
+    Run run = window_inputs(window, i, n_in);
+    for (int64_t k = run.begin; k < run.end; k++) axis.weight[i * n_in + k] = 1.0 / (double)window->kernel;
+  }
+  return axis;
+}
+
 // `vec sum` of input `i` over rows [row_begin, row_end) and columns [col_begin, col_end).
 static inline void emit_run_sum(Emit *emit, int i) {
   emit_line(emit, "vec sum = {0};");

@@ -11,7 +11,7 @@ enum { HUGE_PAGE = 2 << 20 };
 static size_t mapping_bytes(const MlaLoaded *loaded) {
   // Whole huge pages only pay where there are some.
   size_t unit = loaded->n_bytes >= 4 * HUGE_PAGE ? HUGE_PAGE : 4096;
-  return ((size_t)loaded->n_bytes + unit - 1) / unit * unit;
+  return ((size_t)loaded->n_bytes + MLA_READ_BEHIND + unit - 1) / unit * unit;
 }
 
 // Maps n_bytes at a multiple of a huge page: maps more and gives the ends back.

@@ -1,8 +1,9 @@
 // Compiles the emitted kernels of all cases, one shared library for each element type and vector width, and
 // runs every kernel against the host reference, fed with the host's values.
 //
-// Buffers end at a page that cannot be touched and begin behind a guard pattern, so that a kernel that reads
-// or writes beyond its operands is found. Parts run last first: no part may need what another wrote.
+// Buffers end MLA_READ_BEHIND bytes before a page that cannot be touched; those bytes and some before a buffer hold
+// numbers that are none, so that a kernel that uses or writes what lies beyond its operands is found. Parts run last
+// first: no part may need what another wrote.
 #pragma once
 #include "tests/ops/kernel_set.h"
 #include <dlfcn.h>
@@ -13,7 +14,7 @@
 
 extern const char mla_c_prelude[]; // as embedded in the compiler
 
-enum { GUARD_BYTES = 64, GUARD = 0xA5, MAX_KERNEL_BUFFERS = 64 };
+enum { GUARD_BYTES = 64, GUARD = 0xFF, MAX_KERNEL_BUFFERS = 64 };
 
 typedef void KernelFunction(void *const *buffers, long batch, void *scratch, int part, int parts);
 
@@ -65,21 +66,23 @@ typedef struct GuardedBuffer {
 
 static GuardedBuffer guarded_new(int64_t n_bytes) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE),
-         used = ((size_t)n_bytes + GUARD_BYTES + page - 1) / page * page;
+         used = ((size_t)n_bytes + GUARD_BYTES + MLA_READ_BEHIND + page - 1) / page * page;
   GuardedBuffer buffer = {.map_bytes = used + page, .n_bytes = (size_t)n_bytes};
   buffer.map = mmap(NULL, buffer.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (buffer.map == MAP_FAILED || mprotect(buffer.map + used, page, PROT_NONE)) {
     perror("guarded buffer");
     exit(1);
   }
-  buffer.data = buffer.map + used - n_bytes;
+  buffer.data = buffer.map + used - MLA_READ_BEHIND - n_bytes;
   memset(buffer.data - GUARD_BYTES, GUARD, GUARD_BYTES);
+  memset(buffer.data + n_bytes, GUARD, MLA_READ_BEHIND);
   return buffer;
 }
 
 static bool guarded_free(GuardedBuffer *buffer) {
   bool is_intact = true;
   for (int i = 1; i <= GUARD_BYTES; i++) is_intact &= buffer->data[-i] == GUARD;
+  for (int i = 0; i < MLA_READ_BEHIND; i++) is_intact &= buffer->data[buffer->n_bytes + (size_t)i] == GUARD;
   munmap(buffer->map, buffer->map_bytes);
   return is_intact;
 }

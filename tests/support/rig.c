@@ -236,7 +236,7 @@ static bool guards_hold(const MlaProgram *program, const unsigned char *memory, 
 unsigned char *rig_run(const Rig *rig, const MlaProgram *program, const RigKernel *fn, int64_t batch,
                        bool reversed) {
   int64_t n_bytes = region_start(program, MLA_N_REGIONS);
-  unsigned char *memory = aligned_alloc(64, (size_t)(n_bytes + 63) / 64 * 64);
+  unsigned char *memory = aligned_alloc(64, (size_t)(n_bytes + MLA_READ_BEHIND + 63) / 64 * 64);
   if (!memory) return NULL;
   memset(memory, GUARD_BYTE, (size_t)n_bytes);
   fill_leaves(rig, program, memory);

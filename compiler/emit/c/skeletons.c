@@ -5,6 +5,7 @@ const Skeletons c_skeletons = {
     .point = c_point,
     .reduce = c_reduce,
     .gather = c_gather,
+    .separable = c_separable,
     .mean = c_mean,
     .rows = c_rows,
     .images = c_images,

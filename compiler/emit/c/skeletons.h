@@ -5,6 +5,7 @@
 void c_point(Emit *emit);
 void c_reduce(Emit *emit);
 void c_gather(Emit *emit);
+void c_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient);
 void c_mean(Emit *emit, const Node *node, const char *term);
 void c_rows(Emit *emit, const Node *node);
 void c_images(Emit *emit, const Node *node);

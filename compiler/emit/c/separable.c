@@ -1,0 +1,101 @@
+// Separable kernels: an element is a weighted sum over rows and, of these, over columns (pooling, resizing and their
+// gradients). Rows are added first, for a whole line of the result; what a position reads and with which weights
+// stands in tables. Parts share the image rows of the result:
+//
+//   for each (image n, row y) of this part
+//     across[x, c] = sum over rows k of row_weight * in0[n, row_first[y] + k, x, c]
+//     for each x, each vector of channels from c
+//       out[line, x, c] = sum over columns k of col_weight * across[col_first[x] + k, c]
+#include "compiler/emit/c/skeletons.h"
+
+static double axis_weight(const EmitAxis *axis, bool is_gradient, int64_t to, int64_t from) {
+  return is_gradient ? axis->weight[from * axis->n_in + to] : axis->weight[to * axis->n_in + from];
+}
+
+// AXIS_first[to]: the first position read; AXIS_at[to] .. AXIS_at[to + 1]: its weight and those that follow.
+static void put_tables(StrBuf *out, const char *name, const EmitAxis *axis, bool is_gradient) {
+  const int64_t n_to = is_gradient ? axis->n_in : axis->n_out,
+                n_from = is_gradient ? axis->n_out : axis->n_in;
+  StrBuf first = strbuf_new(out->arena), at = strbuf_new(out->arena), weight = strbuf_new(out->arena);
+  long long n = 0;
+  for (int64_t to = 0; to < n_to; to++) {
+    int64_t begin = 0, end = n_from;
+    while (begin < end && axis_weight(axis, is_gradient, to, begin) == 0) begin++;
+    while (begin < end && axis_weight(axis, is_gradient, to, end - 1) == 0) end--;
+    strbuf_printf(&first, "%lld, ", (long long)(begin < n_from ? begin : 0));
+    strbuf_printf(&at, "%lld, ", n);
+    for (int64_t from = begin; from < end; from++, n++)
+      strbuf_printf(&weight, "%.17g, ", axis_weight(axis, is_gradient, to, from));
+  }
+  writer_line(out, 1, "static const int %s_first[] = {%s}, %s_at[] = {%s%lld};", name, first.text, name,
+              at.text, n);
+  writer_line(out, 1, "static const real %s_weight[] = {%s0};", name, weight.text);
+}
+
+static void put_sum(StrBuf *out, int depth, const char *axis, const char *from, long long stride) {
+  writer_line(out, depth, "vec sum = {0};");
+  writer_line(out, depth, "for (long k = 0; k < n_%ss; k++)", axis);
+  writer_line(out, depth + 1, "sum += mla_vec(%ss[k]) * mla_load(%s + k * %lld);", axis, from, stride);
+}
+
+static void put_line(Emit *emit, StrBuf *out, SingleImage in, SingleImage to, int lanes) {
+  const long long row = in.width * in.channels, channels = to.channels;
+  const int line_lanes = writer_lanes(row, emit->max_lanes);
+  writer_line(out, 2, "const long n = line / %lld, y = line %% %lld;", (long long)to.height,
+              (long long)to.height);
+  writer_line(out, 2, "const real *from = in0 + (n * %lld + row_first[y]) * %lld;", (long long)in.height,
+              row);
+  writer_line(out, 2, "const real *rows = row_weight + row_at[y];");
+  writer_line(out, 2, "const long n_rows = row_at[y + 1] - row_at[y];");
+  writer_line(out, 2, "for (long e = 0; e < %lld; e += %d) {", row, line_lanes);
+  writer_line(out, 3, "MLA_USE(%d)", line_lanes);
+  put_sum(out, 3, "row", "from + e", row);
+  writer_line(out, 3, "mla_store(across + e, sum);");
+  writer_line(out, 2, "}");
+  writer_line(out, 2, "for (long x = 0; x < %lld; x++) {", (long long)to.width);
+  writer_line(out, 3, "MLA_USE(%d)", lanes);
+  writer_line(out, 3, "const real *cols = col_weight + col_at[x], *first = across + col_first[x] * %lld;",
+              channels);
+  writer_line(out, 3, "const long n_cols = col_at[x + 1] - col_at[x];");
+  writer_line(out, 3, "for (long c = 0; c < %lld; c += %d) {", channels, lanes);
+  put_sum(out, 4, "col", "first + c", channels);
+  writer_line(out, 4, "mla_store(out + (line * %lld + x) * %lld + c, sum);", (long long)to.width, channels);
+  writer_line(out, 3, "}");
+  writer_line(out, 2, "}");
+}
+
+// Enough work for a part to be worth a thread.
+static int separable_parts(const Emit *emit, Shape in, Shape to) {
+  enum { ELEMS_PER_PART = 16384, MOST = 32 };
+  const int64_t batch = emit->graph->batch, rows = batch * single_image(to).height;
+  int64_t parts = (shape_elems(in, batch) + shape_elems(to, batch)) / ELEMS_PER_PART;
+  if (parts > rows) parts = rows;
+  return parts < 1 ? 1 : parts > MOST ? MOST : (int)parts;
+}
+
+void c_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient) {
+  const Node *node = emit->node;
+  const Shape shape = graph_node(emit->graph, node->in[0])->shape;
+  const SingleImage in = single_image(shape), to = single_image(node->shape);
+  StrBuf text = strbuf_new(emit->arena);
+  frame_open(&text);
+  put_tables(&text, "row", &rows, is_gradient);
+  put_tables(&text, "col", &columns, is_gradient);
+  single_operands(emit, &text);
+  writer_line(&text, 1, "real *across = scratch; // [%lld][%lld]", (long long)in.width,
+              (long long)in.channels);
+  writer_line(
+      &text, 1,
+      "const long lines = batch * %lld, begin = lines * part / parts, end = lines * (part + 1) / parts;",
+      (long long)to.height);
+  writer_line(&text, 1, "for (long line = begin; line < end; line++) {");
+  put_line(emit, &text, in, to, writer_lanes(to.channels, writer_max_lanes(emit)));
+  writer_line(&text, 1, "}");
+  strbuf_put(&text, "}\n");
+  KernelDraft draft = {.text = text.text, .stem = emit_stem(emit), .role = ""};
+  draft.parts = separable_parts(emit, shape, node->shape);
+  draft.scratch_bytes = in.width * in.channels * emit->elem_bytes;
+  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
+  draft.buffers[draft.n_buffers++] = single_output(emit);
+  emit_draft(emit, draft);
+}
