@@ -59,6 +59,10 @@ MLA_VECTOR(16)
     const vec mla_part = value;                                                                              \
     __builtin_memcpy(address, &mla_part, (n) * sizeof(real));                                                \
   })
+// Asks for n reals that will soon be read.
+MLA_INLINE void mla_fetch(const real *from, long n) {
+  for (long i = 0; i < n; i += 64 / (long)sizeof(real)) __builtin_prefetch(from + i);
+}
 // A vec from a vec or a real (x - 0 is x for every x, -0 and NaN included, and costs nothing).
 #define mla_vec(x) ((x) - (vec){0})
 

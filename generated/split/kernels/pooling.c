@@ -5,26 +5,37 @@
 // for  aux0/avgpool1 (1 launch a step: forward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 adaptive_avg_pool([batch, 14, 14, 16]) : [batch, 1, 1, 16]
-// moves 0.385 MiB, 0.000 GFLOP for a batch of 32, in 1 part
+// moves 0.385 MiB, 0.000 GFLOP for a batch of 32, in 6 parts
 void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part, int parts) {
-  MLA_USE(8)
+  static const int row_first[] = {0, }, row_at[] = {0, 14};
+  static const real row_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
+  static const int col_first[] = {0, }, col_at[] = {0, 14};
+  static const real col_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
   const real *in0 = buf[0]; // [batch, 14, 14, 16]
   real *out = buf[1]; // [batch, 1, 1, 16]
+  real *across = scratch; // [14][16]
   const long lines = batch * 1, begin = lines * part / parts, end = lines * (part + 1) / parts;
   for (long line = begin; line < end; line++) {
     const long n = line / 1, y = line % 1;
+    const real *from = in0 + (n * 14 + row_first[y]) * 224;
+    const real *rows = row_weight + row_at[y];
+    const long n_rows = row_at[y + 1] - row_at[y];
+    for (long e = 0; e < 224; e += 8) {
+      MLA_USE(8)
+      vec sum = {0};
+      for (long k = 0; k < n_rows; k++)
+        sum += mla_vec(rows[k]) * mla_load(from + e + k * 224);
+      mla_store(across + e, sum);
+    }
     for (long x = 0; x < 1; x++) {
+      MLA_USE(8)
+      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 16;
+      const long n_cols = col_at[x + 1] - col_at[x];
       for (long c = 0; c < 16; c += 8) {
-        real *to = out + (line * 1 + x) * 16 + c;
-        long row_begin = y * 14 / 1, row_end = ((y + 1) * 14 + 0) / 1;
-        long col_begin = x * 14 / 1, col_end = ((x + 1) * 14 + 0) / 1;
         vec sum = {0};
-        for (long row = row_begin; row < row_end; row++) {
-          for (long col = col_begin; col < col_end; col++) {
-            sum = sum + mla_load(in0 + ((n * 14 + row) * 14 + col) * 16 + c);
-          }
-        }
-        mla_store(to, mla_vec(sum / (real)((row_end - row_begin) * (col_end - col_begin))));
+        for (long k = 0; k < n_cols; k++)
+          sum += mla_vec(cols[k]) * mla_load(first + c + k * 16);
+        mla_store(out + (line * 1 + x) * 16 + c, sum);
       }
     }
   }
@@ -34,28 +45,37 @@ void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part,
 // for  aux0/avgpool1 (1 launch a step: backward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 adaptive_avg_pool_grad([batch, 1, 1, 16]) : [batch, 14, 14, 16]
-// moves 0.385 MiB, 0.000 GFLOP for a batch of 32, in 12 parts
+// moves 0.385 MiB, 0.000 GFLOP for a batch of 32, in 6 parts
 void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int part, int parts) {
-  MLA_USE(8)
+  static const int row_first[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, }, row_at[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+  static const real row_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
+  static const int col_first[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, }, col_at[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+  static const real col_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
   const real *in0 = buf[0]; // [batch, 1, 1, 16]
   real *out = buf[1]; // [batch, 14, 14, 16]
+  real *across = scratch; // [1][16]
   const long lines = batch * 14, begin = lines * part / parts, end = lines * (part + 1) / parts;
   for (long line = begin; line < end; line++) {
     const long n = line / 14, y = line % 14;
+    const real *from = in0 + (n * 1 + row_first[y]) * 16;
+    const real *rows = row_weight + row_at[y];
+    const long n_rows = row_at[y + 1] - row_at[y];
+    for (long e = 0; e < 16; e += 8) {
+      MLA_USE(8)
+      vec sum = {0};
+      for (long k = 0; k < n_rows; k++)
+        sum += mla_vec(rows[k]) * mla_load(from + e + k * 16);
+      mla_store(across + e, sum);
+    }
     for (long x = 0; x < 14; x++) {
+      MLA_USE(8)
+      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 16;
+      const long n_cols = col_at[x + 1] - col_at[x];
       for (long c = 0; c < 16; c += 8) {
-        real *to = out + (line * 14 + x) * 16 + c;
-        long row_begin = y * 1 / 14, row_last = ((y + 1) * 1 - 1) / 14;
-        long col_begin = x * 1 / 14, col_last = ((x + 1) * 1 - 1) / 14;
         vec sum = {0};
-        for (long row = row_begin; row <= row_last; row++) {
-          long high_begin = row * 14 / 1, high_end = ((row + 1) * 14 + 0) / 1;
-          for (long col = col_begin; col <= col_last; col++) {
-            long wide_begin = col * 14 / 1, wide_end = ((col + 1) * 14 + 0) / 1;
-            sum = sum + mla_load(in0 + ((n * 1 + row) * 1 + col) * 16 + c) / (real)((high_end - high_begin) * (wide_end - wide_begin));
-          }
-        }
-        mla_store(to, mla_vec(sum));
+        for (long k = 0; k < n_cols; k++)
+          sum += mla_vec(cols[k]) * mla_load(first + c + k * 16);
+        mla_store(out + (line * 14 + x) * 16 + c, sum);
       }
     }
   }
@@ -65,26 +85,37 @@ void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int 
 // for  logits/avgpool1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 adaptive_avg_pool([batch, 7, 7, 32]) : [batch, 1, 1, 32]
-// moves 0.195 MiB, 0.000 GFLOP for a batch of 32, in 1 part
+// moves 0.195 MiB, 0.000 GFLOP for a batch of 32, in 3 parts
 void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part, int parts) {
-  MLA_USE(8)
+  static const int row_first[] = {0, }, row_at[] = {0, 7};
+  static const real row_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
+  static const int col_first[] = {0, }, col_at[] = {0, 7};
+  static const real col_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
   const real *in0 = buf[0]; // [batch, 7, 7, 32]
   real *out = buf[1]; // [batch, 1, 1, 32]
+  real *across = scratch; // [7][32]
   const long lines = batch * 1, begin = lines * part / parts, end = lines * (part + 1) / parts;
   for (long line = begin; line < end; line++) {
     const long n = line / 1, y = line % 1;
+    const real *from = in0 + (n * 7 + row_first[y]) * 224;
+    const real *rows = row_weight + row_at[y];
+    const long n_rows = row_at[y + 1] - row_at[y];
+    for (long e = 0; e < 224; e += 8) {
+      MLA_USE(8)
+      vec sum = {0};
+      for (long k = 0; k < n_rows; k++)
+        sum += mla_vec(rows[k]) * mla_load(from + e + k * 224);
+      mla_store(across + e, sum);
+    }
     for (long x = 0; x < 1; x++) {
+      MLA_USE(8)
+      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 32;
+      const long n_cols = col_at[x + 1] - col_at[x];
       for (long c = 0; c < 32; c += 8) {
-        real *to = out + (line * 1 + x) * 32 + c;
-        long row_begin = y * 7 / 1, row_end = ((y + 1) * 7 + 0) / 1;
-        long col_begin = x * 7 / 1, col_end = ((x + 1) * 7 + 0) / 1;
         vec sum = {0};
-        for (long row = row_begin; row < row_end; row++) {
-          for (long col = col_begin; col < col_end; col++) {
-            sum = sum + mla_load(in0 + ((n * 7 + row) * 7 + col) * 32 + c);
-          }
-        }
-        mla_store(to, mla_vec(sum / (real)((row_end - row_begin) * (col_end - col_begin))));
+        for (long k = 0; k < n_cols; k++)
+          sum += mla_vec(cols[k]) * mla_load(first + c + k * 32);
+        mla_store(out + (line * 1 + x) * 32 + c, sum);
       }
     }
   }
@@ -94,28 +125,37 @@ void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part,
 // for  logits/avgpool1 (1 launch a step: backward)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 adaptive_avg_pool_grad([batch, 1, 1, 32]) : [batch, 7, 7, 32]
-// moves 0.195 MiB, 0.000 GFLOP for a batch of 32, in 6 parts
+// moves 0.195 MiB, 0.000 GFLOP for a batch of 32, in 3 parts
 void adaptive_avg_pool_grad_32(void *const *buf, long batch, void *scratch, int part, int parts) {
-  MLA_USE(8)
+  static const int row_first[] = {0, 0, 0, 0, 0, 0, 0, }, row_at[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  static const real row_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
+  static const int col_first[] = {0, 0, 0, 0, 0, 0, 0, }, col_at[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  static const real col_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
   const real *in0 = buf[0]; // [batch, 1, 1, 32]
   real *out = buf[1]; // [batch, 7, 7, 32]
+  real *across = scratch; // [1][32]
   const long lines = batch * 7, begin = lines * part / parts, end = lines * (part + 1) / parts;
   for (long line = begin; line < end; line++) {
     const long n = line / 7, y = line % 7;
+    const real *from = in0 + (n * 1 + row_first[y]) * 32;
+    const real *rows = row_weight + row_at[y];
+    const long n_rows = row_at[y + 1] - row_at[y];
+    for (long e = 0; e < 32; e += 8) {
+      MLA_USE(8)
+      vec sum = {0};
+      for (long k = 0; k < n_rows; k++)
+        sum += mla_vec(rows[k]) * mla_load(from + e + k * 32);
+      mla_store(across + e, sum);
+    }
     for (long x = 0; x < 7; x++) {
+      MLA_USE(8)
+      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 32;
+      const long n_cols = col_at[x + 1] - col_at[x];
       for (long c = 0; c < 32; c += 8) {
-        real *to = out + (line * 7 + x) * 32 + c;
-        long row_begin = y * 1 / 7, row_last = ((y + 1) * 1 - 1) / 7;
-        long col_begin = x * 1 / 7, col_last = ((x + 1) * 1 - 1) / 7;
         vec sum = {0};
-        for (long row = row_begin; row <= row_last; row++) {
-          long high_begin = row * 7 / 1, high_end = ((row + 1) * 7 + 0) / 1;
-          for (long col = col_begin; col <= col_last; col++) {
-            long wide_begin = col * 7 / 1, wide_end = ((col + 1) * 7 + 0) / 1;
-            sum = sum + mla_load(in0 + ((n * 1 + row) * 1 + col) * 32 + c) / (real)((high_end - high_begin) * (wide_end - wide_begin));
-          }
-        }
-        mla_store(to, mla_vec(sum));
+        for (long k = 0; k < n_cols; k++)
+          sum += mla_vec(cols[k]) * mla_load(first + c + k * 32);
+        mla_store(out + (line * 7 + x) * 32 + c, sum);
       }
     }
   }
