@@ -89,24 +89,10 @@ static int new_tickets(ProgramBuilder *builder, int n) {
   return buffer_add(builder, buffer);
 }
 
-static int buffer_of_region(ProgramBuilder *builder, MlaRegion region) {
-  static const char *const names[MLA_N_REGIONS] = {
-      [MLA_WORK] = "work",       [MLA_PARAM] = "parameters",           [MLA_MOMENTUM] = "momenta",
-      [MLA_EMA] = "EMA copies",  [MLA_RUNNING] = "running statistics", [MLA_CONST] = "constants",
-      [MLA_TICKETS] = "tickets", [MLA_EXCHANGE] = "exchange"};
-  if (builder->region_buffers[region] >= 0) return builder->region_buffers[region];
-  MlaBuffer buffer = {.name = names[region],
-                      .region = region,
-                      .elem = builder->elem,
-                      .n_bytes = builder->program->region_bytes[region]};
-  return builder->region_buffers[region] = buffer_add(builder, buffer);
-}
-
 int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group, BufferRef ref) {
   switch (ref.kind) {
   case REF_NODE: return buffer_of_node(builder, step, ref.node);
   case REF_STATE: return buffer_of_state(builder, ref.state);
-  case REF_REGION: return buffer_of_region(builder, ref.region);
   case REF_RUN: return buffer_of_run(builder, ref.state, ref.n_states);
   case REF_TICKETS: return new_tickets(builder, ref.n_tickets);
   case REF_PARTIAL: break;

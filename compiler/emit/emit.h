@@ -112,6 +112,7 @@ typedef struct EmitOptions {
   int vector_bytes;       // of the target machine: 64, 32, 16; 0: ask the host
   const SourceMap *map;   // for the DSL lines that open each kernel
   EmitChoices *choices;   // NULL: the first of what is offered everywhere
+  bool is_each_written;   // no group takes over the text of another: for tests
 } EmitOptions;
 
 // For PipelineOptions.sums: enough parts to keep the target busy.

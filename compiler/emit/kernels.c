@@ -92,9 +92,9 @@ static Kernel *new_kernel(ProgramBuilder *builder) {
 }
 
 int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, const KernelDraft *draft,
-               const MlaLaunch *launch) {
-  int at = 0;
-  while (at < builder->n_kernels && strcmp(builder->kernels[at].text, draft->text)) at++;
+               const MlaLaunch *launch, int known) {
+  int at = known < 0 ? 0 : known;
+  while (known < 0 && at < builder->n_kernels && strcmp(builder->kernels[at].text, draft->text)) at++;
   if (at == builder->n_kernels) {
     *new_kernel(builder) = (Kernel){.stem = draft->stem,
                                     .text = draft->text,

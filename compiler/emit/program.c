@@ -43,17 +43,10 @@ static const char *layer_name(const Graph *graph, const Group *group) {
   return node->name ? node->name : op_info(node->op)->name;
 }
 
-// An update touches its runs of states alone: read and written.
-static int64_t ref_bytes(const ProgramBuilder *builder, const Graph *graph, const Group *group, BufferRef ref,
-                         int buffer) {
+// An update reads and writes its runs of states.
+static int64_t ref_bytes(const ProgramBuilder *builder, BufferRef ref, int buffer) {
   bool is_updated = ref.kind == REF_RUN && !ref.is_read;
-  if (ref.kind != REF_REGION) return (is_updated ? 2 : 1) * builder->buffers[buffer].n_bytes;
-  const Node *node = graph_node(graph, group->nodes[0]);
-  int64_t n = 0;
-  for (int i = 0; i < node->n_states; i++)
-    n += shape_elems(state_get(graph->states, node->state + i)->shape, 1);
-  bool is_pair = ref.region == MLA_MOMENTUM && op_beside(node, "square_state") != NO_STATE;
-  return (is_pair ? 4 : 2) * n * builder->elem_bytes;
+  return (is_updated ? 2 : 1) * builder->buffers[buffer].n_bytes;
 }
 
 // Of the value that matters: the last one that the group writes.
@@ -77,7 +70,7 @@ static const char *source_place(const ProgramBuilder *builder, const Graph *grap
 }
 
 static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const Group *group,
-                               const KernelDraft *draft) {
+                               const KernelDraft *draft, int *kernel) {
   int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, draft->n_buffers);
   MlaLaunch launch = {.buffers = buffers,
                       .n_buffers = draft->n_buffers,
@@ -86,16 +79,16 @@ static MlaLaunch kernel_launch(ProgramBuilder *builder, StepBuilder *step, const
                       .product = draft->product};
   for (int i = 0; i < draft->n_buffers; i++) {
     buffers[i] = buffer_of_ref(builder, step, group, draft->buffers[i]);
-    launch.n_bytes += ref_bytes(builder, step->graph, group, draft->buffers[i], buffers[i]);
+    launch.n_bytes += ref_bytes(builder, draft->buffers[i], buffers[i]);
   }
-  launch_touches(builder, step, group, draft, &launch);
+  launch_touches(builder, group, draft, &launch);
   bool is_finish = draft->role[0] != '\0';
   if (!is_finish) launch.flops = group_flops(step->graph, group);
   launch.name =
       arena_printf(builder->arena, "%s%s %s", step->name, layer_name(step->graph, group), draft->stem);
   launch.shape = written_shape(builder, step->graph, group);
   launch.source = source_place(builder, step->graph, group);
-  launch.kernel = kernel_add(builder, step->graph, group, draft, &launch);
+  launch.kernel = *kernel = kernel_add(builder, step->graph, group, draft, &launch, *kernel);
   return launch;
 }
 
@@ -109,11 +102,10 @@ static int group_launches(ProgramBuilder *builder, StepBuilder *step, const Grou
     launches[0].flops = group_flops(step->graph, group);
     return 1;
   }
-  emit_group(&builder->emit, step->graph, group);
-  for (int i = 0; i < builder->emit.n_drafts; i++) {
-    launches[i] = kernel_launch(builder, step, group, &builder->emit.drafts[i]);
-  }
-  return builder->emit.n_drafts;
+  AlikeDrafts *drafts = alike_drafts(builder, step->graph, group);
+  for (int i = 0; i < drafts->n; i++)
+    launches[i] = kernel_launch(builder, step, group, &drafts->of_launch[i], &drafts->kernels[i]);
+  return drafts->n;
 }
 
 static StepBuilder build_step(ProgramBuilder *builder, const Graph *graph, const char *name) {
@@ -169,7 +161,6 @@ static ProgramBuilder new_builder(Arena *arena, const Model *model, const EmitOp
   builder.program = ARENA_NEW(arena, MlaProgram);
   builder.state_buffers = ARENA_ARRAY(arena, int, model->states->n);
   for (StateId id = 0; id < model->states->n; id++) builder.state_buffers[id] = -1;
-  for (int i = 0; i < MLA_N_REGIONS; i++) builder.region_buffers[i] = -1;
   int vector_bytes = options->vector_bytes;
   if (options->target == EMIT_CUDA) vector_bytes = CUDA_VECTOR_BYTES;
   if (!vector_bytes) vector_bytes = host_vector_bytes();

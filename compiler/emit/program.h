@@ -33,6 +33,14 @@ typedef struct StepBuilder {
   MlaStep step;
 } StepBuilder;
 
+// The launches of a group; what is known of them besides the drafts.
+typedef struct AlikeDrafts {
+  KernelDraft of_launch[MAX_GROUP_LAUNCHES];
+  int kernels[MAX_GROUP_LAUNCHES]; // of the program, -1: not looked up yet
+  int n;
+} AlikeDrafts;
+typedef struct Alike Alike;
+
 typedef struct ProgramBuilder {
   Arena *arena;
   const Model *model;
@@ -42,10 +50,10 @@ typedef struct ProgramBuilder {
   MlaProgram *program;
   MlaBuffer *buffers;
   int n_buffers, buffer_capacity;
-  int region_buffers[MLA_N_REGIONS]; // -1: none yet
-  int *state_buffers;                // [states->n], -1: none yet
+  int *state_buffers; // [states->n], -1: none yet
   Kernel *kernels;
   int n_kernels, kernel_capacity;
+  Alike *alike[256]; // groups written so far, in lists by hash
   Emit emit;
 } ProgramBuilder;
 
@@ -58,10 +66,14 @@ int buffer_of_run(ProgramBuilder *builder, StateId first, int n);
 int buffer_of_ref(ProgramBuilder *builder, StepBuilder *step, const Group *group, BufferRef ref);
 MlaRegion region_of_state(StateKind kind);
 
+// ---- alike.c ----
+// The drafts of a group: written, or taken over from one that is alike.
+AlikeDrafts *alike_drafts(ProgramBuilder *builder, const Graph *graph, const Group *group);
+
 // ---- kernels.c ----
-// The kernel with this text, new or one that exists; notes whom it serves.
+// The kernel with this text, new or one that exists (`known`, -1: to be looked up); notes whom it serves.
 int kernel_add(ProgramBuilder *builder, const Graph *graph, const Group *group, const KernelDraft *draft,
-               const MlaLaunch *launch);
+               const MlaLaunch *launch, int known);
 // A kernel of no group; `opening` says whom it serves.
 int kernel_add_plain(ProgramBuilder *builder, const KernelDraft *draft, const char *opening);
 // Gives the kernels their symbols and opening comments.
@@ -73,8 +85,7 @@ const char *kernel_file(const Graph *graph, const Group *group);
 
 // ---- touches.c ----
 // Sets reads and writes; the launch has its buffers.
-void launch_touches(ProgramBuilder *builder, const StepBuilder *step, const Group *group,
-                    const KernelDraft *draft, MlaLaunch *launch);
+void launch_touches(ProgramBuilder *builder, const Group *group, const KernelDraft *draft, MlaLaunch *launch);
 
 // ---- exchange.c: packets and the log of losses ----
 void program_exchange(ProgramBuilder *builder, MlaStep *train, MlaStep *eval);

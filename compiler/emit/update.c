@@ -2,13 +2,57 @@
 // `state`, `source` (the gradient, or the parameter an EMA follows), `velocity` and `square` at index `i`.
 #include "compiler/emit/program.h"
 
+// ---- runs of states ----
+
+static const State *state_of(const Emit *emit, StateId id) {
+  return state_get(emit->graph->states, id);
+}
+
+int64_t update_elems(const Emit *emit, StateId id) {
+  return shape_elems(state_of(emit, id)->shape, 1);
+}
+
+int64_t update_place(const Emit *emit, StateId first, int i) {
+  return state_of(emit, first + i)->offset - state_of(emit, first)->offset;
+}
+
+const char *update_stem(Emit *emit, const Node *node) {
+  return writer_format(emit, "%s_%d_tensor%s", emit_stem(emit), node->n_states,
+                       node->n_states > 1 ? "s" : "");
+}
+
+static bool are_alike(const Emit *emit, StateId a, StateId b, int n) {
+  for (int i = 0; i < n; i++) {
+    if (state_of(emit, a)->kind != state_of(emit, a + i)->kind ||
+        state_of(emit, b)->kind != state_of(emit, b + i)->kind ||
+        update_place(emit, a, i) != update_place(emit, b, i))
+      return false;
+  }
+  return true;
+}
+
+// The first of the states that the node's follow, if these are whole and lie as those do; else NO_STATE.
+static StateId sources_in_a_row(const Emit *emit, const Node *node) {
+  const Node *first = graph_node(emit->graph, node->in[0]);
+  for (int i = 0; i < node->n_states; i++) {
+    const Node *input = graph_node(emit->graph, node->in[i]);
+    if (input->op != OP_state || input->state != first->state + (StateId)i) return NO_STATE;
+  }
+  return are_alike(emit, node->state, first->state, node->n_states) ? first->state : NO_STATE;
+}
+
+// ---- elements ----
+
 static Attr attr_of(const Node *node, const char *name) {
   return node->attr[op_attr_index(node->op, name)];
 }
 
 void emit_sgd(Emit *emit, const Node *node) {
-  UpdateRun run = {
-      .node = node, .momentum = op_beside(node, "momentum_state"), .square = NO_STATE, .needs_rate = true};
+  UpdateRun run = {.node = node,
+                   .momentum = op_beside(node, "momentum_state"),
+                   .square = NO_STATE,
+                   .source = NO_STATE,
+                   .needs_rate = true};
   const char *momentum = emit_number(emit, attr_of(node, "momentum").r);
   StrBuf element = strbuf_new(emit->arena);
   strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i) + %s * w;\n",
@@ -28,6 +72,7 @@ void emit_adam(Emit *emit, const Node *node) {
   UpdateRun run = {.node = node,
                    .momentum = op_beside(node, "momentum_state"),
                    .square = op_beside(node, "square_state"),
+                   .source = NO_STATE,
                    .needs_rate = true};
   double beta1 = attr_of(node, "beta1").r, beta2 = attr_of(node, "beta2").r;
   const char *decay = emit_number(emit, attr_of(node, "weight_decay").r);
@@ -50,7 +95,8 @@ void emit_adam(Emit *emit, const Node *node) {
 }
 
 void emit_ema(Emit *emit, const Node *node) {
-  UpdateRun run = {.node = node, .momentum = NO_STATE, .square = NO_STATE};
+  UpdateRun run = {
+      .node = node, .momentum = NO_STATE, .square = NO_STATE, .source = sources_in_a_row(emit, node)};
   double momentum = attr_of(node, "momentum").r;
   const char *keep = emit_number(emit, momentum), *take = emit_number(emit, 1 - momentum);
   const char *element = writer_format(

@@ -11,17 +11,16 @@
 // The symbol is not known while a kernel is written: equal texts become one kernel first.
 #define KERNEL_SYMBOL "MLA_SYMBOL"
 
-typedef enum RefKind { REF_NODE, REF_PARTIAL, REF_REGION, REF_STATE, REF_RUN, REF_TICKETS } RefKind;
+typedef enum RefKind { REF_NODE, REF_PARTIAL, REF_STATE, REF_RUN, REF_TICKETS } RefKind;
 
 // A buffer of a launch.
 typedef struct BufferRef {
   RefKind kind;
-  NodeId node;      // REF_NODE: a value, possibly a view
-  MlaRegion region; // REF_REGION: all of it
-  StateId state;    // REF_STATE; REF_RUN: the first of them
-  int n_states;     // REF_RUN: states that lie side by side
-  bool is_read;     // REF_RUN: not written
-  int n_tickets;    // REF_TICKETS: words of the launch's own
+  NodeId node;   // REF_NODE: a value, possibly a view
+  StateId state; // REF_STATE; REF_RUN: the first of them
+  int n_states;  // REF_RUN: states that lie side by side
+  bool is_read;  // REF_RUN: not written
+  int n_tickets; // REF_TICKETS: words of the launch's own
 } BufferRef;
 
 typedef struct KernelDraft {
@@ -97,6 +96,7 @@ typedef struct UpdateRun {
   const Node *node;
   StateId momentum; // the first momentum state, NO_STATE: none
   StateId square;   // Adam: the first mean square
+  StateId source;   // of EMA copies whose sources lie side by side in the same way: the first; else NO_STATE
   bool needs_rate;  // in[0] is the learning rate
 } UpdateRun;
 
@@ -252,6 +252,12 @@ BufferRef *single_buffers(Emit *emit, int n_more, int *n);
 BufferRef single_output(const Emit *emit);
 // Inputs and output in order, no scratch.
 void single_draft(Emit *emit, const char *text, int parts);
+
+// ---- update.c: runs of states that lie side by side ----
+int64_t update_elems(const Emit *emit, StateId id);
+// Where the i-th state of a run lies, in elements from the run's beginning.
+int64_t update_place(const Emit *emit, StateId first, int i);
+const char *update_stem(Emit *emit, const Node *node);
 
 // ---- group.c ----
 // Writes the kernels of a group into emit->drafts.

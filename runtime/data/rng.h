@@ -17,3 +17,5 @@ uint64_t mla_rng_bits(MlaRng rng, uint64_t counter);
 uint64_t mla_rng_below(MlaRng rng, uint64_t counter, uint64_t bound);
 double mla_rng_uniform(MlaRng rng, uint64_t counter); // [0, 1), 53 bits
 double mla_rng_normal(MlaRng rng, uint64_t counter);  // mean 0, deviation 1
+// The numbers `first`, `first + 1`, ... of mla_rng_normal, faster.
+void mla_rng_normals(MlaRng rng, uint64_t first, int n, double *normals);

@@ -99,7 +99,6 @@ static int cuda_tickets(CudaProgram *p, int n) {
 static int cuda_ref(CudaProgram *p, CudaRun *run, BufferRef ref) {
   switch (ref.kind) {
   case REF_NODE: return cuda_node_buffer(p, run, ref.node);
-  case REF_REGION: return cuda_states(p, run);
   case REF_STATE: return cuda_state_buffer(p, run, ref.state);
   case REF_RUN: return cuda_run_buffer(p, run, ref.state, ref.n_states);
   case REF_TICKETS: return cuda_tickets(p, ref.n_tickets);

@@ -143,9 +143,8 @@ static void *kernel_buffer(KernelBuffers *buffers, BufferRef ref) {
   switch (ref.kind) {
   case REF_NODE: return kernel_node_buffer(buffers, ref.node);
   case REF_PARTIAL: return buffers->partial.data;
-  case REF_REGION: return buffers->states.data;
   case REF_TICKETS: return NULL; // CUDA's
-  case REF_RUN: return NULL;     // CUDA's
+  case REF_RUN:
   case REF_STATE: return buffers->states.data + state_get(states, ref.state)->offset * buffers->elem_bytes;
   }
   return NULL;

@@ -70,6 +70,16 @@ static void test_distributions(void) {
   CHECK(chi > 25 && chi < 120); // 63 degrees of freedom
 }
 
+// Many at once, from any place: the same bits.
+static void test_many_normals(void) {
+  MlaRng rng = mla_rng_named(3, "w");
+  double many[200];
+  for (int first = 0; first < 100; first += 33) {
+    mla_rng_normals(rng, (uint64_t)first, 200 - first, many);
+    for (int i = 0; i < 200 - first; i++) CHECK(many[i] == mla_rng_normal(rng, (uint64_t)(first + i)));
+  }
+}
+
 static void test_streams(void) {
   MlaRng a = mla_rng_stream(0, 'S', 1), b = mla_rng_stream(0, 'S', 2), c = mla_rng_stream(0, 'A', 1),
          d = mla_rng_stream(1, 'S', 1);
@@ -146,6 +156,7 @@ int main(void) {
   test_cosine();
   test_steps();
   test_distributions();
+  test_many_normals();
   test_streams();
   test_layouts();
   test_initial_states();

@@ -15,45 +15,8 @@ typedef struct Update {
   const UpdateRun *run;
   const char *element; // the lines for one vector at index i of a tensor
   int lanes;
-  bool is_walk;   // sources side by side, too
-  StateId source; // then: the first of them
   KernelDraft draft;
 } Update;
-
-static const State *state_of(const Emit *emit, StateId id) {
-  return state_get(emit->graph->states, id);
-}
-
-static int64_t state_elems(const Emit *emit, StateId id) {
-  return shape_elems(state_of(emit, id)->shape, 1);
-}
-
-// From the beginning of a run that starts with `first`.
-static int64_t place_in_run(const Emit *emit, StateId first, int i) {
-  return state_of(emit, first + i)->offset - state_of(emit, first)->offset;
-}
-
-static bool are_alike(const Emit *emit, StateId a, StateId b, int n) {
-  for (int i = 0; i < n; i++) {
-    if (state_of(emit, a)->kind != state_of(emit, a + i)->kind ||
-        state_of(emit, b)->kind != state_of(emit, b + i)->kind ||
-        place_in_run(emit, a, i) != place_in_run(emit, b, i))
-      return false;
-  }
-  return true;
-}
-
-// The sources are whole states in a row, laid out as those that follow them.
-static bool is_walk(const Emit *emit, const UpdateRun *run, StateId *source) {
-  const Node *node = run->node, *first = graph_node(emit->graph, node->in[0]);
-  if (run->needs_rate || first->op != OP_state) return false;
-  for (int i = 0; i < node->n_states; i++) {
-    const Node *input = graph_node(emit->graph, node->in[i]);
-    if (input->op != OP_state || input->state != first->state + (StateId)i) return false;
-  }
-  *source = first->state;
-  return are_alike(emit, node->state, *source, node->n_states);
-}
 
 static void add_run(Update *update, StateId first, bool is_read) {
   update->draft.buffers[update->draft.n_buffers++] = (BufferRef){
@@ -68,9 +31,9 @@ static int64_t put_table(const Update *update, StrBuf *out) {
   int64_t block = 0, step = CUDA_THREADS * update->lanes;
   writer_line(out, 1, "static const struct { int block, at, count; } table[] = {");
   for (int i = 0; i < node->n_states; i++) {
-    int64_t n = state_elems(emit, node->state + (StateId)i);
+    int64_t n = update_elems(emit, node->state + (StateId)i);
     writer_line(out, 2, "{%lld, %lld, %lld},", (long long)block,
-                (long long)place_in_run(emit, node->state, i), (long long)n);
+                (long long)update_place(emit, node->state, i), (long long)n);
     block += (n + step - 1) / step;
   }
   writer_line(out, 1, "};");
@@ -92,12 +55,12 @@ static void put_search(StrBuf *out, int n_states) {
 
 static void put_addresses(Update *update, StrBuf *out) {
   const UpdateRun *run = update->run;
-  const char *at = update->is_walk ? "" : " + at";
+  const char *at = run->source != NO_STATE ? "" : " + at";
   StateId runs[] = {run->node->state, run->momentum, run->square};
   static const char *const names[] = {"state", "velocity", "square"};
-  if (update->is_walk) {
+  if (run->source != NO_STATE) {
     writer_line(out, 1, "const real *source = buf[%d];", update->draft.n_buffers);
-    add_run(update, update->source, true);
+    add_run(update, run->source, true);
   } else {
     writer_line(out, 1, "const real *source = buf[%d + k];", run->needs_rate);
   }
@@ -128,14 +91,15 @@ static void put_element(const Update *update, StrBuf *out) {
 // Returns the blocks.
 static int64_t put_places(const Update *update, StrBuf *out) {
   const Node *node = update->run->node;
-  if (!update->is_walk) {
+  if (update->run->source == NO_STATE) {
     int64_t blocks = put_table(update, out);
     put_search(out, node->n_states);
     return blocks;
   }
   int last = node->n_states - 1;
-  int64_t step = CUDA_THREADS * update->lanes, count = place_in_run(update->emit, node->state, last) +
-                                                       state_elems(update->emit, node->state + (StateId)last);
+  int64_t step = CUDA_THREADS * update->lanes,
+          count = update_place(update->emit, node->state, last) +
+                  update_elems(update->emit, node->state + (StateId)last);
   writer_line(out, 1, "const int first_block = 0, count = %lld;", (long long)count);
   return (count + step - 1) / step;
 }
@@ -143,13 +107,9 @@ static int64_t put_places(const Update *update, StrBuf *out) {
 void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element) {
   const Node *node = run->node;
   Update update = {.emit = emit, .run = run, .element = element, .lanes = writer_max_lanes(emit)};
-  update.is_walk = is_walk(emit, run, &update.source);
-  update.draft = (KernelDraft){.stem = writer_format(emit, "%s_%d_tensor%s", emit_stem(emit), node->n_states,
-                                                     node->n_states > 1 ? "s" : ""),
-                               .role = "",
-                               .threads = CUDA_THREADS};
+  update.draft = (KernelDraft){.stem = update_stem(emit, node), .role = "", .threads = CUDA_THREADS};
   update.draft.buffers = single_buffers(emit, 4, &update.draft.n_buffers);
-  if (update.is_walk) update.draft.n_buffers = 0;
+  if (run->source != NO_STATE) update.draft.n_buffers = 0;
 
   StrBuf text = strbuf_new(emit->arena);
   writer_line(&text, 1, "MLA_USE(%d)", update.lanes);
