@@ -124,35 +124,54 @@ static Extent *value_extents(Arena *arena, const Graph *graph) {
   return extents;
 }
 
-static int by_begin(const void *a, const void *b) {
+static int by_first(const void *a, const void *b) {
   const Extent *x = a, *y = b;
-  return x->begin < y->begin ? -1 : x->begin > y->begin;
+  return x->first != y->first ? x->first - y->first : x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
-// Bytes that hold a live value while group `g` runs; values that share bytes count once.
-static int64_t live_bytes(const Extent *sorted, int n, int g) {
+// Extents in use, by their beginning.
+typedef struct InUse {
+  const Extent **list;
+  int n;
+} InUse;
+
+static void take_into_use(InUse *use, const Extent *extent) {
+  int at = use->n++;
+  for (; at > 0 && use->list[at - 1]->begin > extent->begin; at--) use->list[at] = use->list[at - 1];
+  use->list[at] = extent;
+}
+
+// Bytes that hold a live value while group `g` runs; values that share bytes count once. What was last used before leaves
+// the list.
+static int64_t live_bytes(InUse *use, int g) {
   int64_t bytes = 0, covered = 0;
-  for (int i = 0; i < n; i++) {
-    const Extent *extent = &sorted[i];
-    if (g < extent->first || g > extent->last || extent->end <= covered) continue;
+  int kept = 0;
+  for (int i = 0; i < use->n; i++) {
+    const Extent *extent = use->list[i];
+    if (extent->last < g) continue;
+    use->list[kept++] = extent;
+    if (extent->end <= covered) continue;
     bytes += extent->end - (extent->begin > covered ? extent->begin : covered);
     covered = extent->end;
   }
+  use->n = kept;
   return bytes;
 }
 
 static void add_activation_bytes(ProgramBuilder *builder, MlaModule *modules, int n_modules) {
   const Graph *graph = builder->model->train;
   Extent *extents = value_extents(builder->arena, graph);
-  int n = 0;
+  int n = 0, next = 0;
   for (NodeId i = 1; i < graph->n_nodes + (NodeId)graph->n_groups; i++) {
     if (extents[i].end > extents[i].begin) extents[n++] = extents[i];
   }
-  qsort(extents, (size_t)n, sizeof *extents, by_begin);
+  qsort(extents, (size_t)n, sizeof *extents, by_first);
+  InUse use = {.list = ARENA_ARRAY(builder->arena, const Extent *, n + 1)};
   for (int g = 0; g < graph->n_groups; g++) {
+    while (next < n && extents[next].first <= g) take_into_use(&use, &extents[next++]);
+    int64_t bytes = live_bytes(&use, g);
     int module = graph->groups[g].module;
     if (module < 0 || module >= n_modules) continue;
-    int64_t bytes = live_bytes(extents, n, g);
     if (bytes > modules[module].activation_bytes) modules[module].activation_bytes = bytes;
   }
 }

@@ -18,13 +18,7 @@ _Noreturn static void fault(const Emit *emit, const char *what) {
 // ---- text ----
 
 const char *writer_format_list(Emit *emit, const char *format, va_list args) {
-  va_list again;
-  va_copy(again, args);
-  int n = vsnprintf(NULL, 0, format, again);
-  va_end(again);
-  char *text = arena_alloc(emit->arena, (size_t)n + 1);
-  vsnprintf(text, (size_t)n + 1, format, args);
-  return text;
+  return arena_vprintf(emit->arena, format, args);
 }
 
 const char *writer_format(Emit *emit, const char *format, ...) {

@@ -86,14 +86,24 @@ char *arena_strdup(Arena *arena, const char *text) {
   return arena_strndup(arena, text, strlen(text));
 }
 
-char *arena_printf(Arena *arena, const char *format, ...) {
-  va_list args, again;
-  va_start(args, format);
+char *arena_vprintf(Arena *arena, const char *format, va_list args) {
+  char near[256]; // nearly every text fits
+  va_list again;
   va_copy(again, args);
-  int n = vsnprintf(NULL, 0, format, args);
+  int n = vsnprintf(near, sizeof near, format, args);
   char *text = arena_alloc(arena, (size_t)n + 1);
-  vsnprintf(text, (size_t)n + 1, format, again);
+  if ((size_t)n < sizeof near)
+    memcpy(text, near, (size_t)n + 1);
+  else
+    vsnprintf(text, (size_t)n + 1, format, again);
   va_end(again);
+  return text;
+}
+
+char *arena_printf(Arena *arena, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  char *text = arena_vprintf(arena, format, args);
   va_end(args);
   return text;
 }

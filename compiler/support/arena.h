@@ -1,6 +1,7 @@
 // Arena: memory that dies all at once. The compiler has two: one that lives as long as the compilation and a
 // scratch arena that is reset when a pass returns. Nothing in the compiler is freed by hand.
 #pragma once
+#include <stdarg.h>
 #include <stddef.h>
 
 typedef struct Arena Arena;
@@ -15,6 +16,7 @@ void arena_free(Arena *arena);
 char *arena_strdup(Arena *arena, const char *text);
 char *arena_strndup(Arena *arena, const char *text, size_t n);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(Arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void *arena_copy(Arena *arena, const void *data, size_t n_bytes);
 
 #define ARENA_NEW(arena, Type)      ((Type *)arena_alloc((arena), sizeof(Type)))

@@ -30,9 +30,12 @@ void strbuf_printf(StrBuf *buf, const char *format, ...) {
   va_list args, again;
   va_start(args, format);
   va_copy(again, args);
-  int n = vsnprintf(NULL, 0, format, args);
-  reserve(buf, (size_t)n);
-  vsnprintf(buf->text + buf->length, (size_t)n + 1, format, again);
+  size_t room = buf->capacity - buf->length;
+  int n = vsnprintf(buf->text + buf->length, room, format, args);
+  if ((size_t)n >= room) {
+    reserve(buf, (size_t)n);
+    vsnprintf(buf->text + buf->length, (size_t)n + 1, format, again);
+  }
   buf->length += (size_t)n;
   va_end(again);
   va_end(args);
