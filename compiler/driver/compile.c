@@ -182,21 +182,26 @@ static bool parse_memory(const Options *options, int64_t *limit) {
 
 int compile_load(Compilation *c, const Options *options) {
   *c = (Compilation){.arena = arena_new()};
+  timing_begin(&c->timing, options->timing, options->json);
   c->map = source_map_new(c->arena);
   c->diag = diag_new(c->arena, c->map);
   SemaOptions sema = {.library_dir = locate_library(c->arena)};
   if (!check_options(options) || !collect_overrides(c->arena, options, &sema)) return STATUS_USAGE;
   if (options->memory && !parse_memory(options, &sema.memory_limit)) return STATUS_USAGE;
   c->model = sema_load(c->arena, c->map, c->diag, options->input, &sema);
+  if (c->model) {
+    timing_add(&c->timing, "parse", c->model->parse_seconds, "%s", options->input);
+    timing_end_phase(&c->timing, "elaborate", "%u nodes", c->model->train->n_nodes - 1);
+  }
   if (c->model && c->model->memory_limit > 0) return within_choose(c, options);
   print_diagnostics(c, options);
   return c->model ? STATUS_OK : STATUS_MODEL;
 }
 
-static void print_times(const PassTime *times, int n_times) {
+static void take_times(Timing *timing, const PassTime *times, int n_times) {
   for (int i = 0; i < n_times; i++) {
-    fprintf(stderr, "%-16s %8.1f ms  %6u -> %6u nodes\n", times[i].name, 1e3 * times[i].seconds,
-            times[i].nodes_before, times[i].nodes_after);
+    timing_add(timing, times[i].name, times[i].seconds, "%u -> %u nodes", times[i].nodes_before,
+               times[i].nodes_after);
   }
 }
 
@@ -216,10 +221,10 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
       .n_disabled = options->disabled.n,
       .dump = stderr,
   };
-  PassTime *times = ARENA_ARRAY(c->arena, PassTime, pipeline_n_passes());
+  PassTime *times = ARENA_ARRAY(c->arena, PassTime, pipeline_n_passes() + PIPELINE_MORE_TIMES);
   int n_times = 0;
   pipeline_run(c->model, c->arena, &pipeline, times, &n_times);
-  if (options->timing) print_times(times, n_times);
+  take_times(&c->timing, times, n_times);
   return STATUS_OK;
 }
 
@@ -256,6 +261,8 @@ void compile_emit(Compilation *c, const Options *options, EmitChoices *choices) 
                       .map = c->map,
                       .choices = choices};
   c->program = emit_program(c->arena, c->model, &emit);
+  timing_end_phase(&c->timing, "emit", "%d kernels, %d launches", c->program->n_kernels,
+                   c->program->train.n_launches);
 }
 
 static int compile_model(Compilation *c, const Options *options) {
@@ -284,8 +291,10 @@ static int load_plan(Compilation *c, const Options *options, const char *dir) {
         options->input);
   }
   MlaError error = {0};
+  timing_begin(&c->timing, options->timing, options->json);
   c->program = c->loaded = mla_program_load(dir, &error);
   if (!c->program) return report_error(options, &error);
+  timing_end_phase(&c->timing, "read plan", "%s", dir);
   device_of_plan(c);
   if (options->epochs >= 0) c->program->recipe.epochs = (int)options->epochs;
   if (options->seed >= 0) c->program->recipe.seed = (uint64_t)options->seed;
@@ -315,6 +324,7 @@ int compile_begin(Compilation *c, const Options *options) {
 }
 
 void compile_end(Compilation *c) {
+  timing_print(&c->timing);
   if (c->loaded) mla_program_free(c->loaded);
   if (c->arena) arena_free(c->arena);
   *c = (Compilation){0};

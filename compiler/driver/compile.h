@@ -2,6 +2,7 @@
 // or `run` wrote. Every verb stands on this.
 #pragma once
 #include "compiler/driver/options.h"
+#include "compiler/driver/timing.h"
 #include "compiler/emit/emit.h"
 #include "compiler/passes/pass.h"
 #include "compiler/sema/sema.h"
@@ -15,6 +16,7 @@ typedef struct Compilation {
   MlaProgram *program;    // NULL if --stop-after left the road early
   MlaProgram *loaded;     // owned: the program read from a directory
   double seconds;         // from opening the file to the program
+  Timing timing;
   const char *device;     // a name of runtime/device/devices.def
   const char *device_why; // NULL: the command line names it
 } Compilation;

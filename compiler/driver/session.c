@@ -28,6 +28,16 @@ static MlaMatmul matmul_of(const Options *options) {
   return strcmp(options->matmul, "own") == 0 ? MLA_MATMUL_OWN : MLA_MATMUL_LIBRARY;
 }
 
+static void take_load_times(Timing *timing, const MlaLoaded *loaded) {
+  const MlaLoadTimes *times = &loaded->load_times;
+  timing_add(timing, "find compiler", times->toolchain, "%s", "");
+  timing_add(timing, "look up", times->look_up, "%d kernels in the cache, %d not", loaded->n_cached,
+             loaded->n_compiled);
+  timing_add(timing, "compile", times->compile, "%d kernels in %d units", loaded->n_compiled,
+             times->n_units);
+  timing_end_phase(timing, "bind", "%.1f MiB", (double)loaded->n_bytes / (1 << 20));
+}
+
 int session_load(Session *session, const Options *options) {
   MlaError error = {0};
   MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0,
@@ -37,12 +47,16 @@ int session_load(Session *session, const Options *options) {
     session->device = (MlaDevice){0};
     return report_error(options, &error);
   }
+  Timing *timing = &session->compilation.timing;
+  timing_end_phase(timing, "open device", "%s", session->compilation.device);
   int status = options->tune ? tune_measure(&session->compilation, &session->device, options) : STATUS_OK;
   if (status != STATUS_OK) return status;
   if (!tune_apply(&session->compilation, &session->device, options, &session->n_tuned, &error))
     return report_error(options, &error);
+  timing_end_phase(timing, "choices", "%d tiles measured before", session->n_tuned);
   session->loaded = session->device.ops->load(&session->device, session->compilation.program, &error);
   if (error.kind == MLA_ERROR_MEMORY) suggest_batch(session, options, &error);
+  if (session->loaded) take_load_times(timing, session->loaded);
   return session->loaded ? STATUS_OK : report_error(options, &error);
 }
 

@@ -310,8 +310,13 @@ int within_choose(Compilation *c, const Options *options) {
     Options chosen = *options;
     chosen.memory = NULL;
     chosen.sets.items[chosen.sets.n++] = arena_printf(arena, "split=%s", text);
+    Timing timing = c->timing;
+    c->timing.is_wanted = false;
     compile_end(c);
+    timing_end_phase(&timing, "choose split", "%d planned", within.n_trials);
     status = compile_load(c, &chosen);
+    timing_end_phase(&timing, "load it", "%s", "");
+    c->timing = timing;
   }
   arena_free(arena);
   return status;

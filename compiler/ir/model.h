@@ -17,4 +17,5 @@ typedef struct Model {
   const char *const
       *places; // [n_places] behind which a split can stand, in order, as `--set split=[...]` takes them
   int n_places;
+  double parse_seconds; // of loading it: reading and parsing its files
 } Model;

@@ -43,7 +43,9 @@ typedef struct PipelineOptions {
 
 // Runs all passes over model->train, model->eval (and model->end_to_end if it is there), verifying after each. A
 // violated rule is a fault of the compiler: the graph is saved to a file, the message names the pass, and the process
-// ends. Returns the timings of the training graph's passes through `times` (may be NULL).
+// ends. Returns times through `times` (may be NULL): of the training graph's passes and of verifying it, then of the other
+// two graphs as wholes.
+enum { PIPELINE_MORE_TIMES = 3 }; // `times` has pipeline_n_passes() and these
 void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, PassTime *times, int *n_times);
 int pipeline_n_passes(void);
 const char *pipeline_pass_name(int i);

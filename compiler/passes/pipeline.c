@@ -44,6 +44,7 @@ typedef struct Pipeline {
   const char *graph_name;
   PassTime *times; // of this graph's passes; NULL: not wanted
   int n_times;
+  double verifying;
 } Pipeline;
 
 static double now(void) {
@@ -84,9 +85,11 @@ static void save_graph(const Graph *graph, char *path) {
 
 static void verify(Pipeline *pipeline, const char *pass) {
   const Graph *graph = pipeline->graph;
+  double start = now();
   const char *wrong = verify_structure(graph, pipeline->ctx.scratch);
   if (!wrong) wrong = verify_isolation(graph, pipeline->ctx.scratch);
   if (!wrong && graph->is_planned) wrong = verify_plan(graph, pipeline->ctx.scratch);
+  pipeline->verifying += now() - start;
   if (!wrong) return;
   char path[] = "/tmp/mlaanc-graph-XXXXXX";
   save_graph(graph, path);
@@ -127,10 +130,20 @@ static void run_graph(Pipeline *pipeline) {
   }
 }
 
+static void run_other(Pipeline *train, Graph *graph, const char *name, PassCtx ctx, const char *what) {
+  if (!graph) return;
+  PassTime time = {.name = what, .nodes_before = graph->n_nodes - 1};
+  double start = now();
+  Pipeline pipeline = {.options = train->options, .ctx = ctx, .graph = graph, .graph_name = name};
+  run_graph(&pipeline);
+  time.seconds = now() - start;
+  time.nodes_after = graph->n_nodes - 1;
+  if (train->times) train->times[train->n_times++] = time;
+}
+
 void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, PassTime *times, int *n_times) {
   (void)arena; // graphs know theirs
-  Arena *scratch = arena_new();
-  PassCtx ctx = {.scratch = scratch,
+  PassCtx ctx = {.scratch = arena_new(),
                  .model = model,
                  .batch = options->batch,
                  .elem_bytes = options->elem_bytes,
@@ -138,18 +151,19 @@ void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, Pa
                  .unfused = options->unfused,
                  .overlap = options->overlap,
                  .products = options->products};
-  Pipeline train = {options, ctx, model->train, "training", times, 0};
+  Pipeline train = {
+      .options = options, .ctx = ctx, .graph = model->train, .graph_name = "training", .times = times};
   run_graph(&train);
-  if (n_times) *n_times = train.n_times;
+  unsigned n_nodes = model->train->n_nodes - 1;
+  if (times) times[train.n_times++] = (PassTime){"verify", train.verifying, n_nodes, n_nodes};
   ctx.is_training = false;
-  Pipeline eval = {options, ctx, model->eval, "evaluation", NULL, 0};
-  if (model->eval) run_graph(&eval);
+  run_other(&train, model->eval, "evaluation", ctx, "evaluation");
   Model whole = *model;
   whole.train = model->end_to_end;
   whole.eval = NULL;
   ctx.is_training = true;
   ctx.model = &whole;
-  Pipeline end_to_end = {options, ctx, model->end_to_end, "end-to-end", NULL, 0};
-  if (model->end_to_end) run_graph(&end_to_end);
-  arena_free(scratch);
+  run_other(&train, model->end_to_end, "end-to-end", ctx, "end to end");
+  if (n_times) *n_times = train.n_times;
+  arena_free(ctx.scratch);
 }

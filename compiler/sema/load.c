@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { MAX_FILE_BYTES = 4 << 20, MAX_IMPORTS = 64 };
 
@@ -343,10 +344,20 @@ static Sema *sema_new(Arena *arena, SourceMap *map, Diag *diag, const SemaOption
   return sema;
 }
 
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 Model *sema_load(Arena *arena, SourceMap *map, Diag *diag, const char *path, const SemaOptions *options) {
   Sema *sema = sema_new(arena, map, diag, options);
+  double start = now();
   load_file(sema, path, NO_SPAN, 0);
-  return finish(sema);
+  double parse_seconds = now() - start;
+  Model *model = finish(sema);
+  if (model) model->parse_seconds = parse_seconds;
+  return model;
 }
 
 Model *sema_load_text(Arena *arena, SourceMap *map, Diag *diag, const char *name, const char *text,

@@ -306,6 +306,7 @@ static bool compile_missing(Jit *jit) {
   trim_cache(jit);
   warn_about_cache(jit);
   jit->code->n_compiled = jit->n_missing;
+  jit->code->n_units_compiled = jit->n_sources;
   return good;
 }
 
@@ -336,6 +337,7 @@ static void release(Jit *jit) {
 }
 
 static bool load_all(Jit *jit) {
+  double start = now();
   if (!allocate(jit)) return false;
   if (!jit->program->n_kernels) return true;
   if (!mla_cache_open(&jit->cache, jit->options->cache_dir, jit->toolchain->unit_ending, jit->error))
@@ -344,6 +346,7 @@ static bool load_all(Jit *jit) {
   for (int i = 0; i < jit->program->n_kernels; i++)
     if (!find_kernel(jit, i)) jit->missing[jit->n_missing++] = i;
   jit->code->n_cached = jit->program->n_kernels - jit->n_missing;
+  jit->code->look_up_seconds = now() - start;
   return !jit->n_missing || compile_missing(jit);
 }
 
@@ -357,6 +360,13 @@ bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, cons
   code->seconds = now() - start;
   if (!good) mla_jit_unload(code);
   return good;
+}
+
+MlaLoadTimes mla_jit_times(const MlaCode *code, double all_seconds) {
+  return (MlaLoadTimes){.toolchain = all_seconds - code->seconds,
+                        .look_up = code->look_up_seconds,
+                        .compile = code->seconds - code->look_up_seconds,
+                        .n_units = code->n_units_compiled};
 }
 
 void mla_jit_unload(MlaCode *code) {

@@ -1,5 +1,6 @@
 // Kernels from text to something that can be called, by a toolchain. Private to runtime/device.
 #pragma once
+#include "runtime/device/device.h"
 #include "runtime/device/toolchain.h"
 #include "runtime/program.h"
 
@@ -16,10 +17,13 @@ typedef struct MlaCode {
   void **units;   // those loaded
   int n_units;
   int n_compiled, n_cached;
-  double seconds;
+  double seconds, look_up_seconds; // in all; until it is known what is missing
+  int n_units_compiled;
 } MlaCode;
 
 // The toolchain is copied; what its `self` points to must live as long as `unload` needs it.
 bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, const MlaJitOptions *options,
                   MlaCode *code, MlaError *error);
+// `all_seconds`: with finding the toolchain.
+MlaLoadTimes mla_jit_times(const MlaCode *code, double all_seconds);
 void mla_jit_unload(MlaCode *code);
