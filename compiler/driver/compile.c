@@ -223,6 +223,7 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
   };
   PassTime *times = ARENA_ARRAY(c->arena, PassTime, pipeline_n_passes() + PIPELINE_MORE_TIMES);
   int n_times = 0;
+  if (!options->is_compared) c->model->end_to_end = NULL;
   pipeline_run(c->model, c->arena, &pipeline, times, &n_times);
   take_times(&c->timing, times, n_times);
   return STATUS_OK;

@@ -12,10 +12,10 @@ typedef struct Compilation {
   Arena *arena;
   SourceMap *map;
   Diag *diag;
-  Model *model;           // NULL if the program was loaded
-  MlaProgram *program;    // NULL if --stop-after left the road early
-  MlaProgram *loaded;     // owned: the program read from a directory
-  double seconds;         // from opening the file to the program
+  Model *model;        // NULL if the program was loaded
+  MlaProgram *program; // NULL if --stop-after left the road early
+  MlaProgram *loaded;  // owned: the program read from a directory
+  double seconds;      // from opening the file to the program
   Timing timing;
   const char *device;     // a name of runtime/device/devices.def
   const char *device_why; // NULL: the command line names it

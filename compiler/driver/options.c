@@ -90,7 +90,7 @@ static const OptionDef option_table[] = {
     TEXT("--dump-after", "PASS", COMPILES, dump_after, "print the training graph after a pass (or `all`)"),
     TEXT("--stop-after", "PASS", COMPILES, stop_after, "compile no further than this pass"),
     LIST("--disable", "PASS", ROAD, disabled, "leave out an optional pass (repeatable)"),
-    FLAG("--timing", COMPILES, timing, "print the time of each pass"),
+    FLAG("--timing", COMPILES, timing, "print where the time goes, from text to the first step"),
     FLAG("--json", ALL & ~BIT(graph), json, "results and errors as JSON on standard output"),
     FLAG("--help", ALL, help, "this text"),
 };

@@ -26,6 +26,7 @@ typedef struct Options {
   TextList sets, disabled;
   bool help, json, timing, resume, calm, recorded, report, clear, profile, tune;
   bool is_silent; // no option: a compilation that is only tried says nothing
+  bool is_compared; // no option: the verb shows what end to end would take
   const char *device, *precision, *matmul;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;

@@ -33,8 +33,7 @@ static void take_load_times(Timing *timing, const MlaLoaded *loaded) {
   timing_add(timing, "find compiler", times->toolchain, "%s", "");
   timing_add(timing, "look up", times->look_up, "%d kernels in the cache, %d not", loaded->n_cached,
              loaded->n_compiled);
-  timing_add(timing, "compile", times->compile, "%d kernels in %d units", loaded->n_compiled,
-             times->n_units);
+  timing_add(timing, "compile", times->compile, "%d kernels in %d units", loaded->n_compiled, times->n_units);
   timing_end_phase(timing, "bind", "%.1f MiB", (double)loaded->n_bytes / (1 << 20));
 }
 

@@ -13,7 +13,8 @@ double timing_now(void) {
 }
 
 void timing_begin(Timing *timing, bool is_wanted, bool is_json) {
-  *timing = (Timing){.is_wanted = is_wanted, .is_json = is_json, .last = timing_now()};
+  *timing = (Timing){.is_wanted = is_wanted, .is_json = is_json, .start = timing_now()};
+  timing->last = timing->start;
 }
 
 static void add(Timing *timing, const char *name, double seconds, const char *detail, va_list args) {
@@ -38,12 +39,6 @@ void timing_add(Timing *timing, const char *name, double seconds, const char *de
   va_end(args);
 }
 
-static double total(const Timing *timing) {
-  double sum = 0;
-  for (int i = 0; i < timing->n; i++) sum += timing->phases[i].seconds;
-  return sum;
-}
-
 static void print_json(const Timing *timing) {
   json_t *phases = json_array();
   for (int i = 0; i < timing->n; i++) {
@@ -51,7 +46,7 @@ static void print_json(const Timing *timing) {
     json_array_append_new(phases, json_pack("{s:s,s:f,s:s}", "name", phase->name, "seconds", phase->seconds,
                                             "detail", phase->detail));
   }
-  json_t *json = json_pack("{s:{s:f,s:o}}", "timing", "seconds", total(timing), "phases", phases);
+  json_t *json = json_pack("{s:{s:f,s:o}}", "timing", "seconds", timing->last - timing->start, "phases", phases);
   json_dumpf(json, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(json);
@@ -67,5 +62,5 @@ void timing_print(const Timing *timing) {
     const TimingPhase *phase = &timing->phases[i];
     fprintf(stderr, "%-16s %9.1f ms  %s\n", phase->name, 1e3 * phase->seconds, phase->detail);
   }
-  fprintf(stderr, "%-16s %9.1f ms\n", "in all", 1e3 * total(timing));
+  fprintf(stderr, "%-16s %9.1f ms\n", "in all", 1e3 * (timing->last - timing->start));
 }

@@ -13,7 +13,7 @@ typedef struct TimingPhase {
 
 typedef struct Timing {
   bool is_wanted, is_json;
-  double last; // when the last phase ended
+  double start, last; // when the first phase began and the last one ended
   TimingPhase phases[TIMING_MOST];
   int n;
 } Timing;

@@ -43,15 +43,18 @@ static int compare_doubles(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, double *cpu, MlaError *error) {
+static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, double *cpu, Timing *timing,
+                       MlaError *error) {
   const MlaProgram *program = loaded->program;
   double cpu_start = 0;
   for (int64_t i = -WARM_UP_STEPS; i < n_steps; i++) {
     if (!noise_prepare(loaded, i + WARM_UP_STEPS, error)) return false;
+    if (i == -WARM_UP_STEPS) timing_end_phase(timing, "first images", "noise");
     if (i == 0) cpu_start = now(CLOCK_PROCESS_CPUTIME_ID);
     double start = now(CLOCK_MONOTONIC);
     if (!loaded->device->ops->run(loaded, &program->train, program->recipe.batch, error)) return false;
     if (!noise_wait(loaded, error)) return false;
+    if (i == -WARM_UP_STEPS) timing_end_phase(timing, "first step", "batch %" PRId64, program->recipe.batch);
     if (i >= 0) seconds[i] = now(CLOCK_MONOTONIC) - start;
   }
   *cpu = (now(CLOCK_PROCESS_CPUTIME_ID) - cpu_start) / (double)n_steps;
@@ -59,12 +62,14 @@ static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, doub
   return true;
 }
 
-static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, MlaError *error) {
+static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, Timing *timing,
+                    MlaError *error) {
   const MlaProgram *program = loaded->program;
   double *seconds = malloc(sizeof *seconds * (size_t)n_steps);
   if (!seconds) return mla_fail(error, MLA_ERROR_SYSTEM, "no memory for %" PRId64 " times", n_steps);
-  bool ok = mla_init_states(loaded, program->recipe.seed, error) &&
-            time_steps(loaded, n_steps, seconds, &result->cpu, error);
+  bool ok = mla_init_states(loaded, program->recipe.seed, error);
+  timing_end_phase(timing, "initial values", "%d tensors", program->n_states);
+  ok = ok && time_steps(loaded, n_steps, seconds, &result->cpu, timing, error);
   if (ok) {
     result->median = seconds[n_steps / 2];
     result->least = seconds[0];
@@ -116,7 +121,7 @@ int verb_bench(const Options *options) {
     BenchResult result = {0};
     int64_t n_steps = options->steps > 0 ? options->steps : 20;
     if (!options->json) session_print_device(&session);
-    if (!measure(session.loaded, n_steps, &result, &error)) {
+    if (!measure(session.loaded, n_steps, &result, &session.compilation.timing, &error)) {
       status = report_error(options, &error);
     } else {
       (options->json ? print_json : print_text)(session.compilation.arena, session.loaded, &result,

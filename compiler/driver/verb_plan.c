@@ -3,7 +3,9 @@
 
 int verb_plan(const Options *options) {
   Compilation c;
-  int status = compile_begin(&c, options);
+  Options compared = *options;
+  compared.is_compared = true;
+  int status = compile_begin(&c, &compared);
   if (status == STATUS_OK && c.program) {
     PlanFacts facts = plan_facts(&c);
     (options->json ? plan_print_json : plan_print_table)(&facts, stdout);

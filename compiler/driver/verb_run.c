@@ -69,7 +69,12 @@ static int train(Session *session, MlaRunData *data, const Options *options, con
       .interrupted = interrupt_catch(),
   };
   if (!save_plan(session, options, dir, &error)) return report_error(options, &error);
+  timing_end_phase(&c->timing, "save plan", "%s", dir);
   if (!mla_train(session->loaded, data, &run, &result, &error)) return report_error(options, &error);
+  Timing *timing = &c->timing;
+  timing_add(timing, "initial values", result.init_seconds, "%d tensors", c->program->n_states);
+  timing_add(timing, "begin run", result.begin_seconds, "run directory, first checkpoint");
+  timing_add(timing, "first step", result.first_step_seconds, "batch %" PRId64, c->program->recipe.batch);
   print_result(options, session, &result, dir);
   if (options->profile && !options->json) profile_print(c->arena, session->loaded, stdout);
   return result.was_interrupted ? STATUS_INTERRUPTED : STATUS_OK;
@@ -100,12 +105,15 @@ static int load_and_train(Session *session, MlaRunData *data, const Options *opt
 
 int verb_run(const Options *options) {
   Session session;
-  int status = session_compile(&session, options);
+  Options compared = *options;
+  compared.is_compared = !options->json; // the summary is
+  int status = session_compile(&session, &compared);
   const MlaProgram *program = session.compilation.program;
   if (status == STATUS_OK && program) {
     MlaRunData data;
     MlaError error = {0};
     if (mla_run_data_open(&data, &program->data, options->data_root, &error)) {
+      timing_end_phase(&session.compilation.timing, "open data", "%" PRId64 " images", data.train.n);
       status = load_and_train(&session, &data, options);
       mla_run_data_close(&data);
     } else {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct Cpu {
   MlaPool *pool;
@@ -96,16 +97,24 @@ static bool allocate_times(CpuLoaded *self, const Cpu *cpu, MlaError *error) {
   return good || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
 }
 
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static bool compile(CpuLoaded *self, Cpu *cpu, MlaError *error) {
   const MlaProgram *program = self->loaded.program;
   MlaJitOptions options = {
       .cache_dir = cpu->cache_dir, .verbose = cpu->verbose, .has_warned = &cpu->has_warned};
   const char *flags = program->compile_flags ? program->compile_flags : "";
   MlaCompiler compiler = {0};
+  double start = now();
   if (program->n_kernels && !mla_compiler_find(&compiler, &mla_language_c, flags, error)) {
     mla_compiler_release(&compiler);
     return false;
   }
+  self->loaded.load_times.toolchain = now() - start;
   MlaToolchain toolchain = mla_compiler_toolchain(&compiler);
   bool good = mla_jit_load(program, &toolchain, &options, &self->code, error);
   mla_compiler_release(&compiler);
@@ -153,9 +162,7 @@ MlaLoaded *mla_cpu_load(MlaDevice *device, const MlaProgram *program, MlaError *
     mla_cpu_unload(loaded);
     return NULL;
   }
-  loaded->compile_seconds = self->code.seconds;
-  loaded->n_compiled = self->code.n_compiled;
-  loaded->n_cached = self->code.n_cached;
+  mla_jit_describe(&self->code, loaded);
   return loaded;
 }
 

@@ -74,8 +74,9 @@ MlaDeviceChoice mla_device_choose(void);
 
 // Where the time of loading goes, as far as a backend knows; the rest is memory and pointers.
 typedef struct MlaLoadTimes {
-  double toolchain, look_up, compile; // seconds: finding the compiler; keys, cache and loading what it has; the others
-  int n_units;                        // compiled
+  double toolchain, look_up,
+      compile; // seconds: finding the compiler; keys, cache and loading what it has; the others
+  int n_units; // compiled
 } MlaLoadTimes;
 
 // Every loaded program begins with this; backends put their own fields behind it.
@@ -87,7 +88,7 @@ struct MlaLoaded {
   int64_t n_bytes;                     // of the allocation
   int64_t scratch_bytes;               // workers' scratch, apart from the allocation
   double compile_seconds;
-  int n_compiled, n_cached;     // kernels
+  int n_compiled, n_cached; // kernels
   MlaLoadTimes load_times;
   int64_t n_launches;           // run so far
   const double *launch_seconds; // per launch of the train step, summed over n_timed steps; NULL: not measured

@@ -157,9 +157,7 @@ MlaLoaded *mla_emulated_cuda_load(MlaDevice *device, const MlaProgram *program, 
     mla_emulated_cuda_unload(loaded);
     return NULL;
   }
-  loaded->compile_seconds = self->code.seconds;
-  loaded->n_compiled = self->code.n_compiled;
-  loaded->n_cached = self->code.n_cached;
+  mla_jit_describe(&self->code, loaded);
   return loaded;
 }
 

@@ -362,11 +362,13 @@ bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, cons
   return good;
 }
 
-MlaLoadTimes mla_jit_times(const MlaCode *code, double all_seconds) {
-  return (MlaLoadTimes){.toolchain = all_seconds - code->seconds,
-                        .look_up = code->look_up_seconds,
-                        .compile = code->seconds - code->look_up_seconds,
-                        .n_units = code->n_units_compiled};
+void mla_jit_describe(const MlaCode *code, MlaLoaded *loaded) {
+  loaded->compile_seconds = code->seconds;
+  loaded->n_compiled = code->n_compiled;
+  loaded->n_cached = code->n_cached;
+  loaded->load_times.look_up = code->look_up_seconds;
+  loaded->load_times.compile = code->seconds - code->look_up_seconds;
+  loaded->load_times.n_units = code->n_units_compiled;
 }
 
 void mla_jit_unload(MlaCode *code) {

@@ -24,6 +24,6 @@ typedef struct MlaCode {
 // The toolchain is copied; what its `self` points to must live as long as `unload` needs it.
 bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, const MlaJitOptions *options,
                   MlaCode *code, MlaError *error);
-// `all_seconds`: with finding the toolchain.
-MlaLoadTimes mla_jit_times(const MlaCode *code, double all_seconds);
+// Numbers and times of the program's kernels.
+void mla_jit_describe(const MlaCode *code, MlaLoaded *loaded);
 void mla_jit_unload(MlaCode *code);

@@ -133,6 +133,8 @@ static bool is_report_due(const Run *run) {
 // `seconds` of a step begin where the wait for its batch did: a loader that is too slow shows in the speed.
 static bool train_step(Run *run, const MlaBatch *batch, double lr, MlaError *error) {
   if (!mla_step_run(run->loaded, &run->program->train, batch, lr, run->progress.step, error)) return false;
+  if (run->result->first_step_seconds == 0)
+    run->result->first_step_seconds = mla_seconds() - run->waiting_since;
   run->progress.batch++;
   run->progress.step++;
   mla_losses_wait(&run->losses, &run->progress, batch->n);
@@ -254,9 +256,10 @@ static bool begin(Run *run, MlaError *error) {
   run->progress = (MlaProgress){.epoch = 1, .seed = run->program->recipe.seed};
   if (options->run_dir && !resuming && !mla_run_dir_create(options->run_dir, error)) return false;
   mla_display_open(&run->display, run->program, options, &run->progress, run->n_batches);
-  if (!mla_init_states(run->loaded, run->program->recipe.seed, error) || (resuming && !resume(run, error)) ||
-      !mla_losses_begin(&run->losses, error))
-    return false;
+  double started = mla_seconds();
+  if (!mla_init_states(run->loaded, run->program->recipe.seed, error)) return false;
+  run->result->init_seconds = mla_seconds() - started;
+  if ((resuming && !resume(run, error)) || !mla_losses_begin(&run->losses, error)) return false;
   if (options->run_dir && !mla_run_dir_describe(options->run_dir, run->program, options->model_text, error))
     return false;
   run->display.first_step = run->progress.step;
@@ -323,7 +326,9 @@ bool mla_train(MlaLoaded *loaded, MlaRunData *data, const MlaRunOptions *options
   Run run = {
       .loaded = loaded, .program = loaded->program, .options = options, .result = result, .data = data};
   *result = (MlaRunResult){0};
+  double called = mla_seconds();
   bool good = open_run(&run, error) && begin(&run, error);
+  result->begin_seconds = mla_seconds() - called - result->init_seconds;
   if (good) {
     double started = mla_seconds();
     good = train_epochs(&run, error);

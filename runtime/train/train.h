@@ -20,6 +20,8 @@ typedef struct MlaRunResult {
   int64_t steps_done;
   bool was_evaluated; // test_accuracy and test_loss are set: always, when the last epoch is done
   double test_accuracy, test_loss, best_accuracy; // in [0, 1]
+  // Until the first step was done: initial values; run directory and first checkpoint; the first batch and its step.
+  double init_seconds, begin_seconds, first_step_seconds;
   double seconds, images_per_second;              // of the whole call; while training (evaluations left out)
   bool was_interrupted;
   int64_t n_bad_records; // left out because they cannot be read

@@ -111,9 +111,7 @@ static bool compile(CudaLoaded *self, MlaError *error) {
       .cache_dir = cuda->cache_dir, .verbose = cuda->verbose, .has_warned = &cuda->has_warned};
   MlaLoaded *loaded = &self->loaded;
   if (!mla_jit_load(loaded->program, &toolchain, &options, &self->code, error)) return false;
-  loaded->compile_seconds = self->code.seconds;
-  loaded->n_compiled = self->code.n_compiled;
-  loaded->n_cached = self->code.n_cached;
+  mla_jit_describe(&self->code, loaded);
   return true;
 }
 
