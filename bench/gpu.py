@@ -13,11 +13,8 @@ import argparse
 import contextlib
 import json
 import os
-import random
 import signal
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +22,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import torchenv  # noqa: E402
+from ours import Ours  # noqa: E402
 
 ROOT = os.path.dirname(torchenv.HERE)
 
@@ -54,18 +52,13 @@ try:
     import torch
 except ImportError:
     sys.exit(f"{sys.executable} has no PyTorch; start bench/gpu.py with one that has")
-import methods  # noqa: E402
-import resnet  # noqa: E402
+import pair  # noqa: E402
 
 GPU = args.device == "cuda"
 if args.quick and not GPU:
     torch.set_num_threads(1)
 WHERE = torch.device("cuda" if GPU else "cpu")
 END = time.time() + 60 * args.minutes
-# K as the shipped models have it, by net; MAN and MLAAN count the stem to the first module.
-MODULES = {"resnet32": {"e2e": 1, "man": 15, "mlaan": 15}, "resnet110": {"e2e": 1, "man": 54, "mlaan": 54}, "tiny": {"e2e": 1}}
-SPLIT = {"resnet32": 16, "resnet110": 55, "tiny": 3}
-NETS = {"resnet32": (5, 16), "resnet110": (18, 16), "tiny": (1, 8)}  # blocks of a stage, width
 PLAIN = {"f32": "float32", "tf32": "TF32", "bf16": "bfloat16"}
 
 
@@ -78,126 +71,10 @@ def sync():
         torch.cuda.synchronize()
 
 
-# ---- mlaanc ---------------------------------------------------------------------------------------------------------
-
-
-class Ours:
-    """A shipped model with one of the nets, trained on noise without augmentation."""
-
-    def __init__(self, method, net, folder):
-        self.method, self.net, self.folder = method, net, folder
-        self.page = os.path.join(folder, f"noise_{method}.mlaan")  # not the name that it imports
-        with open(self.page, "w") as page:
-            page.write(f'import "{method}.mlaan"\ndata noise {{ format cifar10  root "."  classes 10  image [32, 32, 3]\n'
-                       f"  normalize {{ mean [{methods.MEAN}, {methods.MEAN}, {methods.MEAN}]  std [{methods.STD}, {methods.STD}, {methods.STD}] }} }}\n")
-        n_blocks, width = NETS[net]
-        self.n_modules = MODULES[net].get(method, SPLIT[net])
-        self.options = ["--set", "dataset=noise", "--set", f"backbone=cifar_resnet(n: {n_blocks}, width: {width})" if net == "tiny" else f"backbone={net}"]
-        if self.n_modules > 1:
-            self.options += ["--set", f"K={self.n_modules}"]
-
-    def call(self, verb, *words, device=None):
-        command = [torchenv.mlaanc_path(), verb, self.page, *self.options, "--device", device or args.device, *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=max(remaining(), 30))
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command[:3])}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
-        return done.stdout
-
-    def ends(self):
-        """Numbers of the units that end the modules, as mlaanc cuts."""
-        n_blocks, names = NETS[self.net][0], []
-        for module in json.loads(self.call("plan", "--batch", 8, "--json"))["modules"][:-1]:
-            names.append(module["name"].rstrip(")").replace("(", " ").replace(",", " ").replace("..", " ").split()[-1])
-        number = lambda name: 0 if name == "stem" else 1 + (int(name[5]) - 1) * n_blocks + int(name[7:-1])
-        return [number(name) for name in names]
-
-    def train(self, data, batch, rate, n_steps, name):
-        """The losses of each step, and the newest checkpoint."""
-        run_dir = os.path.join(self.folder, f"run-{self.method}-{self.net}-{name}")
-        self.call("run", "--data", data, "--run-dir", run_dir, "--batch", batch, "--epochs", n_steps, "--precision", "f32",
-                  "--set", "train.schedule=constant", "--set", f"train.lr={rate}")
-        with open(os.path.join(run_dir, "metrics.jsonl")) as lines:
-            rows = [json.loads(line) for line in lines]
-        return [row["losses"] for row in rows if row["type"] == "step"], os.path.join(run_dir, "latest")
-
-    def offers(self, precision):
-        try:
-            self.call("plan", "--batch", 8, "--precision", precision, "--json")
-            return True
-        except RuntimeError:
-            return False
-
-    def bench(self, batch, precision, n_steps):
-        words = ["--batch", batch, "--steps", n_steps, "--precision", precision, "--json"]
-        return json.loads(self.call("bench", *words).splitlines()[-1])
-
-
-def read_tensors(path):
-    with open(path, "rb") as file:
-        content = file.read()
-    size = struct.unpack("<Q", content[:8])[0]
-    head = json.loads(content[8:8 + size])
-    return {name: torch.frombuffer(bytearray(content[8 + size + about["data_offsets"][0]:8 + size + about["data_offsets"][1]]),
-                                   dtype=torch.float32).reshape(about["shape"])
-            for name, about in head.items() if about.get("dtype") == "F32"}
-
-
-def write_noise(folder, n):
-    """A CIFAR-10 data set of n images; their values and labels."""
-    os.makedirs(folder, exist_ok=True)
-    random.seed(1)
-    records = [(random.randrange(10), random.randbytes(3072)) for _ in range(n)]
-    share = n // 5
-    for i in range(5):
-        with open(os.path.join(folder, f"data_batch_{i + 1}.bin"), "wb") as out:
-            for label, image in records[i * share:(i + 1) * share if i < 4 else n]:
-                out.write(bytes([label]) + image)
-    with open(os.path.join(folder, "test_batch.bin"), "wb") as out:
-        out.write(bytes([records[0][0]]) + records[0][1])
-    images = torch.stack([torch.frombuffer(bytearray(image), dtype=torch.uint8).reshape(3, 32, 32) for _, image in records])
-    return (images / 255 - methods.MEAN) / methods.STD, torch.tensor([label for label, _ in records])
-
-
 # ---- PyTorch --------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def precision_of(name):
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
-    torch.backends.cudnn.benchmark = True
-    with torch.autocast(WHERE.type, torch.bfloat16, enabled=name == "bf16"):
-        yield
-
-
-def make(ours, ends, layout):
-    torch.manual_seed(0)
-    n_blocks, width = NETS[ours.net]
-    net = methods.Cut(n_blocks, width, ends, 32)
-    return resnet.init(methods.METHODS[ours.method](net)).to(WHERE, memory_format=layout).train()
-
-
-class Theirs:
-    """One way to run a method in PyTorch."""
-
-    def __init__(self, ours, ends, x, label, precision, mode, layout):
-        self.precision, self.mode, self.layout = precision, mode, layout
-        self.method = make(ours, ends, layout)
-        self.x, self.label = x.to(WHERE).contiguous(memory_format=layout), label.to(WHERE)
-        self.optimizer = resnet.sgd(self.method.trained(), 1e-4)
-        self.compiled = torch.compile(methods.total, mode=None if mode == "default" else mode, dynamic=False) if mode else None
-
-    def step(self):
-        with precision_of(self.precision):
-            if not self.compiled:
-                return methods.step(self.method, self.optimizer, self.x, self.label)
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.compiler.cudagraph_mark_step_begin()
-            loss, plain = self.compiled(self.method, self.x, self.label)
-        loss.backward()
-        self.method.after_backward()
-        self.optimizer.step()
-        return plain
-
+class Timed(pair.Theirs):
     def time(self, n_steps):
         """Seconds of each step: by events on a GPU, else by the clock."""
         seconds = []
@@ -219,23 +96,10 @@ class Theirs:
 # ---- the same losses? -----------------------------------------------------------------------------------------------
 
 
-def compare(ours, ends, folder):
+def compare(ours, ends):
     """The largest relative difference of a loss in the first of three steps and in all, from the same weights and images."""
-    batch, rate, n_steps = 40, 0.01, 3
-    data = os.path.join(folder, f"noise{batch}")
-    images, labels = write_noise(data, batch)
-    _, weights = ours.train(data, batch, 0, 1, "start")
-    mine, _ = ours.train(data, batch, rate, n_steps, "steps")
-    method = make(ours, ends, torch.contiguous_format)
-    methods.load(method, read_tensors(weights))
-    optimizer = resnet.sgd(method.trained(), rate)
-    apart = []
-    with precision_of("f32"):
-        for losses in mine:
-            theirs = methods.step(method, optimizer, images.to(WHERE), labels.to(WHERE))
-            if theirs.keys() != losses.keys():
-                raise RuntimeError(f"losses have other names: {sorted(losses.keys() ^ theirs.keys())[:4]}")
-            apart.append(max(abs(theirs[name].item() - value) / max(abs(value), 1e-6) for name, value in losses.items()))
+    losses, weights = ours.checked_steps()
+    apart = pair.losses_apart(ours.method, ours.net, ends, losses, weights, "f32", WHERE)
     row = {"method": ours.method, "net": ours.net, "modules": ours.n_modules, "first": apart[0], "worst": max(apart),
            "ok": apart[0] < 1e-4 and max(apart) < 5e-2}
     print(f"{ours.method} {ours.net}: losses apart by {row['first']:.1e} in the first step, {row['worst']:.1e} in three", flush=True)
@@ -263,7 +127,7 @@ def measure_chip():
     b = torch.empty_like(a)
     chip = {"bandwidth": 2 * n_bytes / best_of(lambda: b.copy_(a))}
     for name in PLAIN:
-        with precision_of("tf32" if name == "tf32" else "f32"):
+        with pair.precision_of("tf32" if name == "tf32" else "f32", WHERE):
             m = torch.randn(size, size, device=WHERE, dtype=torch.bfloat16 if name == "bf16" else torch.float32)
             chip[name] = 2 * size ** 3 / best_of(lambda: m @ m)
     return chip
@@ -304,7 +168,7 @@ def faster_layout(ours, ends, x, label):
     """Channels-last or not, by a few steps of the eager code."""
     times = {}
     for layout in (torch.contiguous_format, torch.channels_last):
-        one = Theirs(ours, ends, x, label, "f32", None, layout)
+        one = Timed(ours.method, ours.net, ends, x, label, "f32", None, layout, WHERE)
         one.time(3)
         times[layout] = statistics.median(one.time(3))
     return min(times, key=times.get)
@@ -316,7 +180,7 @@ def contestants(ours, ends, x, label, layout, is_compiled):
     if is_compiled:
         modes, precisions = (text.split(",") for text in (args.compile, args.compile_precisions))
         ways = [(f"compile {mode}", precision, mode) for mode in modes for precision in precisions]
-    return [(name, precision, lambda p=precision, m=mode: Theirs(ours, ends, x, label, p, m, layout)) for name, precision, mode in ways]
+    return [(name, precision, lambda p=precision, m=mode: Timed(ours.method, ours.net, ends, x, label, p, m, layout, WHERE)) for name, precision, mode in ways]
 
 
 @contextlib.contextmanager
@@ -354,8 +218,7 @@ def figures(side, precision, ours, batch, seconds, chip, plan, **more):
 
 def race(ours, ends, batch, chip, skipped, is_compiled):
     """Rows of one method, net and batch, measured in turns: beside eager code, or beside compiled code."""
-    torch.manual_seed(1)
-    x, label = (torch.rand(batch, 3, 32, 32) - methods.MEAN) / methods.STD, torch.randint(0, 10, (batch,))
+    x, label = pair.random_images(batch)
     print(f"{ours.method} {ours.net} in {ours.n_modules} modules, batch {batch}{', compiled' if is_compiled else ''}", flush=True)
     mine, theirs = {}, {}
     for precision in args.compile_precisions.split(",") if is_compiled else PLAIN:
@@ -464,10 +327,10 @@ def main():
         cuts = []
         for net in nets:
             for method in args.methods.split(","):
-                ours = Ours(method, net, folder)
+                ours = Ours(method, net, folder, args.device, remaining)
                 try:
                     cuts.append((ours, ours.ends()))
-                    checks.append(compare(*cuts[-1], folder))
+                    checks.append(compare(*cuts[-1]))
                 except Exception as error:  # the others go on
                     checks.append(failed(ours, skipped, error))
         # Compilers last: they take minutes, and may take all there are.

@@ -3,6 +3,7 @@ each module in turn, detach() at the borders, copies of blocks as modules of the
 
 Every method is an nn.Module with
     losses(x, label): yields, module by module, what is to be differentiated and the plain losses by mlaanc's names
+    backward(x, label): fills the gradients; the plain losses by mlaanc's names
     after_backward(): what the method does to its weights before the optimiser's step
     states():         (module, prefix) pairs, where mlaanc's checkpoints have these weights
 Modules' attributes have mlaanc's names, but for those that RENAMED translates."""
@@ -14,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import resnet
+from ours import MEAN, STD
 
-MEAN, STD = 0.5, 0.25  # of the noise that both sides are given
 RENAMED = {"shortcut.0.": "conv3.", "shortcut.1.": "bn3.", "0.": "conv1.", "1.": "bn1.", "fc.": "linear1."}
 
 
@@ -142,6 +143,14 @@ class Method(nn.Module):
     def __init__(self, net):
         super().__init__()
         self.net = net
+
+    def backward(self, x, label):
+        """As the papers' code: each module's loss is differentiated before the next module runs."""
+        plain = {}
+        for loss, terms in self.losses(x, label):
+            loss.backward()
+            plain.update((name, term.detach()) for name, term in terms.items())
+        return plain
 
     def after_backward(self):
         pass
@@ -307,7 +316,46 @@ class Mlaan(Method):
         return pairs
 
 
-METHODS = {"e2e": E2e, "dgl": Dgl, "infopro_softmax": InfoProSoftmax, "man": Man, "mlaan": Mlaan}
+class MlaanShared(Mlaan):
+    """The same losses and gradients with the work that cascades have in common done once: a forward pass of each module, and
+    over its graph two backward passes. The first carries its cascade's gradient on into the module before; the second, for
+    its weights alone, what stops at its input: the independent loss's, and what the next module's cascade sends. (Running
+    statistics move once a step, where the published code moves them once for each time that it runs a module.)"""
+
+    def backward(self, x, label):
+        parts, plain, flush = self.net.parts, {}, None
+        for i, part in enumerate(parts[:-1]):
+            handed = x.detach().requires_grad_(i > 0)
+            x = part(handed)
+            stops, flows, terms = self.heads_backward(i, x.detach().requires_grad_(), label)
+            plain.update(terms)
+            if i > 0:
+                torch.autograd.backward(x, flows, retain_graph=True)
+                flush(handed.grad)
+            flush = self.second_pass(part, x, stops if i > 0 else stops + flows)
+        handed = x.detach().requires_grad_()
+        loss = self.net.final(handed, label)
+        weighted, terms = self.both(f"{len(parts) - 1}", loss, loss)
+        weighted.backward()
+        flush(handed.grad * (self.w_y / (self.w_x + self.w_y)))
+        return {**plain, **{name: term.detach() for name, term in terms.items()}}
+
+    def heads_backward(self, i, x, label):
+        """Gradients for x of the independent and of the cascade's loss, weighted, and the plain losses."""
+        grads, losses = [], []
+        for weight, logits in ((self.w_x, lambda: self.own[i](x)), (self.w_y, lambda: self.chain(i, x))):
+            x.grad, loss = None, F.cross_entropy(logits(), label)
+            (weight * loss).backward()
+            grads.append(x.grad)
+            losses.append(loss.detach())
+        return *grads, self.both(f"{i}", *losses)[1]
+
+    @staticmethod
+    def second_pass(part, x, stops):
+        return lambda sent: torch.autograd.backward(x, stops + sent, inputs=list(part.parameters()))
+
+
+METHODS = {"e2e": E2e, "dgl": Dgl, "infopro_softmax": InfoProSoftmax, "man": Man, "mlaan": Mlaan, "mlaan_shared": MlaanShared}
 
 
 # ---- weights, steps -------------------------------------------------------------------------------------------------
@@ -333,12 +381,9 @@ def load(method, tensors):
 
 
 def step(method, optimizer, x, label):
-    """As the papers' code: each module's loss is differentiated before the next module runs. The plain losses."""
+    """The plain losses."""
     optimizer.zero_grad(set_to_none=True)
-    plain = {}
-    for loss, terms in method.losses(x, label):
-        loss.backward()
-        plain.update((name, term.detach()) for name, term in terms.items())
+    plain = method.backward(x, label)
     method.after_backward()
     optimizer.step()
     return plain

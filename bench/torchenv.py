@@ -14,15 +14,22 @@ def has_torch(python):
 
 def environment(folder):
     """The Python of a virtual environment in `folder` with torch and numpy, made if it is not there."""
-    python = os.path.join(folder, "bin", "python")
-    if not os.path.exists(python):
+    found = os.path.join(folder, "bin", "python")
+    if not os.path.exists(found):
         venv.create(folder, with_pip=True)
-    if not has_torch(python):
+    if not has_torch(found):
         index = ["--index-url", "https://download.pytorch.org/whl/cpu"]
-        quiet = [python, "-m", "pip", "install", "-q"]
+        quiet = [found, "-m", "pip", "install", "-q"]
         if subprocess.run(quiet + index + ["torch", "numpy"]).returncode != 0:
             subprocess.run(quiet + ["torch", "numpy"], check=True)
-    return python
+    return found
+
+
+def python(folder):
+    """A Python that has PyTorch: of `folder` or, without one, this one, if it has it."""
+    if not folder and has_torch(sys.executable):
+        return sys.executable
+    return environment(folder or os.path.join(os.path.dirname(HERE), "build-torchenv"))
 
 
 def reenter(folder):
@@ -31,8 +38,8 @@ def reenter(folder):
         import torch  # noqa: F401
         return
     except ImportError:
-        python = environment(folder or os.path.join(os.path.dirname(HERE), "build-torchenv"))
-        os.execv(python, [python] + sys.argv)
+        found = python(folder)
+        os.execv(found, [found] + sys.argv)
 
 
 def mlaanc_path():
