@@ -80,7 +80,11 @@ static const OptionDef option_table[] = {
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
     FLAG("--tune", BIT(bench) | BIT(run), tune,
          "first measure how products are best cut on this GPU, and keep that for later runs"),
-    FLAG("--profile", BIT(bench) | BIT(run), profile, "also list the kernels that take longest"),
+    FLAG("--profile", BIT(bench) | BIT(run), profile,
+         "also the time, work and traffic of kernels, modules and lines of the model, against the machine's "
+         "peaks"),
+    TEXT("--trace", "FILE", BIT(bench) | BIT(run), trace,
+         "write what ran when in the last steps, to be opened in Perfetto or chrome://tracing"),
     TEXT("--map", "MAP.json", BIT(replay), map, "the name map (default: the one of --maps that applies)"),
     TEXT("--maps", "DIR", BIT(replay), maps,
          "the folder of name maps (default: those that come with mlaanc)"),

@@ -30,7 +30,8 @@ typedef struct Options {
   const char *device, *precision, *matmul;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen
   const char *dump_before, *dump_after, *stop_after;
-  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch, *memory;
+  const char *out, *run_dir, *name, *data_root, *checkpoint, *stage, *format, *map, *maps, *arch, *memory,
+      *trace;
   int64_t threads, seed, batch, epochs, checkpoint_every, max_steps, steps, vector_bytes, limit, overlap;
 } Options;
 

@@ -1,11 +1,14 @@
-// What each kernel of a step costs: the table of --profile.
+// What each kernel, module and line of the model costs in a step: the tables of --profile and the file of --trace.
 #pragma once
 #include "compiler/driver/compile.h"
 
 #include <jansson.h>
 #include <stdio.h>
 
-// The kernels that take longest, with their share of the step, work and traffic. Says so if nothing was measured.
-void profile_print(Arena *arena, const MlaLoaded *loaded, FILE *out);
-// All kernels, the longest first; an empty list if nothing was measured.
-json_t *profile_json(Arena *arena, const MlaLoaded *loaded);
+// What takes longest, with its share of the step, work and traffic, and both against the machine's peaks. Says so if
+// nothing was measured.
+void profile_print(Arena *arena, MlaLoaded *loaded, FILE *out);
+// Adds all of it: "kernels", and "profile" with modules, lines and every launch.
+void profile_add_json(Arena *arena, MlaLoaded *loaded, json_t *json);
+// In the format of Chrome's tracing: a row a worker, an event for the parts of a launch that it ran.
+bool profile_write_trace(const MlaLoaded *loaded, const char *path, MlaError *error);

@@ -41,6 +41,7 @@ int session_load(Session *session, const Options *options) {
   MlaError error = {0};
   MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0,
                              .is_profiled = options->profile,
+                             .is_traced = options->trace != NULL,
                              .matmul = matmul_of(options)};
   if (!mla_device_open(&session->device, session->compilation.device, &device, &error)) {
     session->device = (MlaDevice){0};

@@ -50,6 +50,7 @@ static bool time_steps(MlaLoaded *loaded, int64_t n_steps, double *seconds, doub
   for (int64_t i = -WARM_UP_STEPS; i < n_steps; i++) {
     if (!noise_prepare(loaded, i + WARM_UP_STEPS, error)) return false;
     if (i == -WARM_UP_STEPS) timing_end_phase(timing, "first images", "noise");
+    if (i == 0) mla_restart_times(loaded);
     if (i == 0) cpu_start = now(CLOCK_PROCESS_CPUTIME_ID);
     double start = now(CLOCK_MONOTONIC);
     if (!loaded->device->ops->run(loaded, &program->train, program->recipe.batch, error)) return false;
@@ -84,7 +85,7 @@ static bool measure(MlaLoaded *loaded, int64_t n_steps, BenchResult *result, Tim
   return ok;
 }
 
-static void print_json(Arena *arena, const MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
+static void print_json(Arena *arena, MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
   const MlaProgram *program = loaded->program;
   json_t *json = json_pack(
       "{s:s,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:I,s:i}", "model", program->model, "device",
@@ -93,13 +94,13 @@ static void print_json(Arena *arena, const MlaLoaded *loaded, const BenchResult 
       r->most, "cpu_seconds", r->cpu, "images_per_second", (double)program->recipe.batch / r->median,
       "step_flops", r->flops, "moved_bytes", r->n_bytes, "allocated_bytes", (json_int_t)loaded->n_bytes,
       "peak_resident_bytes", (json_int_t)r->resident, "launches", program->train.n_launches);
-  if (with_profile) json_object_set_new(json, "kernels", profile_json(arena, loaded));
+  if (with_profile) profile_add_json(arena, loaded, json);
   json_dumpf(json, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(json);
 }
 
-static void print_text(Arena *arena, const MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
+static void print_text(Arena *arena, MlaLoaded *loaded, const BenchResult *r, bool with_profile) {
   const MlaProgram *program = loaded->program;
   printf("%s on %s, %s, batch %" PRId64
          ": step %.2f ms (least %.2f, most %.2f), %.0f images/s; %.3f CPU seconds\n",
@@ -126,6 +127,8 @@ int verb_bench(const Options *options) {
     } else {
       (options->json ? print_json : print_text)(session.compilation.arena, session.loaded, &result,
                                                 options->profile);
+      if (options->trace && !profile_write_trace(session.loaded, options->trace, &error))
+        status = report_error(options, &error);
     }
   }
   session_end(&session);

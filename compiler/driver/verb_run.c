@@ -25,8 +25,7 @@ static void print_result(const Options *options, const Session *session, const M
                   result->images_per_second, "allocated_bytes", (json_int_t)session->loaded->n_bytes,
                   "interrupted", result->was_interrupted, "bad_records", (json_int_t)result->n_bad_records);
     if (options->profile)
-      json_object_set_new(json_object_get(json, "result"), "kernels",
-                          profile_json(session->compilation.arena, session->loaded));
+      profile_add_json(session->compilation.arena, session->loaded, json_object_get(json, "result"));
     json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
@@ -77,6 +76,8 @@ static int train(Session *session, MlaRunData *data, const Options *options, con
   timing_add(timing, "first step", result.first_step_seconds, "batch %" PRId64, c->program->recipe.batch);
   print_result(options, session, &result, dir);
   if (options->profile && !options->json) profile_print(c->arena, session->loaded, stdout);
+  if (options->trace && !profile_write_trace(session->loaded, options->trace, &error))
+    return report_error(options, &error);
   return result.was_interrupted ? STATUS_INTERRUPTED : STATUS_OK;
 }
 

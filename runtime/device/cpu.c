@@ -15,7 +15,7 @@
 typedef struct Cpu {
   MlaPool *pool;
   char *cache_dir; // NULL: the usual places
-  bool verbose, has_warned, is_profiled;
+  bool verbose, has_warned, is_profiled, is_traced;
 } Cpu;
 
 typedef struct CpuStep {
@@ -31,6 +31,7 @@ typedef struct CpuLoaded {
   long scratch_stride;    // a multiple of 64
   MlaSpans *spans;        // [threads], if launches are timed
   double *seconds;        // [train.n_launches], summed over the steps run
+  double timed_since;     // of now(): when the first of them began
 } CpuLoaded;
 
 bool mla_cpu_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error) {
@@ -40,7 +41,8 @@ bool mla_cpu_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *
   if (!cpu) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   device->self = cpu;
   cpu->verbose = options->verbose;
-  cpu->is_profiled = options->is_profiled;
+  cpu->is_traced = options->is_traced;
+  cpu->is_profiled = options->is_profiled || options->is_traced;
   cpu->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool has_memory =
       !options->cache_dir || cpu->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
@@ -48,6 +50,7 @@ bool mla_cpu_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *
   if (cpu->pool) {
     int n = mla_pool_threads(cpu->pool);
     snprintf(device->about, sizeof device->about, "%d thread%s", n, n == 1 ? "" : "s");
+    device->n_workers = n;
     return true;
   }
   mla_cpu_close(device);
@@ -173,7 +176,33 @@ static void add_times(CpuLoaded *self, int threads) {
       const MlaSpan *span = &self->spans[w].items[i];
       self->seconds[span->task] += (span->end - span->begin) / threads;
     }
-  self->loaded.n_timed++;
+}
+
+static void add_events(CpuLoaded *self, int threads) {
+  MlaTrace *trace = &self->loaded.trace;
+  int n = 0;
+  for (int w = 0; w < threads; w++) n += self->spans[w].n;
+  MlaTracedStep *step = mla_trace_begin(trace, n);
+  for (int w = 0; w < threads && step; w++)
+    for (int i = 0; i < self->spans[w].n; i++) {
+      const MlaSpan *span = &self->spans[w].items[i];
+      step->events[step->n++] = (MlaEvent){.launch = span->task,
+                                           .worker = w,
+                                           .n_parts = span->n_parts,
+                                           .begin = span->begin - self->timed_since,
+                                           .end = span->end - self->timed_since};
+    }
+  trace->n_workers = threads;
+  if (step) mla_trace_end(trace);
+}
+
+static void add_step(CpuLoaded *self, const Cpu *cpu, double begin) {
+  MlaLoaded *loaded = &self->loaded;
+  if (loaded->n_timed == 0) self->timed_since = begin;
+  loaded->timed_seconds += now() - begin;
+  loaded->n_timed++;
+  add_times(self, mla_pool_threads(cpu->pool));
+  if (cpu->is_traced) add_events(self, mla_pool_threads(cpu->pool));
 }
 
 bool mla_cpu_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
@@ -186,8 +215,9 @@ bool mla_cpu_run(MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError
                   .scratch = self->scratch,
                   .scratch_stride = self->scratch_stride,
                   .spans = is_timed ? self->spans : NULL};
+  double begin = is_timed ? now() : 0;
   mla_pool_run(cpu->pool, &work);
-  if (is_timed) add_times(self, mla_pool_threads(cpu->pool));
+  if (is_timed) add_step(self, cpu, begin);
   loaded->n_launches += step->n_launches;
   return true;
 }
@@ -217,6 +247,7 @@ void mla_cpu_unload(MlaLoaded *loaded) {
   int threads = mla_pool_threads(((const Cpu *)loaded->device->self)->pool);
   for (int i = 0; i < threads && self->spans; i++) free(self->spans[i].items);
   free(self->spans);
+  mla_trace_free(&loaded->trace);
   free(self->scratch);
   free(self->seconds);
   mla_host_free(loaded);

@@ -127,6 +127,15 @@ bool mla_is_timed(const MlaProgram *program, const MlaStep *step, int64_t batch)
   return step == &program->train && batch == program->recipe.batch;
 }
 
+void mla_restart_times(MlaLoaded *loaded) {
+  if (!loaded->launch_seconds) return;
+  memset(loaded->launch_seconds, 0,
+         sizeof *loaded->launch_seconds * (size_t)loaded->program->train.n_launches);
+  loaded->n_timed = 0;
+  loaded->timed_seconds = 0;
+  loaded->trace.n_steps = 0;
+}
+
 bool mla_check_step(const MlaLoaded *loaded, const MlaStep *step, int64_t batch, MlaError *error) {
   const MlaProgram *program = loaded->program;
   if (step != &program->train && step != &program->eval)

@@ -1,6 +1,7 @@
 // A device: where a program's bytes live and its launches run. A backend is one file (or folder) and a row in
 // devices.def; the train loop sees only this header.
 #pragma once
+#include "runtime/device/trace.h"
 #include "runtime/error.h"
 #include "runtime/program.h"
 
@@ -23,6 +24,7 @@ typedef struct MlaDeviceOptions {
   MlaMatmul matmul;
   bool verbose;
   bool is_profiled; // measure each launch of the train step, where that costs time
+  bool is_traced;   // the same, and keep what ran when
 } MlaDeviceOptions;
 
 // What there is of a device's memory, and what a program takes of it beside the plan's one allocation.
@@ -61,6 +63,8 @@ struct MlaDevice {
   char kind[160];   // of which what was measured is kept: "NVIDIA H100 80GB HBM3, sm_90, ABI 1"; "": nothing
   char about[192];  // "NVIDIA H100 80GB HBM3, sm_90, 78.6 of 79.2 GiB free"
   double bandwidth; // of its memory, bytes a second; 0: not known
+  double flop_rate; // operations a second at most; 0: not known
+  int n_workers;    // that share a launch's parts, and whose times in it are added up; 0: none
 };
 
 // The device where nobody names one.
@@ -90,11 +94,15 @@ struct MlaLoaded {
   double compile_seconds;
   int n_compiled, n_cached; // kernels
   MlaLoadTimes load_times;
-  int64_t n_launches;           // run so far
-  const double *launch_seconds; // per launch of the train step, summed over n_timed steps; NULL: not measured
-  int64_t n_timed;              // steps over the full batch
+  int64_t n_launches;     // run so far
+  double *launch_seconds; // per launch of the train step, summed over n_timed steps; NULL: not measured
+  double timed_seconds;   // of these steps as a whole; 0: not known
+  int64_t n_timed;        // steps over the full batch
+  MlaTrace trace;         // n_steps 0: nobody asked for it, or the device has none
 };
 
+// Forgets the times so far.
+void mla_restart_times(MlaLoaded *loaded);
 bool mla_device_open(MlaDevice *device, const char *name, const MlaDeviceOptions *options, MlaError *error);
 void mla_device_close(MlaDevice *device);
 // Names and one-line descriptions, for --help; NULL ends.

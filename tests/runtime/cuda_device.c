@@ -100,7 +100,7 @@ static void check_profile(Tally *tally, const char *cache) {
   MlaDevice device;
   Run run = {0};
   const MlaProgram *program = sample_make_cuda(&sample);
-  MlaDeviceOptions options = {.threads = 2, .cache_dir = cache, .is_profiled = true};
+  MlaDeviceOptions options = {.threads = 2, .cache_dir = cache, .is_traced = true};
   bool is_open = mla_device_open(&device, "cuda", &options, &run.error);
   MlaLoaded *loaded = is_open ? device.ops->load(&device, program, &run.error) : NULL;
   run.good = loaded && run_steps(loaded, &run);
@@ -109,6 +109,11 @@ static void check_profile(Tally *tally, const char *cache) {
   for (int i = 0; same && i < program->train.n_launches; i++)
     same = fabs(loaded->launch_seconds[i] - 3e-3) < 1e-9;
   expect(tally, same, "three steps timed, a millisecond a launch");
+  bool is_traced = run.good && loaded->trace.n_steps == 3;
+  for (int i = 0; is_traced && i < 3; i++) is_traced = loaded->trace.steps[i].n == program->train.n_launches;
+  expect(tally,
+         is_traced && fabs(loaded->trace.steps[2].events[0].begin - loaded->timed_seconds * 2 / 3) < 1e-9,
+         "and traced, one behind the other");
   expect(tally, is_open && fabs(device.bandwidth - 1.024e12) < 1,
          "the memory's bandwidth from clock and width");
   if (loaded) device.ops->unload(loaded);

@@ -43,7 +43,8 @@ bool mla_cuda_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError 
   cuda->is_checked = check && *check && strcmp(check, "0") != 0;
   cuda->verbose = options->verbose;
   cuda->matmul = options->matmul;
-  cuda->is_profiled = options->is_profiled;
+  cuda->is_traced = options->is_traced;
+  cuda->is_profiled = options->is_profiled || options->is_traced;
   cuda->cache_dir = options->cache_dir ? strdup(options->cache_dir) : NULL;
   bool good = !options->cache_dir || cuda->cache_dir || mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   // Kernels are loaded with their unit, not when a capture first meets them; the user may have said otherwise.

@@ -24,7 +24,7 @@ typedef struct Cuda {
   CudaGpu gpu;
   char *cache_dir;
   bool verbose, has_warned;
-  bool is_profiled;
+  bool is_profiled, is_traced;
   MlaMatmul matmul;
   bool is_checked; // $MLAANC_CUDA_CHECK: launch by launch, waiting for each
 } Cuda;
