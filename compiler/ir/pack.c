@@ -2,7 +2,7 @@
 // with the lowest and with the tightest gap. If the best is more than 1 % above the bound, a local search goes on from it: what
 // reached above the bound is placed earlier the next time; after WALK rounds it starts anew from the next order. It ends within 1 % of the bound or after MAX_PLACINGS.
 //
-// All that is for the large ones; the others are filled in last. Time is cut into blocks that list who is placed in them, by
+// All that is for the large ones, the others are filled in last; only where that is not good enough, all are searched for. Time is cut into blocks that list who is placed in them, by
 // offset; so a short-lived interval meets its contemporaries only.
 #include "compiler/ir/pack.h"
 
@@ -258,9 +258,23 @@ static void improve(Pack *pack, int64_t bound, Best *best) {
   }
 }
 
+// Searches for an order of those above `small_bytes`, then fills in the others by size.
+static int64_t pack_all(Pack *pack, int64_t bound, int64_t small_bytes) {
+  Best best = {ARENA_ARRAY(pack->scratch, int, pack->n), 0, false, -1};
+  int n_small = 0, *small = ARENA_ARRAY(pack->scratch, int, pack->n);
+  for (int i = 0; i < pack->n; i++)
+    *(pack->items[i].n_bytes > small_bytes ? &best.order[best.n++] : &small[n_small++]) = i;
+  try_orders(pack, bound, &best);
+  improve(pack, bound, &best);
+  place_all(pack, best.order, best.n, best.is_tightest);
+  sort_items(pack, small, n_small, BY_SIZE);
+  for (int i = 0; i < n_small; i++) place(pack, small[i], true);
+  int64_t top = top_of(pack, best.order, best.n), top_of_small = top_of(pack, small, n_small);
+  return top > top_of_small ? top : top_of_small;
+}
+
 int64_t pack_intervals(Interval *items, int n, Arena *scratch) {
   if (n == 0) return 0;
-  int64_t bound = pack_bound(items, n, scratch);
   int n_blocks = last_instant(items, n) / BLOCK + 1;
   Pack pack = {.scratch = scratch,
                .items = items,
@@ -269,15 +283,11 @@ int64_t pack_intervals(Interval *items, int n, Arena *scratch) {
                .loads = find_loads(items, n, scratch),
                .blocks = ARENA_ARRAY(scratch, List, n_blocks),
                .near = ARENA_ARRAY(scratch, int, n)};
-  Best best = {ARENA_ARRAY(scratch, int, n), 0, false, -1};
-  int n_small = 0, *small = ARENA_ARRAY(scratch, int, n);
-  for (int i = 0; i < n; i++)
-    *(items[i].n_bytes > bound / SMALL ? &best.order[best.n++] : &small[n_small++]) = i;
-  try_orders(&pack, bound, &best);
-  improve(&pack, bound, &best);
-  place_all(&pack, best.order, best.n, best.is_tightest);
-  sort_items(&pack, small, n_small, BY_SIZE);
-  for (int i = 0; i < n_small; i++) place(&pack, small[i], true);
-  int64_t top = top_of(&pack, best.order, best.n), top_of_small = top_of(&pack, small, n_small);
-  return top > top_of_small ? top : top_of_small;
+  int64_t bound = pack_bound(items, n, scratch), top = pack_all(&pack, bound, bound / SMALL);
+  if (is_good(top, bound)) return top;
+  Interval *first = arena_copy(scratch, items, sizeof(Interval) * (size_t)n);
+  int64_t again = pack_all(&pack, bound, 0);
+  if (again < top) return again;
+  memcpy(items, first, sizeof(Interval) * (size_t)n);
+  return top;
 }
