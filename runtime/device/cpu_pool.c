@@ -31,8 +31,9 @@
 
 enum { CACHE_LINE = 64, PAUSES_BETWEEN_LOOKS = 16 };
 static const double most_spin_seconds = 50e-6;
-// Company: threads are put off their cores more often than this, counted over at least so long.
-static const double company_a_second = 10, count_seconds = 50e-3;
+// Company: each thread is put off its core more often than this, counted over at least so long. What runs on any machine
+// beside us does so some tens of times; who wants the whole core, some hundreds of times.
+static const double company_a_second = 100, count_seconds = 50e-3;
 
 typedef struct Worker {
   MlaPool *pool;
@@ -213,7 +214,7 @@ static void look_for_company(MlaPool *pool) {
   double rate = (double)(usage.ru_nivcsw - pool->n_put_off) / passed;
   pool->counted_at = time;
   pool->n_put_off = usage.ru_nivcsw;
-  pool->spin_seconds = pool->has_cores && rate < company_a_second ? most_spin_seconds : 0;
+  pool->spin_seconds = pool->has_cores && rate < company_a_second * pool->threads ? most_spin_seconds : 0;
 }
 
 void mla_pool_run(MlaPool *pool, const MlaWork *run) {
