@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The runs of states that an update touches: its own, momenta, squares, and the sources of EMA copies.
-enum { N_UPDATE_RUNS = 4 };
+// The runs of states that an update touches: its own, momenta, squares, EMA copies, and the sources of EMA copies.
+enum { SOURCES = 4, N_UPDATE_RUNS };
 typedef struct UpdateStates {
   StateId first[N_UPDATE_RUNS]; // NO_STATE: none
   int n;                        // of each run; 0: no update
@@ -67,7 +67,8 @@ static UpdateStates states_of(const Graph *graph, const Group *group) {
   states.first[0] = node->state;
   states.first[1] = op_beside(node, "momentum_state");
   states.first[2] = op_beside(node, "square_state");
-  states.first[3] = source->op == OP_state ? source->state : NO_STATE;
+  states.first[3] = op_beside(node, "copy_state");
+  states.first[SOURCES] = source->op == OP_state ? source->state : NO_STATE;
   return states;
 }
 
@@ -81,7 +82,7 @@ static void put_state(Arena *arena, Key *key, StateId first, StateId id) {
 
 static void put_states(Arena *arena, Key *key) {
   put(arena, key, key->states.n);
-  for (int r = 0; key->states.n && r < 3; r++) {
+  for (int r = 0; key->states.n && r < SOURCES; r++) {
     StateId first = key->states.first[r];
     put(arena, key, first == NO_STATE);
     for (int i = 0; first != NO_STATE && i < key->states.n; i++) put_state(arena, key, first, first + i);
@@ -89,7 +90,7 @@ static void put_states(Arena *arena, Key *key) {
 }
 
 static bool has_source(const Key *key) {
-  return key->states.first[3] != NO_STATE;
+  return key->states.first[SOURCES] != NO_STATE;
 }
 
 // ---- nodes ----
@@ -105,7 +106,7 @@ static void put_input(Arena *arena, Key *key, NodeId id) {
   put_shape(arena, key, node->shape);
   put(arena, key, leaf->op == OP_state);
   bool has_place = key->states.n && node->op == OP_state;
-  if (has_place) put_state(arena, key, key->states.first[has_source(key) ? 3 : 0], node->state);
+  if (has_place) put_state(arena, key, key->states.first[has_source(key) ? SOURCES : 0], node->state);
 }
 
 // Which states an update writes beside its own is said by put_states.

@@ -181,7 +181,8 @@ static void add_activation_bytes(ProgramBuilder *builder, MlaModule *modules, in
 static void add_states(const StateTable *table, MlaModule *modules, int n_modules) {
   for (StateId id = 0; id < table->n; id++) {
     const State *state = state_get(table, id);
-    if (!state->is_used || state->module < 0 || state->module >= n_modules) continue;
+    if (!state->is_used || state->same != NO_STATE || state->module < 0 || state->module >= n_modules)
+      continue;
     MlaModule *module = &modules[state->module];
     int64_t n = shape_elems(state->shape, 1);
     if (state->kind == STATE_PARAM) *(state->is_aux ? &module->n_aux_params : &module->n_params) += n;

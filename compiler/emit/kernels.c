@@ -212,7 +212,10 @@ static void put_operators(StrBuf *out, const Kernel *kernel) {
     }
     if (node->n_in > SHOWN_OPERANDS) strbuf_printf(out, ", %d more", node->n_in - SHOWN_OPERANDS);
     if (op_info(node->op)->effect == EFFECT_WRITES_STATE) {
-      strbuf_printf(out, ") on %d tensor%s\n", node->n_states, node->n_states > 1 ? "s" : "");
+      const char *s = node->n_states > 1 ? "s" : "";
+      bool has_copies = op_beside(node, "copy_state") != NO_STATE;
+      strbuf_printf(out, ") on %d tensor%s%s\n", node->n_states, s,
+                    has_copies ? " and the EMA copies that follow" : "");
     } else {
       strbuf_printf(out, ") : %s\n", shape_text(out->arena, node->shape));
     }

@@ -3,11 +3,11 @@
 #include "compiler/emit/program.h"
 #include <string.h>
 
-// What a launch needs to make a HostCall of its buffers: inputs, result (if there is one), states, momenta, squares.
+// What a launch needs to make a HostCall of its buffers: inputs, result (if there is one), states, momenta, squares, copies.
 typedef struct ReferenceCall {
   const OpInfo *info;
   HostCall *call;      // shapes with the symbolic batch
-  HostTensor *tensors; // inputs, states, momenta and squares of `ready`
+  HostTensor *tensors; // inputs, states, momenta, squares and copies of `ready`
   HostCall *ready;     // the same with the batch filled in; one launch runs at a time
   const bool *is_index;
   bool has_result;
@@ -31,7 +31,7 @@ static void run_reference(const void *closure, void *const *buf, int64_t batch) 
   const HostCall *from = reference->call;
   HostCall *to = reference->ready;
   HostTensor *in = reference->tensors, *states = in + from->n_in, *momenta = states + from->n_states,
-             *squares = momenta + from->n_states;
+             *squares = momenta + from->n_states, *copies = squares + from->n_states;
   for (int i = 0; i < from->n_in; i++) in[i] = bind(&from->in[i], *buf++, reference->is_index[i], batch);
   if (reference->has_result) to->out = bind(&from->out, *buf++, false, batch);
   for (int i = 0; i < from->n_states; i++) states[i] = bind(&from->states[i], *buf++, false, batch);
@@ -39,10 +39,13 @@ static void run_reference(const void *closure, void *const *buf, int64_t batch) 
     momenta[i] = bind(&from->momenta[i], *buf++, false, batch);
   for (int i = 0; from->squares && i < from->n_states; i++)
     squares[i] = bind(&from->squares[i], *buf++, false, batch);
+  for (int i = 0; from->copies && i < from->n_states; i++)
+    copies[i] = bind(&from->copies[i], *buf++, false, batch);
   to->in = in;
   to->states = states;
   to->momenta = from->momenta ? momenta : NULL;
   to->squares = from->squares ? squares : NULL;
+  to->copies = from->copies ? copies : NULL;
   to->batch = batch;
   reference->info->host(to);
 }
@@ -74,13 +77,15 @@ static ReferenceCall *new_call(ProgramBuilder *builder, const Graph *graph, cons
   call->states = state_tensors(builder, node->state, n_states);
   call->momenta = state_tensors(builder, op_beside(node, "momentum_state"), n_states);
   call->squares = state_tensors(builder, op_beside(node, "square_state"), n_states);
+  call->copies = state_tensors(builder, op_beside(node, "copy_state"), n_states);
   ReferenceCall *reference = ARENA_NEW(arena, ReferenceCall);
-  *reference = (ReferenceCall){.info = op_info(node->op),
-                               .call = call,
-                               .tensors = ARENA_ARRAY(arena, HostTensor, node->n_in + 3 * n_states + 1),
-                               .ready = arena_copy(arena, call, sizeof *call),
-                               .is_index = is_index,
-                               .has_result = op_info(node->op)->effect == EFFECT_PURE};
+  *reference =
+      (ReferenceCall){.info = op_info(node->op),
+                      .call = call,
+                      .tensors = ARENA_ARRAY(arena, HostTensor, node->n_in + MAX_RUNS * n_states + 1),
+                      .ready = arena_copy(arena, call, sizeof *call),
+                      .is_index = is_index,
+                      .has_result = op_info(node->op)->effect == EFFECT_PURE};
   return reference;
 }
 
@@ -88,14 +93,14 @@ MlaLaunch reference_launch(ProgramBuilder *builder, StepBuilder *step, const Gro
   const Node *node = graph_node(step->graph, group->nodes[0]);
   ReferenceCall *call = new_call(builder, step->graph, node);
   int n_states = call->call->n_states;
-  int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, node->n_in + 1 + 3 * n_states);
+  int32_t *buffers = ARENA_ARRAY(builder->arena, int32_t, node->n_in + 1 + MAX_RUNS * n_states);
   int n = 0;
   for (int i = 0; i < node->n_in; i++) buffers[n++] = buffer_of_node(builder, step, node->in[i]);
   if (call->has_result) buffers[n++] = buffer_of_node(builder, step, group->nodes[0]);
-  StateId runs[] = {node->state, op_beside(node, "momentum_state"), op_beside(node, "square_state")};
-  for (int r = 0; r < 3; r++)
-    for (int i = 0; runs[r] != NO_STATE && i < n_states; i++)
-      buffers[n++] = buffer_of_state(builder, runs[r] + i);
+  StateId runs[MAX_RUNS]; // in the order of HostCall
+  int n_runs = op_written_runs(node, runs);
+  for (int r = 0; r < n_runs; r++)
+    for (int i = 0; i < n_states; i++) buffers[n++] = buffer_of_state(builder, runs[r] + i);
   return (MlaLaunch){.kernel = -1,
                      .host = run_reference,
                      .host_call = call,

@@ -1,5 +1,5 @@
 // Updates of states: what happens to one element. How runs of tensors are visited is the skeleton's affair; the lines see
-// `state`, `source` (the gradient, or the parameter an EMA follows), `velocity` and `square` at index `i`.
+// `state`, `source` (the gradient, or the parameter an EMA follows), `velocity`, `square` and `copy` at index `i`.
 #include "compiler/emit/program.h"
 
 // ---- runs of states ----
@@ -17,7 +17,8 @@ int64_t update_place(const Emit *emit, StateId first, int i) {
 }
 
 const char *update_stem(Emit *emit, const Node *node) {
-  return writer_format(emit, "%s_%d_tensor%s", emit_stem(emit), node->n_states,
+  const char *with_copy = op_beside(node, "copy_state") == NO_STATE ? "" : "_ema";
+  return writer_format(emit, "%s%s_%d_tensor%s", emit_stem(emit), with_copy, node->n_states,
                        node->n_states > 1 ? "s" : "");
 }
 
@@ -47,16 +48,26 @@ static Attr attr_of(const Node *node, const char *name) {
   return node->attr[op_attr_index(node->op, name)];
 }
 
+// An EMA copy that moves with the parameter it follows, by the value `w` from before the step.
+static void put_copy(Emit *emit, StrBuf *element, const Node *node) {
+  if (op_beside(node, "copy_state") == NO_STATE) return;
+  double momentum = attr_of(node, "copy_momentum").r;
+  strbuf_printf(element, "mla_store(copy + i, %s * mla_load(copy + i) + %s * w);\n",
+                emit_number(emit, momentum), emit_number(emit, 1 - momentum));
+}
+
 void emit_sgd(Emit *emit, const Node *node) {
   UpdateRun run = {.node = node,
                    .momentum = op_beside(node, "momentum_state"),
                    .square = NO_STATE,
+                   .copy = op_beside(node, "copy_state"),
                    .source = NO_STATE,
                    .needs_rate = true};
   const char *momentum = emit_number(emit, attr_of(node, "momentum").r);
   StrBuf element = strbuf_new(emit->arena);
   strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i) + %s * w;\n",
                 emit_number(emit, attr_of(node, "weight_decay").r));
+  put_copy(emit, &element, node);
   const char *step = "g";
   if (run.momentum != NO_STATE) {
     strbuf_printf(&element, "const vec v = %s * mla_load(velocity + i) + g;\nmla_store(velocity + i, v);\n",
@@ -72,6 +83,7 @@ void emit_adam(Emit *emit, const Node *node) {
   UpdateRun run = {.node = node,
                    .momentum = op_beside(node, "momentum_state"),
                    .square = op_beside(node, "square_state"),
+                   .copy = op_beside(node, "copy_state"),
                    .source = NO_STATE,
                    .needs_rate = true};
   double beta1 = attr_of(node, "beta1").r, beta2 = attr_of(node, "beta2").r;
@@ -80,6 +92,7 @@ void emit_adam(Emit *emit, const Node *node) {
   StrBuf element = strbuf_new(emit->arena);
   strbuf_printf(&element, "const vec w = mla_load(state + i), g = mla_load(source + i)%s;\n",
                 is_decoupled ? "" : writer_format(emit, " + %s * w", decay));
+  put_copy(emit, &element, node);
   strbuf_printf(&element, "const vec m = %s * mla_load(velocity + i) + %s * g;\n", emit_number(emit, beta1),
                 emit_number(emit, 1 - beta1));
   strbuf_printf(&element, "const vec v = %s * mla_load(square + i) + %s * g * g;\n", emit_number(emit, beta2),
@@ -95,8 +108,11 @@ void emit_adam(Emit *emit, const Node *node) {
 }
 
 void emit_ema(Emit *emit, const Node *node) {
-  UpdateRun run = {
-      .node = node, .momentum = NO_STATE, .square = NO_STATE, .source = sources_in_a_row(emit, node)};
+  UpdateRun run = {.node = node,
+                   .momentum = NO_STATE,
+                   .square = NO_STATE,
+                   .copy = NO_STATE,
+                   .source = sources_in_a_row(emit, node)};
   double momentum = attr_of(node, "momentum").r;
   const char *keep = emit_number(emit, momentum), *take = emit_number(emit, 1 - momentum);
   const char *element = writer_format(

@@ -96,6 +96,7 @@ typedef struct UpdateRun {
   const Node *node;
   StateId momentum; // the first momentum state, NO_STATE: none
   StateId square;   // Adam: the first mean square
+  StateId copy;     // the first EMA copy that moves with them, NO_STATE: none
   StateId source;   // of EMA copies whose sources lie side by side in the same way: the first; else NO_STATE
   bool needs_rate;  // in[0] is the learning rate
 } UpdateRun;

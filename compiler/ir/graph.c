@@ -141,6 +141,7 @@ StateId state_add(StateTable *table, State state) {
     table->capacity *= 2;
   }
   state.name = arena_strdup(table->arena, state.name);
+  state.same = NO_STATE;
   table->items[table->n] = state;
   return table->n++;
 }

@@ -103,6 +103,9 @@ typedef struct State {
   StateId source; // EMA: the parameter it follows. INIT_COPY: where the start value comes from. Momentum: its
                   // parameter
   double ema_momentum;
+  StateId
+      same; // an EMA copy that stays equal to an earlier one for ever: that one, in whose bytes it lies; set by
+            // pass_copies, NO_STATE before and for all others
   Span span;
   int64_t offset; // in elements, in the arena of its kind; set by pass_plan_memory
 } State;

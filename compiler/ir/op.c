@@ -60,6 +60,16 @@ StateId op_beside(const Node *node, const char *name) {
   return NO_STATE;
 }
 
+int op_written_runs(const Node *node, StateId runs[MAX_RUNS]) {
+  StateId all[MAX_RUNS] = {node->state, op_beside(node, "momentum_state"), op_beside(node, "square_state"),
+                           op_beside(node, "copy_state")};
+  int n = 0;
+  if (op_info(node->op)->effect != EFFECT_WRITES_STATE) return 0;
+  for (int i = 0; i < MAX_RUNS; i++)
+    if (all[i] != NO_STATE) runs[n++] = all[i];
+  return n;
+}
+
 bool op_is_optimiser(const Graph *graph, const Node *node) {
   return op_info(node->op)->effect == EFFECT_WRITES_STATE &&
          state_get(graph->states, node->state)->kind == STATE_PARAM;

@@ -53,8 +53,8 @@ typedef struct HostCall {
   int n_in;
   HostTensor out;
   const Attr *attr;
-  // Update operators: the states written, in order; optimisers: the momenta of the same states, and Adam's squares.
-  HostTensor *states, *momenta, *squares;
+  // Update operators: the states written, in order; optimisers: the momenta of the same states, Adam's squares, EMA copies.
+  HostTensor *states, *momenta, *squares, *copies;
   int n_states;
   int64_t batch; // images in this step
 } HostCall;
@@ -83,9 +83,12 @@ OpKind op_find(const char *name); // OP_none if there is none
 int op_n_attrs(OpKind op);
 // Index of an attribute by name; the name must exist.
 int op_attr_index(OpKind op, const char *name);
-// The first of the states that an update writes beside its own, by attribute: `momentum_state`, `square_state`;
+// The first of the states that an update writes beside its own, by attribute: `momentum_state`, `square_state`, `copy_state`;
 // NO_STATE if the operator has none.
 StateId op_beside(const Node *node, const char *name);
+// The first of each run of n_states states that an update writes: its own and those beside. Returns their number.
+enum { MAX_RUNS = 4 };
+int op_written_runs(const Node *node, StateId runs[MAX_RUNS]);
 // True for the update of parameters: in[0] is the learning rate, in[1 + i] the gradient of the i-th state.
 bool op_is_optimiser(const Graph *graph, const Node *node);
 

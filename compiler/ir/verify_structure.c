@@ -77,8 +77,10 @@ static const char *check_writers(Check *check) {
   NodeId *writers = ARENA_ARRAY(check->arena, NodeId, graph->states->n + 1);
   for (NodeId id = 1; id < graph->n_nodes; id++) {
     const Node *node = graph_node(graph, id);
-    if (!is_update(node)) continue;
-    for (StateId s = node->state; s < node->state + node->n_states; s++) {
+    StateId runs[MAX_RUNS];
+    int n_runs = op_written_runs(node, runs);
+    for (int i = 0; i < n_runs * node->n_states; i++) {
+      StateId s = runs[i / node->n_states] + i % node->n_states;
       if (writers[s])
         return arena_printf(check->arena, "state %s is written by %%%u and %%%u",
                             state_get(graph->states, s)->name, writers[s], id);
@@ -162,7 +164,9 @@ static const char *check_groups(Check *check) {
                             maker[group->outputs[i]], g);
       maker[group->outputs[i]] = g;
     }
-    for (StateId s = 0; is_update(node) && s < node->n_states; s++) writer[node->state + s] = g;
+    StateId runs[MAX_RUNS];
+    for (int r = op_written_runs(node, runs) - 1; r >= 0; r--)
+      for (StateId s = 0; s < node->n_states; s++) writer[runs[r] + s] = g;
   }
   const char *wrong = NULL;
   for (int g = 0; g < graph->n_groups && !wrong; g++) {

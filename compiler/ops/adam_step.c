@@ -3,9 +3,10 @@
 //   g <- g + weight_decay w            (Adam; decoupled, as in AdamW: w <- w - lr weight_decay w)
 //   m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
 //   w <- w - lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
+// EMA copies that follow the parameters may move in the same pass, before them: e <- copy_momentum e + (1 - copy_momentum) w.
 #include "compiler/ops/rules.h"
 
-enum { BETA1, BETA2, EPS, WEIGHT_DECAY, DECOUPLED };
+enum { BETA1, BETA2, EPS, WEIGHT_DECAY, DECOUPLED, MOMENTUM_STATE, SQUARE_STATE, COPY_STATE, COPY_MOMENTUM };
 const AttrDef adam_step_attrs[] = {
     {"beta1", ATTR_REAL, false, 0.9, "weight of the old mean gradient"},
     {"beta2", ATTR_REAL, false, 0.999, "weight of the old mean square"},
@@ -14,6 +15,8 @@ const AttrDef adam_step_attrs[] = {
     {"decoupled", ATTR_BOOL, false, 0, "the decay shrinks the parameter, it is not added to the gradient"},
     {"momentum_state", ATTR_INT, false, NO_STATE, "the first mean gradient"},
     {"square_state", ATTR_INT, false, NO_STATE, "the first mean square"},
+    {"copy_state", ATTR_INT, false, NO_STATE, "the first EMA copy, -1: none"},
+    {"copy_momentum", ATTR_REAL, false, 0, "weight of the EMA copies' old values"},
     END_ATTRS};
 
 bool adam_step_shape(ShapeQuery *query) {
@@ -44,6 +47,7 @@ static void step(const HostCall *call, const HostTensor *gradient, double *w, do
 }
 
 void adam_step_host(const HostCall *call) {
+  host_follow(call, call->attr[COPY_MOMENTUM].r);
   for (int i = 0; i < call->n_states; i++)
     step(call, &call->in[i + 1], call->states[i].data, call->momenta[i].data, call->squares[i].data);
 }

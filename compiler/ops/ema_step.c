@@ -14,11 +14,7 @@ void ema_step_grad(Grad *grad, const Node *node, NodeId cotangent) {
 
 void ema_step_host(const HostCall *call) {
   double momentum = call->attr[MOMENTUM].r;
-  for (int s = 0; s < call->n_states; s++) {
-    double *copy = call->states[s].data;
-    for (int64_t i = 0, n = host_elems(&call->states[s]); i < n; i++)
-      copy[i] = momentum * copy[i] + (1 - momentum) * call->in[s].data[i];
-  }
+  for (int s = 0; s < call->n_states; s++) host_ema(&call->states[s], &call->in[s], momentum);
 }
 
 void ema_step_emit(Emit *emit, const Node *node) {

@@ -128,6 +128,17 @@ static inline void host_zero(const HostTensor *tensor) {
   memset(tensor->data, 0, sizeof(double) * (size_t)host_elems(tensor));
 }
 
+// EMA copies: copy <- momentum copy + (1 - momentum) source.
+static inline void host_ema(const HostTensor *copy, const HostTensor *source, double momentum) {
+  for (int64_t i = 0, n = host_elems(copy); i < n; i++)
+    copy->data[i] = momentum * copy->data[i] + (1 - momentum) * source->data[i];
+}
+// Those that move with an optimiser's step, before it.
+static inline void host_follow(const HostCall *call, double momentum) {
+  for (int i = 0; call->copies && i < call->n_states; i++)
+    host_ema(&call->copies[i], &call->states[i], momentum);
+}
+
 // Element (n, y, x, c) of an image tensor.
 static inline double *host_at(const HostTensor *tensor, int64_t n, int64_t y, int64_t x, int64_t c) {
   const int64_t *dim = tensor->shape.dim;

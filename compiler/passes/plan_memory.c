@@ -143,6 +143,10 @@ static void place_states(StateTable *states) {
       state->offset = -1;
       continue;
     }
+    if (state->same != NO_STATE) { // an earlier one
+      state->offset = state_get(states, state->same)->offset;
+      continue;
+    }
     state->offset = states->arena_elems[state->kind];
     states->arena_elems[state->kind] = align(state->offset + shape_elems(state->shape, 1), STATE_ALIGNMENT);
   }

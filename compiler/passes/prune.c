@@ -75,6 +75,14 @@ static void mark_written(StateTable *states, const Node *update, StateId first) 
   for (StateId s = 0; first != NO_STATE && s < update->n_states; s++) mark_used(states, first + s);
 }
 
+// Names of a state's bytes are used as it is.
+static void mark_names(StateTable *states) {
+  for (StateId id = 0; id < states->n; id++) {
+    StateId same = states->items[id].same;
+    if (same != NO_STATE && states->items[same].is_used) mark_used(states, id);
+  }
+}
+
 static void mark_states(const Prune *prune, const bool *eval_read) {
   const Graph *graph = prune->graph;
   for (StateId id = 0; id < graph->states->n; id++)
@@ -86,6 +94,7 @@ static void mark_states(const Prune *prune, const bool *eval_read) {
     mark_written(graph->states, node, op_beside(node, "momentum_state"));
     mark_written(graph->states, node, op_beside(node, "square_state"));
   }
+  mark_names(graph->states);
 }
 
 void pass_prune(Graph *graph, PassCtx *ctx) {

@@ -149,8 +149,9 @@ static void link_updates(Schedule *schedule) {
   for (StateId s = 0; s < graph->states->n; s++) writer[s] = -1;
   for (int g = 0; g < schedule->n; g++) {
     const Node *node = root_of(schedule, g);
-    if (op_info(node->op)->effect != EFFECT_WRITES_STATE) continue;
-    for (StateId s = 0; s < node->n_states; s++) writer[node->state + s] = g;
+    StateId runs[MAX_RUNS];
+    for (int r = op_written_runs(node, runs) - 1; r >= 0; r--)
+      for (StateId s = 0; s < node->n_states; s++) writer[runs[r] + s] = g;
   }
   for (int g = 0; g < schedule->n; g++) {
     const Group *group = &graph->groups[g];

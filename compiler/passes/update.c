@@ -112,6 +112,7 @@ static Attr *sgd_attrs(Updates *updates, StateId first) {
   attr_of(attrs, OP_sgd_step, "weight_decay")->r = recipe->weight_decay;
   attr_of(attrs, OP_sgd_step, "momentum_state")->i =
       recipe->momentum != 0 ? updates->momenta[first] : NO_STATE;
+  attr_of(attrs, OP_sgd_step, "copy_state")->i = NO_STATE;
   return attrs;
 }
 
@@ -125,6 +126,7 @@ static Attr *adam_attrs(Updates *updates, StateId first) {
   attr_of(attrs, OP_adam_step, "decoupled")->i = recipe->optimizer == MLA_ADAMW;
   attr_of(attrs, OP_adam_step, "momentum_state")->i = updates->momenta[first];
   attr_of(attrs, OP_adam_step, "square_state")->i = updates->squares[first];
+  attr_of(attrs, OP_adam_step, "copy_state")->i = NO_STATE;
   return attrs;
 }
 
@@ -158,9 +160,14 @@ static void add_optimiser(Updates *updates) {
 
 // ---- EMA copies ----
 
+// Momentum 1: it stays as it starts.
+static bool is_moved_copy(const State *state) {
+  return state->kind == STATE_EMA && state->same == NO_STATE && state->ema_momentum != 1;
+}
+
 static bool continues_run(const StateTable *table, StateId first, StateId id) {
   const State *start = state_get(table, first), *state = state_get(table, id);
-  return state->kind == STATE_EMA && state->source == start->source + (id - first) &&
+  return is_moved_copy(state) && state->source == start->source + (id - first) &&
          state->ema_momentum == start->ema_momentum && are_neighbours(start, state);
 }
 
@@ -177,7 +184,7 @@ static void add_ema_copies(Updates *updates) {
   const StateTable *table = updates->graph->states;
   for (StateId first = 0, end; first < updates->n_states; first = end) {
     end = first + 1;
-    if (state_get(table, first)->kind != STATE_EMA) continue;
+    if (!is_moved_copy(state_get(table, first))) continue;
     while (end < updates->n_states && end - first < MAX_RUN && continues_run(table, first, end)) end++;
     add_ema(updates, first, end - first);
   }

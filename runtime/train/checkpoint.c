@@ -68,6 +68,30 @@ static bool check_states(const MlaTensorFile *file, const MlaProgram *program, b
   return true;
 }
 
+// The first state in the bytes of state i: equal EMA copies lie in one place.
+static const MlaState *first_there(const MlaProgram *program, int i) {
+  const MlaState *state = &program->states[i], *first = program->states;
+  while (first->region != state->region || first->offset != state->offset) first++;
+  return first;
+}
+
+static bool check_equal_copies(const MlaTensorFile *file, const MlaProgram *program, const char *path,
+                               MlaError *error) {
+  for (int i = 0; i < program->n_states; i++) {
+    const MlaState *state = &program->states[i], *first = first_there(program, i);
+    if (first == state || !mla_is_saved(state)) continue;
+    const MlaTensor *a = mla_tensors_find(file, first->name), *b = mla_tensors_find(file, state->name);
+    size_t n = (size_t)(a->end - a->begin);
+    if (n != (size_t)(b->end - b->begin) || memcmp(file->data + a->begin, file->data + b->begin, n) != 0)
+      return mla_fail(
+          error, MLA_ERROR_INPUT,
+          "%s: tensors %s and %s differ, but model %s keeps both once, as equal EMA copies of one weight "
+          "(compiling with --disable copies keeps each)",
+          path, first->name, state->name, program->model);
+  }
+  return true;
+}
+
 static bool read_number(const MlaTensorFile *file, const char *key, uint64_t least, uint64_t most,
                         uint64_t *number, const char *path, MlaError *error) {
   const char *text = mla_tensors_metadata(file, key);
@@ -143,6 +167,7 @@ bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only,
   if (!mla_tensors_open(&file, path, error)) return false;
   MlaProgress found = {0};
   bool good = check_states(&file, loaded->program, weights_only, path, error) &&
+              (weights_only || check_equal_copies(&file, loaded->program, path, error)) &&
               (weights_only || read_progress(&file, loaded->program, &found, path, error)) &&
               load_states(loaded, &file, weights_only, error);
   if (good && progress) *progress = found;

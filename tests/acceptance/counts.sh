@@ -44,12 +44,17 @@ counts 466906 $((1813504 - 466906)) 461120 317.4 "len(j['modules']) == 15" "j['w
 heads=$((5 * 170 + 5 * 330 + 4 * 650 + 14 * 650))
 first_chain=$((14528 + 57728 + 2 * 73984))
 first_encoder=$((432 + 2 * 2304)) # multiply-accumulates a position: the stem and stage1[0]
+ema_blocks=$((14528 + 57728 + 4 * 73984))  # the blocks that chains copy: equal EMA copies are one
 plan mlaan
-counts 466906 $((3165376 + heads)) 657216 340.2 "j['work_bytes'] < 199.6 * $mib" \
+counts 466906 $((3165376 + heads)) $ema_blocks 340.2 "j['work_bytes'] < 199.6 * $mib" \
   "j['modules'][0]['auxiliary_parameters'] == $first_chain + 170 + 650" \
   "j['parameters'] + j['auxiliary_parameters'] - j['modules'][0]['auxiliary_parameters'] == 3425438" \
   "round((j['forward_macs'] - j['modules'][0]['forward_macs'] + 1024 * $first_encoder) / 1e6, 1) == 319.7"
 plan mlaan --set mlaan.ema_links=4 # every link of every chain
+is "j['ema_elements'] == $ema_blocks"
+plan mlaan --disable copies
+is "j['ema_elements'] == 657216"
+plan mlaan --set mlaan.ema_links=4 --disable copies
 is "j['ema_elements'] == 3165376"
 plan mlaan --set K=8
 is "len(j['modules']) == 8"
@@ -75,7 +80,8 @@ counts 466906 $((1845690 - 466906 - 128 * 129 + 10 * 129 + 32 * 32 * 9 + 64)) 46
 plan manpp --set base=dgl_wide
 is "j['parameters'] + j['auxiliary_parameters'] == 10500863" "j['ema_elements'] == 465792"
 plan mlaan_aspub_cifar
-is "j['parameters'] + j['auxiliary_parameters'] == 3425438" "round(j['forward_macs'] / 1e6, 1) == 319.7"
+is "j['parameters'] + j['auxiliary_parameters'] == 3425438" "round(j['forward_macs'] / 1e6, 1) == 319.7" \
+  "j['ema_elements'] == $ema_blocks"
 
 # ---- InfoPro's decoders and heads, MAN's copies: from the program itself ----
 

@@ -33,6 +33,7 @@ static void host_node(const Case *c, const Values *values, NodeId id) {
   HostTensor *states = ARENA_ARRAY(c->scratch, HostTensor, node->n_states + 1);
   HostTensor *momenta = ARENA_ARRAY(c->scratch, HostTensor, node->n_states + 1);
   HostTensor *squares = ARENA_ARRAY(c->scratch, HostTensor, node->n_states + 1);
+  HostTensor *copies = ARENA_ARRAY(c->scratch, HostTensor, node->n_states + 1);
   for (int i = 0; i < node->n_in; i++) in[i] = host_tensor(c, values, node->in[i]);
   HostTensor out = host_tensor(c, values, id);
   for (int64_t i = 0, n = shape_elems(out.shape, 1); i < n; i++)
@@ -43,9 +44,12 @@ static void host_node(const Case *c, const Values *values, NodeId id) {
   call.squares = squares;
   call.n_states = node->n_states;
   StateId first_momentum = op_beside(node, "momentum_state"), first_square = op_beside(node, "square_state");
+  StateId first_copy = op_beside(node, "copy_state");
+  call.copies = first_copy >= 0 ? copies : NULL;
   for (int s = 0; s < node->n_states; s++) {
     states[s] = host_tensor(c, values, host_reader(c, node->state + s));
     if (first_momentum >= 0) momenta[s] = host_tensor(c, values, host_reader(c, first_momentum + s));
+    if (first_copy >= 0) copies[s] = host_tensor(c, values, host_reader(c, first_copy + s));
     if (first_square >= 0) squares[s] = host_tensor(c, values, host_reader(c, first_square + s));
   }
   op_info(node->op)->host(&call);

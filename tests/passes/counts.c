@@ -75,7 +75,8 @@ static int64_t param_elems(const Graph *graph, StateKind kind, bool used_only) {
   int64_t n = 0;
   for (StateId id = 0; id < graph->states->n; id++) {
     const State *state = state_get(graph->states, id);
-    if (state->kind == kind && (state->is_used || !used_only)) n += shape_elems(state->shape, 1);
+    if (state->kind == kind && state->same == NO_STATE && (state->is_used || !used_only))
+      n += shape_elems(state->shape, 1);
   }
   return n;
 }
@@ -177,6 +178,16 @@ static long long mebibytes(int64_t bytes) {
   return (bytes + (1 << 20) - 1) >> 20;
 }
 
+// Weights with an EMA copy that the optimiser's step moves.
+static int count_followed(const Graph *graph) {
+  int n = 0;
+  for (NodeId id = 1; id < graph->n_nodes; id++) {
+    const Node *node = graph_node(graph, id);
+    if (node->op == OP_sgd_step && op_beside(node, "copy_state") != NO_STATE) n += node->n_states;
+  }
+  return n;
+}
+
 static void test_peaks(Arena *arena) {
   Graph *graph = net_compile(resnet_end_to_end(arena, 5, 16, 32)->net, 128, 4, false, NULL);
   expect_at_most(mebibytes(graph->work_bytes), 195, "end to end, MiB");
@@ -185,6 +196,12 @@ static void test_peaks(Arena *arena) {
   expect_count(param_elems(graph, STATE_EMA, true), 461120, "man: EMA copies");
   graph = net_compile(resnet_cascade(arena, 5, 16, 32, 2, mlaan_links)->net, 128, 4, false, NULL);
   expect_at_most(mebibytes(graph->work_bytes), 120, "mlaan, MiB");
+  expect_count(param_elems(graph, STATE_EMA, true), 14528 + 57728 + 4 * 73984,
+               "mlaan: EMA copies, equal ones once");
+  expect_count(graph->states->arena_elems[STATE_EMA], 14528 + 57728 + 4 * 73984,
+               "mlaan: EMA copies in memory");
+  expect_count(count_ops(graph, OP_ema_step), 0, "mlaan: EMA steps beside the optimiser's");
+  expect_count(count_followed(graph), 2 * 9 + 4 * 6, "mlaan: EMA copies moved in the optimiser's pass");
   expect_at_most(graph->live_bound, graph->work_bytes, "bound");
 }
 

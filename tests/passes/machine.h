@@ -93,10 +93,12 @@ static inline void machine_eval(Machine *machine, NodeId id) {
     call.n_states = node->n_states;
     call.states = ARENA_ARRAY(machine->scratch, HostTensor, node->n_states);
     call.momenta = ARENA_ARRAY(machine->scratch, HostTensor, node->n_states);
-    StateId momentum = op_beside(node, "momentum_state");
+    StateId momentum = op_beside(node, "momentum_state"), copy = op_beside(node, "copy_state");
+    if (copy != NO_STATE) call.copies = ARENA_ARRAY(machine->scratch, HostTensor, node->n_states);
     for (int s = 0; s < node->n_states; s++) {
       call.states[s] = machine_state(machine, node->state + s);
       if (momentum != NO_STATE) call.momenta[s] = machine_state(machine, momentum + s);
+      if (copy != NO_STATE) call.copies[s] = machine_state(machine, copy + s);
     }
   }
   op_info(node->op)->host(&call);

@@ -90,6 +90,7 @@ static inline StateId net_state(Net *net, StateKind kind, Shape shape, const cha
     while (state_get(net->graph->states, net->follow)->kind != STATE_PARAM) net->follow++;
     state.source = net->follow++;
     state.ema_momentum = 0.995;
+    state.init = INIT_COPY;
   }
   return state_add(net->graph->states, state);
 }

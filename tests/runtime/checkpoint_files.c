@@ -143,6 +143,30 @@ static void write_tensors(const char *path, const char *header, int64_t length, 
 #define ENTRY(dtype, shape, offsets)                                                                         \
   "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
+// Two names of one place: the file holds both, and must hold them equal.
+static void test_equal_copies(void) {
+  const char *folder = make_folder("copies");
+  Toy a, b;
+  MlaError error = {0};
+  toy_open(&a, MLA_F32, 1);
+  toy_open(&b, MLA_F32, 1);
+  MlaState twin = a.states[S_EMA];
+  twin.name = "aux2.fc.weight";
+  a.states[S_SCALE] = b.states[S_SCALE] = twin;
+  scramble(&a);
+  CHECK_GOOD(mla_init_states(&b.loaded, 1, &error), error);
+  CHECK_GOOD(mla_checkpoint_save(&a.loaded, path_in(folder, "x"), &place, &error), error);
+  CHECK_GOOD(mla_checkpoint_load(&b.loaded, path_in(folder, "x"), false, NULL, &error), error);
+  CHECK(toy_same_states(&a, &b));
+  a.states[S_SCALE].region = MLA_MOMENTUM; // another's values under its name
+  a.states[S_SCALE].offset = a.states[S_MOMENTUM].offset;
+  CHECK_GOOD(mla_checkpoint_save(&a.loaded, path_in(folder, "x"), &place, &error), error);
+  EXPECT_ERROR("unequal copies", mla_checkpoint_load(&b.loaded, path_in(folder, "x"), false, NULL, &error),
+               error, "tensors aux.fc.weight and aux2.fc.weight differ");
+  toy_close(&a);
+  toy_close(&b);
+}
+
 static void test_damage(void) {
   static const struct {
     const char *what, *header;
@@ -294,6 +318,7 @@ int main(void) {
   test_round_trip(MLA_F64, "double");
   test_weights_only();
   test_other_models();
+  test_equal_copies();
   test_damage();
   test_cuts_and_flips();
   test_places();

@@ -4,9 +4,10 @@
 //
 //   static const struct { long at, count; } table[] = {...}; // in elements
 //   for each tensor that this part touches
-//     for each vector: load gradient, parameter, velocity; store parameter, velocity
+//     for each vector: load gradient, parameter, velocity, EMA copy; store copy, parameter, velocity
 //
-// EMA copies follow parameters that lie side by side as well: one walk over the whole run, without a table.
+// EMA copies with a launch of their own follow parameters that lie side by side as well: one walk over the whole run,
+// without a table.
 #include "compiler/emit/c/skeletons.h"
 #include "compiler/emit/program.h"
 
@@ -37,6 +38,7 @@ static void put_addresses(Walk *walk, StrBuf *out, int depth) {
   add_run(walk, out, depth, "state", run->node->state, false);
   add_run(walk, out, depth, "velocity", run->momentum, false);
   add_run(walk, out, depth, "square", run->square, false);
+  add_run(walk, out, depth, "copy", run->copy, false);
 }
 
 // From index i to `stop`.
@@ -97,7 +99,7 @@ static void put_run(Walk *walk, StrBuf *out) {
 void c_update(Emit *emit, const UpdateRun *run, const char *rates, const char *element) {
   const Node *node = run->node;
   Walk walk = {.emit = emit, .run = run, .element = element};
-  walk.draft.buffers = single_buffers(emit, 4, &walk.draft.n_buffers);
+  walk.draft.buffers = single_buffers(emit, MAX_RUNS + 1, &walk.draft.n_buffers);
   if (run->source != NO_STATE) walk.draft.n_buffers = 0;
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);

@@ -4,9 +4,10 @@
 //
 //   static const struct { int block, at, count; } table[] = {...};
 //   k: the tensor of this block
-//   one vector: load gradient, parameter, velocity; store parameter, velocity
+//   one vector: load gradient, parameter, velocity, EMA copy; store copy, parameter, velocity
 //
-// EMA copies follow parameters that lie side by side as well: one walk over the whole run, without a table.
+// EMA copies with a launch of their own follow parameters that lie side by side as well: one walk over the whole run,
+// without a table.
 #include "compiler/emit/cuda/skeletons.h"
 #include "compiler/emit/program.h"
 
@@ -56,15 +57,15 @@ static void put_search(StrBuf *out, int n_states) {
 static void put_addresses(Update *update, StrBuf *out) {
   const UpdateRun *run = update->run;
   const char *at = run->source != NO_STATE ? "" : " + at";
-  StateId runs[] = {run->node->state, run->momentum, run->square};
-  static const char *const names[] = {"state", "velocity", "square"};
+  StateId runs[] = {run->node->state, run->momentum, run->square, run->copy};
+  static const char *const names[] = {"state", "velocity", "square", "copy"};
   if (run->source != NO_STATE) {
     writer_line(out, 1, "const real *source = buf[%d];", update->draft.n_buffers);
     add_run(update, run->source, true);
   } else {
     writer_line(out, 1, "const real *source = buf[%d + k];", run->needs_rate);
   }
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < MAX_RUNS; i++) {
     if (runs[i] == NO_STATE) continue;
     writer_line(out, 1, "real *%s = (real *)buf[%d]%s;", names[i], update->draft.n_buffers, at);
     add_run(update, runs[i], false);
@@ -108,7 +109,7 @@ void cuda_update(Emit *emit, const UpdateRun *run, const char *rates, const char
   const Node *node = run->node;
   Update update = {.emit = emit, .run = run, .element = element, .lanes = writer_max_lanes(emit)};
   update.draft = (KernelDraft){.stem = update_stem(emit, node), .role = "", .threads = CUDA_THREADS};
-  update.draft.buffers = single_buffers(emit, 4, &update.draft.n_buffers);
+  update.draft.buffers = single_buffers(emit, MAX_RUNS + 1, &update.draft.n_buffers);
   if (run->source != NO_STATE) update.draft.n_buffers = 0;
 
   StrBuf text = strbuf_new(emit->arena);
