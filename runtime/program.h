@@ -7,10 +7,11 @@
 
 enum { MLA_MAX_RANK = 4, MLA_MAX_CHANNELS = 16, MLA_MAX_MILESTONES = 16 };
 
-typedef enum MlaElem { MLA_F32, MLA_F64, MLA_I32 } MlaElem;
+typedef enum MlaElem { MLA_F32, MLA_F64, MLA_I32, MLA_BF16 } MlaElem;
 
-// How a step computes. f32 and f64 are exact, and what is stored; tf32 and bf16 store f32, add up in f32, and round the
-// operands of products of matrices to 10 and 7 bits of mantissa where tensor cores multiply them.
+// How a step computes. f32 and f64 are exact, and what is stored; tf32 and bf16 add up in f32, and round the operands of
+// products of matrices to 10 and 7 bits of mantissa (on CUDA: where tensor cores multiply them). They store f32; kernels
+// of the CPU store activations as bf16 (MLA_BF16 buffers) at precision bf16.
 typedef enum MlaPrecision {
   MLA_PRECISION_F32,
   MLA_PRECISION_TF32,

@@ -90,7 +90,7 @@ const char *mla_prelude_file(MlaTarget target) {
 }
 
 static int64_t elem_bytes(MlaElem elem) {
-  return elem == MLA_F64 ? 8 : 4;
+  return elem == MLA_F64 ? 8 : elem == MLA_BF16 ? 2 : 4;
 }
 
 static bool check_head(Check *c) {
@@ -122,7 +122,7 @@ static bool check_buffers(Check *c) {
     const MlaBuffer *b = &p->buffers[i];
     Place at = place("buffers[%d]", i);
     if (!has_name(c, at.text, b->name)) return false;
-    if ((unsigned)b->elem > MLA_I32) return fail_at(c, at.text, "unknown element type");
+    if ((unsigned)b->elem > MLA_BF16) return fail_at(c, at.text, "unknown element type");
     if (!in_range(c, at.text, b->n_bytes, 0, max_bytes) || !in_range(c, at.text, b->offset, 0, max_bytes) ||
         !in_region(c, at.text, b->region, b->offset, b->n_bytes, elem_bytes(b->elem)))
       return false;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 static const char *const target_names[] = {"cpu", "cuda", NULL};
-static const char *const elem_names[] = {"f32", "f64", "i32", NULL};
+static const char *const elem_names[] = {"f32", "f64", "i32", "bf16", NULL};
 static const char *const region_names[] = {"work",  "param",   "momentum", "ema", "running",
                                            "const", "tickets", "exchange", NULL};
 static const char *const layout_names[] = {"plain", "conv", "linear", NULL};
@@ -19,7 +19,7 @@ static const char *const schedule_names[] = {"constant", "cosine", "step", NULL}
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 _Static_assert(LENGTH(region_names) == MLA_N_REGIONS + 1, "ORDER MlaRegion");
 _Static_assert(LENGTH(target_names) == MLA_TARGET_CUDA + 2, "ORDER MlaTarget");
-_Static_assert(LENGTH(elem_names) == MLA_I32 + 2, "ORDER MlaElem");
+_Static_assert(LENGTH(elem_names) == MLA_BF16 + 2, "ORDER MlaElem");
 _Static_assert(LENGTH(init_names) == MLA_INIT_COPY + 2, "ORDER MlaInitKind");
 _Static_assert(LENGTH(layout_names) == MLA_LAYOUT_LINEAR + 2, "ORDER MlaLayout");
 _Static_assert(LENGTH(pad_names) == MLA_PAD_REFLECT + 2, "ORDER MlaPadMode");

@@ -212,6 +212,7 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
       .elem_bytes = is_double ? 8 : 4,
       .sums = emit_sum_limits(emit_target(options)),
       .overlap = options->overlap > 0 ? (int)options->overlap : 1,
+      .stores_bf16 = emit_stores_bf16(emit_target(options), c->model->recipe.precision),
       .products = emit_product_fusion(emit_target(options)),
       .unfused = compile_is_reference(options),
       .dump_before = options->dump_before,
@@ -239,14 +240,15 @@ static void shorten_library_paths(SourceMap *map, const char *library) {
   }
 }
 
-// Tensor cores are CUDA's: elsewhere a model that asks for them is not computed as it says.
+// tf32 is the tensor cores': elsewhere a model that asks for it is not computed as it says.
 static int check_device_precision(Compilation *c, const Options *options) {
   MlaPrecision precision = c->model->recipe.precision;
+  EmitTarget target = emit_target(options);
   bool is_exact = precision == MLA_PRECISION_F32 || precision == MLA_PRECISION_F64;
-  if (is_exact || emit_target(options) == EMIT_CUDA) return STATUS_OK;
+  if (is_exact || target == EMIT_CUDA || emit_stores_bf16(target, precision)) return STATUS_OK;
   c->diag = diag_new(c->arena, c->map); // what was said before has been printed
   diag_error(c->diag, c->model->precision_span, "the device %s computes in %s, not in %s",
-             find_device(options)->name, compile_is_reference(options) ? "f64" : "f32 or f64",
+             find_device(options)->name, compile_is_reference(options) ? "f64" : "f32, bf16 or f64",
              mla_precision_name(precision));
   diag_note(c->diag, NO_SPAN, "--precision %s computes exactly; --device cuda and emulated-cuda have %s",
             compile_is_reference(options) ? "f64" : "f32", mla_precision_name(precision));

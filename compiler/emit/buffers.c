@@ -31,6 +31,10 @@ static const char *value_name(ProgramBuilder *builder, const StepBuilder *step, 
   return arena_printf(builder->arena, "%s%s %s", step->name, name, op_info(node->op)->name);
 }
 
+static MlaElem elem_of(const ProgramBuilder *builder, const Node *node) {
+  return node->dtype == DT_INDEX ? MLA_I32 : node->dtype == DT_BF16 ? MLA_BF16 : builder->elem;
+}
+
 int buffer_of_node(ProgramBuilder *builder, StepBuilder *step, NodeId id) {
   if (id == NO_NODE) return -1;
   if (step->node_buffers[id] >= 0) return step->node_buffers[id];
@@ -39,7 +43,7 @@ int buffer_of_node(ProgramBuilder *builder, StepBuilder *step, NodeId id) {
   const Node *storage = graph_node(step->graph, node_storage(step->graph, id, &offset));
   MlaBuffer buffer = {.name = value_name(builder, step, node),
                       .region = MLA_WORK,
-                      .elem = node->dtype == DT_INDEX ? MLA_I32 : builder->elem,
+                      .elem = elem_of(builder, node),
                       .offset = storage->offset + offset,
                       .n_bytes = node_bytes(step->graph, node)};
   if (storage->op == OP_state) {

@@ -108,7 +108,7 @@ typedef enum EmitTarget {
 
 typedef struct EmitOptions {
   EmitTarget target;
-  MlaPrecision precision; // REFERENCE: always f64; tf32, bf16: CUDA alone
+  MlaPrecision precision; // REFERENCE: always f64; tf32: CUDA alone
   int vector_bytes;       // of the target machine: 64, 32, 16; 0: ask the host
   const SourceMap *map;   // for the DSL lines that open each kernel
   EmitChoices *choices;   // NULL: the first of what is offered everywhere
@@ -119,5 +119,8 @@ typedef struct EmitOptions {
 SumLimits emit_sum_limits(EmitTarget target);
 // For PipelineOptions.products: what the products of the target take in.
 ProductFusion emit_product_fusion(EmitTarget target);
+// For PipelineOptions.stores_bf16: at precision bf16 the CPU keeps activations as bf16; CUDA rounds operands of products
+// alone (see docs/language.md).
+bool emit_stores_bf16(EmitTarget target, MlaPrecision precision);
 // Builds the program of a planned model (train and eval graphs both planned). Everything lives in `arena`.
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options);

@@ -27,8 +27,8 @@ void frame_open(StrBuf *out) {
 int frame_operands(Emit *emit, StrBuf *out) {
   for (int i = 0; i < emit->n_operands; i++) {
     const Node *node = graph_node(emit->graph, emit->operands[i].node);
-    const char *type = node->dtype == DT_INDEX ? "int" : "real";
-    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", type, i, i, shape_text(emit->arena, node->shape));
+    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", writer_type(node), i, i,
+                shape_text(emit->arena, node->shape));
   }
   return emit->n_operands;
 }
@@ -138,8 +138,9 @@ int frame_outputs(Emit *emit, StrBuf *out, int first_buffer) {
   for (int i = 0; i < emit->group->n_outputs; i++) {
     NodeId id = emit->group->outputs[i];
     if (!is_element_wise(emit, id)) continue;
-    writer_line(out, 1, "real *out%d = buf[%d]; // %s", k, first_buffer + k,
-                shape_text(emit->arena, graph_node(emit->graph, id)->shape));
+    const Node *node = graph_node(emit->graph, id);
+    writer_line(out, 1, "%s *out%d = buf[%d]; // %s", writer_type(node), k, first_buffer + k,
+                shape_text(emit->arena, node->shape));
     k++;
   }
   return k;

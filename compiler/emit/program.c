@@ -5,8 +5,8 @@
 #include "compiler/emit/cuda/skeletons.h"
 #include <string.h>
 
-// Embedded by the build from c/prelude.h and cuda/*.cuh.
-extern const char mla_c_prelude[], mla_cuda_prelude[], mla_cuda_arithmetic[];
+// Embedded by the build from c/prelude.h, c/bf16.h and cuda/*.cuh.
+extern const char mla_c_prelude[], mla_c_bf16[], mla_cuda_prelude[], mla_cuda_arithmetic[];
 
 enum { CUDA_VECTOR_BYTES = 16 }; // the widest access to memory
 
@@ -32,8 +32,9 @@ static const char *prelude_text(ProgramBuilder *builder) {
   const char *elem = builder->elem == MLA_F64 ? "#define MLA_REAL_DOUBLE\n" : "";
   if (builder->options->target == EMIT_CUDA)
     return arena_printf(builder->arena, "%s%s%s", elem, mla_cuda_prelude, mla_cuda_arithmetic);
-  return arena_printf(builder->arena, "%s#define MLA_LANES %d\n%s", elem, builder->emit.max_lanes,
-                      mla_c_prelude);
+  bool is_bf16 = emit_stores_bf16(builder->options->target, builder->options->precision);
+  return arena_printf(builder->arena, "%s#define MLA_LANES %d\n%s%s", elem, builder->emit.max_lanes,
+                      mla_c_prelude, is_bf16 ? mla_c_bf16 : "");
 }
 
 // ---- launches ----
@@ -183,6 +184,10 @@ SumLimits emit_sum_limits(EmitTarget target) {
 ProductFusion emit_product_fusion(EmitTarget target) {
   if (target != EMIT_CUDA) return (ProductFusion){0};
   return (ProductFusion){.before = true, .behind = true, .sums = true, .transposed = true};
+}
+
+bool emit_stores_bf16(EmitTarget target, MlaPrecision precision) {
+  return target == EMIT_C && precision == MLA_PRECISION_BF16;
 }
 
 MlaProgram *emit_program(Arena *arena, const Model *model, const EmitOptions *options) {

@@ -7,10 +7,11 @@ void single_operands(Emit *emit, StrBuf *out) {
   const Node *node = emit->node;
   for (int i = 0; i < node->n_in; i++) {
     const Node *input = graph_node(emit->graph, node->in[i]);
-    const char *type = input->dtype == DT_INDEX ? "int" : "real";
-    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", type, i, i, shape_text(emit->arena, input->shape));
+    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", writer_type(input), i, i,
+                shape_text(emit->arena, input->shape));
   }
-  writer_line(out, 1, "real *out = buf[%d]; // %s", node->n_in, shape_text(emit->arena, node->shape));
+  writer_line(out, 1, "%s *out = buf[%d]; // %s", writer_type(node), node->n_in,
+              shape_text(emit->arena, node->shape));
 }
 
 BufferRef *single_buffers(Emit *emit, int n_more, int *n) {

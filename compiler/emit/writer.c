@@ -71,6 +71,11 @@ void writer_indent(StrBuf *out, int depth, const char *text) {
   }
 }
 
+const char *writer_type(const Node *node) {
+  static const char *const types[] = {[DT_REAL] = "real", [DT_INDEX] = "int", [DT_BF16] = "bf16"};
+  return types[node->dtype];
+}
+
 const char *writer_at(Emit *emit, const char *base, int64_t offset, const char *index) {
   if (offset == 0) return index[0] ? writer_format(emit, "%s + %s", base, index) : base;
   return writer_format(emit, "%s + %lld%s%s", base, (long long)offset, index[0] ? " + " : "", index);
@@ -121,7 +126,7 @@ static bool varies_by_channel(const Emit *emit, const Space *space) {
     if (is_root ? extent(node->shape) > 1 : writer_level(space, node->shape) == LEVEL_CHANNEL) return true;
     for (int k = 0; k < node->n_in; k++) {
       const Node *input = graph_node(emit->graph, node->in[k]);
-      if (input->dtype == DT_REAL && writer_level(space, input->shape) == LEVEL_CHANNEL) return true;
+      if (input->dtype != DT_INDEX && writer_level(space, input->shape) == LEVEL_CHANNEL) return true;
     }
   }
   return false;

@@ -195,6 +195,8 @@ Level writer_level(const Space *space, Shape shape);
 bool writer_is_computed(const Emit *emit, NodeId id);
 // Adds a line to the block of values per channel.
 void writer_statement(Emit *emit, const char *text);
+// The type of a tensor's elements in memory: "real", "int", "bf16".
+const char *writer_type(const Node *node);
 // Name of a value computed in the group.
 const char *writer_name(const Emit *emit, NodeId id);
 

@@ -224,8 +224,8 @@ const char *shape_text(Arena *arena, Shape shape) {
 
 int64_t node_bytes(const Graph *graph, const Node *node) {
   if (op_info(node->op)->effect == EFFECT_WRITES_STATE) return 0;
-  int64_t elem_bytes = node->dtype == DT_INDEX ? (int64_t)sizeof(int32_t) : graph->elem_bytes;
-  return shape_elems(node->shape, graph->batch) * elem_bytes;
+  const int64_t elem_bytes[] = {[DT_REAL] = graph->elem_bytes, [DT_INDEX] = sizeof(int32_t), [DT_BF16] = 2};
+  return shape_elems(node->shape, graph->batch) * elem_bytes[node->dtype];
 }
 
 NodeId node_storage(const Graph *graph, NodeId id, int64_t *byte_offset) {

@@ -25,7 +25,9 @@ typedef struct Shape {
   int64_t dim[MAX_RANK];
 } Shape;
 
-typedef enum DType { DT_REAL, DT_INDEX } DType; // the plan's floating type; int32 class labels
+// The plan's floating type; int32 class labels; a real that is kept in memory as bfloat16 (pass_narrow): a kernel reads
+// and writes it as the plan's floating type, rounded to nearest even on the way to memory.
+typedef enum DType { DT_REAL, DT_INDEX, DT_BF16 } DType;
 
 typedef union Attr {
   int64_t i;
@@ -209,7 +211,7 @@ int64_t shape_channels(Shape shape);             // last extent; 1 for a scalar
 int64_t shape_rows(Shape shape, int64_t batch);  // elements / channels
 // "[batch, 32, 32, 16]", "scalar"
 const char *shape_text(Arena *arena, Shape shape);
-int64_t node_bytes(const Graph *graph, const Node *node);
+int64_t node_bytes(const Graph *graph, const Node *node); // as it is stored
 // The node whose memory this node shares: follows OP views (reshape, part); adds the byte offset of the view.
 NodeId node_storage(const Graph *graph, NodeId id, int64_t *byte_offset);
 

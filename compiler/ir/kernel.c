@@ -1,6 +1,7 @@
 // Sizes of kernel groups that the plan and the emitters must agree on.
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/op.h"
+#include <string.h>
 
 static bool is_grad_weight(OpKind op) {
   return op == OP_conv2d_grad_weight || op == OP_linear_grad_weight;
@@ -22,6 +23,37 @@ bool op_is_costly(OpKind op) {
   int i = 0;
   while (ops[i] != OP_none && ops[i] != op) i++;
   return ops[i] == op;
+}
+
+static bool is_grouped(const Node *node) {
+  const AttrDef *attrs = op_info(node->op)->attrs;
+  for (int i = 0; attrs[i].name; i++)
+    if (!strcmp(attrs[i].name, "groups")) return node->attr[i].i > 1;
+  return false;
+}
+
+// Gather kernels load vectors; so do the point-wise and the reductions. A convolution in groups has short sums or none.
+bool node_takes_bf16(const Node *node) {
+  static const OpKind gathers[] = {OP_max_pool,
+                                   OP_max_pool_grad,
+                                   OP_avg_pool,
+                                   OP_avg_pool_grad,
+                                   OP_adaptive_avg_pool,
+                                   OP_adaptive_avg_pool_grad,
+                                   OP_resize,
+                                   OP_resize_grad,
+                                   OP_slice,
+                                   OP_slice_grad,
+                                   OP_concat,
+                                   OP_channels,
+                                   OP_class_token,
+                                   OP_none};
+  FuseKind fuse = op_info(node->op)->fuse;
+  if (fuse == FUSE_POINT || fuse == FUSE_REDUCE) return true;
+  if (op_is_product(node->op)) return !is_grouped(node);
+  int i = 0;
+  while (gathers[i] != OP_none && gathers[i] != node->op) i++;
+  return gathers[i] == node->op && node->op != OP_none;
 }
 
 static bool is_in_group(const Group *group, NodeId id) {

@@ -66,6 +66,10 @@ Shape group_space(const Graph *graph, const Group *group);
 // next.
 bool group_may_overwrite(const Graph *graph, const Group *group, NodeId output, NodeId value);
 
+// True if the kernel of a node can read and write the node's tensors as bfloat16: it touches them by mla_load and
+// mla_store alone, or multiplies pairs of them.
+bool node_takes_bf16(const Node *node);
+
 // ---- products ----
 bool op_is_product(OpKind op);
 // Many instructions an element: exponentials, error functions, hashes. A product meets an element of its operand once for

@@ -47,6 +47,7 @@ static void print_node(const Graph *graph, NodeId id, FILE *out) {
   print_state(graph, node, out);
   fprintf(out, " : %s", shape_text(graph->arena, node->shape));
   if (node->dtype == DT_INDEX) fputs(" index", out);
+  if (node->dtype == DT_BF16) fputs(" bf16", out);
   if (node->offset >= 0) fprintf(out, " at %lld", (long long)node->offset);
   fprintf(out, "  # %s module %d%s %s%s\n", node->name ? node->name : "-", node->module,
           node->is_aux ? " aux" : "", phase_names[node->phase], node->recompute ? " recomputed" : "");

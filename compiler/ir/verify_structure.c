@@ -23,6 +23,9 @@ static const char *check_inputs(Check *check, NodeId id) {
     if (node->in[i] == NO_NODE || node->in[i] >= id)
       return arena_printf(check->arena, "%%%u: input %d is %%%u, which does not precede it", id, i,
                           node->in[i]);
+    if (info->fuse == FUSE_VIEW && graph_node(check->graph, node->in[i])->dtype != node->dtype)
+      return arena_printf(check->arena, "%%%u is stored as another type than %%%u, which it is a view of", id,
+                          node->in[i]);
     if (is_update(graph_node(check->graph, node->in[i])))
       return arena_printf(check->arena, "%%%u: input %%%u is an update and has no value", id, node->in[i]);
   }
@@ -130,6 +133,21 @@ static const char *check_group(Check *check, int g) {
   return NULL;
 }
 
+static bool takes_bf16(const Graph *graph, const Group *group) {
+  for (int i = 0; i < group->n_nodes; i++)
+    if (!node_takes_bf16(graph_node(graph, group->nodes[i]))) return false;
+  return true;
+}
+
+static const char *check_stored(Check *check, int g, const NodeId *ids, int n) {
+  const Graph *graph = check->graph;
+  for (int i = 0; i < n; i++)
+    if (graph_node(graph, ids[i])->dtype == DT_BF16 && !takes_bf16(graph, &graph->groups[g]))
+      return arena_printf(check->arena, "kernel %d cannot read or write %%%u, which is stored as bf16", g,
+                          ids[i]);
+  return NULL;
+}
+
 static const char *check_reads(Check *check, int g, const int *maker, const int *writer) {
   const Graph *graph = check->graph;
   const Group *group = &graph->groups[g];
@@ -172,6 +190,8 @@ static const char *check_groups(Check *check) {
   for (int g = 0; g < graph->n_groups && !wrong; g++) {
     wrong = check_group(check, g);
     if (!wrong) wrong = check_reads(check, g, maker, writer);
+    if (!wrong) wrong = check_stored(check, g, graph->groups[g].inputs, graph->groups[g].n_inputs);
+    if (!wrong) wrong = check_stored(check, g, graph->groups[g].outputs, graph->groups[g].n_outputs);
   }
   return wrong;
 }

@@ -15,6 +15,7 @@ typedef struct PassCtx {
   bool unfused;     // every node a kernel of its own: the reference device
   int overlap;      // modules whose work may run at the same time
   ProductFusion products;
+  bool stores_bf16;
 } PassCtx;
 
 #define PASS(name, ...) void pass_##name(Graph *graph, PassCtx *ctx);
@@ -32,6 +33,7 @@ typedef struct PipelineOptions {
   int elem_bytes;
   SumLimits sums;         // as the target likes them
   ProductFusion products; // what the target's products take in
+  bool stores_bf16;       // activations are kept as bf16 where the kernels can (see pass_narrow)
   int overlap;            // 1 or 0: the step's launches run in order
   bool unfused;
   const char *dump_before, *dump_after; // pass names, NULL: none; "all" for every pass

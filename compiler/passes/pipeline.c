@@ -150,7 +150,8 @@ void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, Pa
                  .is_training = true,
                  .unfused = options->unfused,
                  .overlap = options->overlap,
-                 .products = options->products};
+                 .products = options->products,
+                 .stores_bf16 = options->stores_bf16};
   Pipeline train = {
       .options = options, .ctx = ctx, .graph = model->train, .graph_name = "training", .times = times};
   run_graph(&train);

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const char mla_c_prelude[]; // as embedded in the compiler
+extern const char mla_c_prelude[], mla_c_bf16[]; // as embedded in the compiler
 
 enum { GUARD_BYTES = 64, GUARD = 0xFF, MAX_KERNEL_BUFFERS = 64 };
 
@@ -24,6 +24,7 @@ static void kernel_write(const KernelSet *set, FILE *out) {
   if (set->config.elem_bytes == 8) fputs("#define MLA_REAL_DOUBLE\n", out);
   fprintf(out, "#define MLA_LANES %d\n%s\n", set->config.vector_bytes / set->config.elem_bytes,
           mla_c_prelude);
+  if (set->config.precision == MLA_PRECISION_BF16) fputs(mla_c_bf16, out);
   for (int i = 0; i < set->n_texts; i++) fputs(kernel_named(set->arena, set->texts[i], i), out);
 }
 
@@ -43,8 +44,8 @@ static void kernel_compile(KernelSet *set, const char *folder) {
   snprintf(
       command, sizeof command,
       "exec cc -std=gnu11 -O1 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi "
-      "-shared -fPIC -o %s %s",
-      set->library, source);
+      "-shared -fPIC %s -o %s %s",
+      set->config.flags ? set->config.flags : "", set->library, source);
   set->compiler = fork();
   if (set->compiler == 0) {
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
@@ -91,6 +92,7 @@ static bool guarded_free(GuardedBuffer *buffer) {
 
 // Buffers of one kernel group: by node (inputs, result), one for partial sums, one with all states.
 typedef struct KernelBuffers {
+  const KernelSet *set;
   const KernelRun *run;
   int elem_bytes;
   NodeId nodes[MAX_KERNEL_BUFFERS];
@@ -103,14 +105,15 @@ static void kernel_fill(KernelBuffers *buffers, GuardedBuffer *buffer, NodeId id
   const KernelRun *run = buffers->run;
   const Node *node = graph_node(run->c->graph, id);
   int64_t n = shape_elems(node->shape, run->c->batch);
-  *buffer = guarded_new(n * (node->dtype == DT_INDEX ? 4 : buffers->elem_bytes));
+  int elem_bytes = kernel_elem_bytes(buffers->set, run, id);
+  *buffer = guarded_new(n * elem_bytes);
   if (node->dtype == DT_INDEX) {
     memcpy(buffer->data, run->values->index[id], (size_t)n * 4);
     return;
   }
   const double *values = kernel_input(run, id);
   bool is_output = kernel_is_output(run, id);
-  for (int64_t i = 0; i < n; i++) real_put(buffers->elem_bytes, buffer->data, i, is_output ? NAN : values[i]);
+  for (int64_t i = 0; i < n; i++) real_put(elem_bytes, buffer->data, i, is_output ? NAN : values[i]);
 }
 
 static void *kernel_node_buffer(KernelBuffers *buffers, NodeId id) {
@@ -170,7 +173,8 @@ static double kernel_compare(KernelBuffers *buffers) {
   for (int i = 0; i < run->group.n_outputs; i++) {
     NodeId id = run->group.outputs[i];
     int64_t n = shape_elems(graph_node(c->graph, id)->shape, c->batch);
-    off = fmax(off, kernel_difference(elem_bytes, kernel_node_buffer(buffers, id), run->values->data[id], n));
+    off = fmax(off, kernel_difference(kernel_elem_bytes(buffers->set, run, id),
+                                      kernel_node_buffer(buffers, id), run->values->data[id], n));
   }
   for (StateId id = 0; run->group.n_outputs == 0 && id < c->graph->states->n; id++) {
     const State *state = state_get(c->graph->states, id);
@@ -191,7 +195,7 @@ static void kernel_crashed(int number) {
 
 // Returns the largest difference; sets `*is_intact` to false if a guard was overwritten.
 static double kernel_run(const KernelSet *set, const KernelRun *run, void *library, bool *is_intact) {
-  KernelBuffers buffers = {.run = run, .elem_bytes = set->config.elem_bytes};
+  KernelBuffers buffers = {.set = set, .run = run, .elem_bytes = set->config.elem_bytes};
   buffers.partial = guarded_new(run->group.partial_bytes);
   memset(buffers.partial.data, 0xFF, buffers.partial.n_bytes);
   kernel_fill_states(&buffers);

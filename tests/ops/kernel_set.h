@@ -12,6 +12,9 @@ typedef struct KernelConfig {
   const Skeletons *skeletons;
   bool (*leaves_out)(OpKind op); // operators without a kernel yet; NULL: none
   ProductFusion products;
+  MlaPrecision
+      precision;     // f32 and f64: exact; bf16: what has_rows below is stored as bf16, where the kernels can
+  const char *flags; // of the C compiler, beside those of every set; NULL: none
 } KernelConfig;
 
 typedef struct KernelRun {
@@ -73,10 +76,19 @@ static bool kernel_exists(const KernelSet *set, const Node *node) {
   return fuse != FUSE_LEAF && fuse != FUSE_VIEW;
 }
 
+// As pass_narrow: activations are stored as bf16 if the group can.
+static bool kernel_is_bf16(const Graph *graph, const Group *group, NodeId id) {
+  const Node *node = graph_node(graph, id);
+  for (int i = 0; i < group->n_nodes; i++)
+    if (!node_takes_bf16(graph_node(graph, group->nodes[i]))) return false;
+  return node->dtype != DT_INDEX && node->shape.rank >= 2 && node->shape.dim[0] == DIM_BATCH;
+}
+
 static void kernel_add_group(KernelSet *set, const Case *c, const Values *values, const Group *group) {
   Emit emit = {.skeletons = set->config.skeletons,
                .arena = set->arena,
                .elem_bytes = set->config.elem_bytes,
+               .precision = set->config.precision,
                .max_lanes = set->config.vector_bytes / set->config.elem_bytes};
   emit_group(&emit, c->graph, group);
   set->runs = kernel_grow(set->arena, set->runs, set->n_runs, &set->run_capacity, sizeof *set->runs);
@@ -121,7 +133,7 @@ static void kernel_place_states(const Case *c) {
   }
 }
 
-static void kernel_add_case(KernelSet *set, const Case *c, const Values *values) {
+__attribute__((unused)) static void kernel_add_case(KernelSet *set, const Case *c, const Values *values) {
   c->graph->batch = c->batch + set->config.spare;
   c->graph->elem_bytes = set->config.elem_bytes;
   kernel_place_states(c);
@@ -132,14 +144,33 @@ static void kernel_add_case(KernelSet *set, const Case *c, const Values *values)
 
 // ---- values ----
 
+// Two bytes: bf16, rounded to nearest even.
+static uint16_t bf16_of(double value) {
+  float single = (float)value;
+  uint32_t bits;
+  memcpy(&bits, &single, sizeof bits);
+  if (isnan(value)) return (uint16_t)(bits >> 16 | 0x40);
+  return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+static double bf16_value(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float single;
+  memcpy(&single, &bits, sizeof single);
+  return single;
+}
+
 static void real_put(int elem_bytes, void *data, int64_t i, double value) {
   if (elem_bytes == 8)
     ((double *)data)[i] = value;
-  else
+  else if (elem_bytes == 4)
     ((float *)data)[i] = (float)value;
+  else
+    ((uint16_t *)data)[i] = bf16_of(value);
 }
 
 static double real_get(int elem_bytes, const void *data, int64_t i) {
+  if (elem_bytes == 2) return bf16_value(((const uint16_t *)data)[i]);
   return elem_bytes == 8 ? ((const double *)data)[i] : (double)((const float *)data)[i];
 }
 
@@ -148,6 +179,15 @@ static const double *kernel_input(const KernelRun *run, NodeId id) {
   for (int i = 0; i < run->c->n_names; i++)
     if (run->c->names[i].node == id && run->c->names[i].data) return run->c->names[i].data;
   return run->values->data[id];
+}
+
+// Bytes of an element as the kernel of the run finds it in memory.
+static int kernel_elem_bytes(const KernelSet *set, const KernelRun *run, NodeId id) {
+  const Node *node = graph_node(run->c->graph, id);
+  if (node->dtype == DT_INDEX) return 4;
+  return set->config.precision == MLA_PRECISION_BF16 && kernel_is_bf16(run->c->graph, &run->group, id)
+             ? 2
+             : set->config.elem_bytes;
 }
 
 static bool kernel_is_output(const KernelRun *run, NodeId id) {

@@ -15,9 +15,10 @@
 typedef struct ConvSpec {
   int in_h, in_w, in_c, out_h, out_w, out_c;
   int kernel_h, kernel_w, stride, pad, groups;
-  int elem_bytes;   // 4 or 8
-  int vector_bytes; // 64, 32 or 16
-  int64_t batch;    // the full batch: how much work there is to divide into parts
+  int elem_bytes;            // 4 or 8
+  int vector_bytes;          // 64, 32 or 16
+  int64_t batch;             // the full batch: how much work there is to divide into parts
+  bool x_is_bf16, y_is_bf16; // how x (or its gradient) and y (or its cotangent) are stored
 } ConvSpec;
 
 // What a written kernel needs from its launch.

@@ -41,35 +41,20 @@ static int64_t clamp64(int64_t x, int64_t low, int64_t high) {
 // ---- taps
 // -----------------------------------------------------------------------------------------------------
 
-static TapAxis forward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out) {
-  return (TapAxis){kernel, -spec->pad, 0, 1, spec->stride, n_out, n_source, 0, 1};
-}
-
-// Result positions r, r + s, r + 2s, ...: tap t reaches source position (r + pad - t) / s where that is
-// whole.
-static TapAxis backward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out, int remainder) {
-  const int s = spec->stride, lowest = (remainder + spec->pad) % s;
-  const int n_taps = kernel > lowest ? conv_div_up(kernel - lowest, s) : 0;
-  const int n_positions = n_out > remainder ? conv_div_up(n_out - remainder, s) : 0;
-  const int first_kernel = n_taps > 0 ? lowest + s * (n_taps - 1) : 0;
-  const int first = n_taps > 0 ? (remainder + spec->pad - first_kernel) / s : 0;
-  return (TapAxis){n_taps, first, first_kernel, -s, 1, n_positions, n_source, remainder, s};
-}
-
 static int n_remainders(const Gather *gather) {
   return gather->is_transposed ? gather->spec->stride : 1;
 }
 
 static TapAxis row_axis(const Gather *gather, int lattice) {
   const ConvSpec *spec = gather->spec;
-  if (!gather->is_transposed) return forward_axis(spec, spec->kernel_h, gather->x_h, gather->y_h);
-  return backward_axis(spec, spec->kernel_h, gather->x_h, gather->y_h, lattice / spec->stride);
+  if (!gather->is_transposed) return conv_forward_axis(spec, spec->kernel_h, gather->x_h, gather->y_h);
+  return conv_backward_axis(spec, spec->kernel_h, gather->x_h, gather->y_h, lattice / spec->stride);
 }
 
 static TapAxis column_axis(const Gather *gather, int lattice) {
   const ConvSpec *spec = gather->spec;
-  if (!gather->is_transposed) return forward_axis(spec, spec->kernel_w, gather->x_w, gather->y_w);
-  return backward_axis(spec, spec->kernel_w, gather->x_w, gather->y_w, lattice % spec->stride);
+  if (!gather->is_transposed) return conv_forward_axis(spec, spec->kernel_w, gather->x_w, gather->y_w);
+  return conv_backward_axis(spec, spec->kernel_w, gather->x_w, gather->y_w, lattice % spec->stride);
 }
 
 // A matrix product has as many positions as a tile.

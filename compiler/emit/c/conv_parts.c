@@ -26,6 +26,21 @@ bool conv_is_depthwise(const ConvSpec *spec) {
   return spec->groups > 1 && spec->groups == spec->in_c && spec->groups == spec->out_c;
 }
 
+TapAxis conv_forward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out) {
+  return (TapAxis){kernel, -spec->pad, 0, 1, spec->stride, n_out, n_source, 0, 1};
+}
+
+// Result positions r, r + s, r + 2s, ...: tap t reaches source position (r + pad - t) / s where that is
+// whole.
+TapAxis conv_backward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out, int remainder) {
+  const int s = spec->stride, lowest = (remainder + spec->pad) % s;
+  const int n_taps = kernel > lowest ? conv_div_up(kernel - lowest, s) : 0;
+  const int n_positions = n_out > remainder ? conv_div_up(n_out - remainder, s) : 0;
+  const int first_kernel = n_taps > 0 ? lowest + s * (n_taps - 1) : 0;
+  const int first = n_taps > 0 ? (remainder + spec->pad - first_kernel) / s : 0;
+  return (TapAxis){n_taps, first, first_kernel, -s, 1, n_positions, n_source, remainder, s};
+}
+
 static int add_run(ChannelRun *runs, int n_runs, ChannelRun run) {
   if (run.count == 0 || run.n_vecs == 0) return n_runs;
   runs[n_runs] = run;

@@ -28,6 +28,11 @@ typedef struct TapAxis {
   int out_first, out_step; // output position p is element out_first + out_step * p of the result
 } TapAxis;
 
+// Along an axis of the convolution, `kernel` taps, `n_source` positions of x, `n_out` of y.
+TapAxis conv_forward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out);
+// The input gradient at positions remainder, remainder + stride, ..., from `n_source` positions of g.
+TapAxis conv_backward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out, int remainder);
+
 // `count` neighbouring tiles of n_pixels output positions with the same taps inside the source. Of the source
 // positions a tile touches, the first `left` and the last `right` lie outside.
 typedef struct PixelRun {

@@ -1,6 +1,6 @@
 // Convolutions and linear layers: from nodes to the writers of compiler/emit/c/conv.h. A linear layer is a
 // convolution of images of one pixel.
-#include "compiler/emit/c/conv.h"
+#include "compiler/emit/c/conv_pairs.h"
 #include "compiler/emit/c/skeletons.h"
 
 static int64_t attr_of(const Node *node, const char *name) {
@@ -59,6 +59,19 @@ static const char *conv_stem(Emit *emit, const Node *node, const ConvSpec *spec)
                        spec->out_c, spec->out_h, spec->out_w, stride, groups);
 }
 
+// Products of bf16 come in pairs; convolutions in groups stay exact.
+static bool is_paired(const Emit *emit, const ConvSpec *spec) {
+  return emit->precision == MLA_PRECISION_BF16 && spec->groups == 1;
+}
+
+static bool is_bf16(const Node *node) {
+  return node->dtype == DT_BF16;
+}
+
+static const Node *input(const Emit *emit, const Node *node, int i) {
+  return graph_node(emit->graph, node->in[i]);
+}
+
 typedef ConvKernel ConvWriter(StrBuf *out, const char *symbol, const ConvSpec *spec);
 
 static void draft_plain(Emit *emit, const Node *node, const ConvSpec *spec, ConvWriter *write) {
@@ -77,7 +90,9 @@ static void draft_grad_weight(Emit *emit, const Node *node, const ConvSpec *spec
   int n_partials = emit->group->parts;
   StrBuf text = strbuf_new(emit->arena);
   const char *stem = conv_stem(emit, node, spec);
-  ConvKernel kernel = conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
+  ConvKernel kernel = is_paired(emit, spec)
+                          ? conv_write_grad_weight_pairs(&text, KERNEL_SYMBOL, spec, n_partials)
+                          : conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
   KernelDraft draft = {.text = text.text,
                        .stem = stem,
                        .role = "",
@@ -109,19 +124,23 @@ void c_conv_forward(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec =
       conv_spec(emit, node, shape_of_input(emit, node, 0), node->shape, weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &spec, conv_write_forward);
+  spec.x_is_bf16 = is_bf16(input(emit, node, 0)), spec.y_is_bf16 = is_bf16(node);
+  draft_plain(emit, node, &spec, is_paired(emit, &spec) ? conv_write_forward_pairs : conv_write_forward);
 }
 
 void c_conv_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec =
       conv_spec(emit, node, node->shape, shape_of_input(emit, node, 0), weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &spec, conv_write_grad_input);
+  spec.x_is_bf16 = is_bf16(node), spec.y_is_bf16 = is_bf16(input(emit, node, 0));
+  draft_plain(emit, node, &spec,
+              is_paired(emit, &spec) ? conv_write_grad_input_pairs : conv_write_grad_input);
 }
 
 void c_conv_grad_weight(Emit *emit, const Node *node) {
   ConvSpec spec = conv_spec(emit, node, shape_of_input(emit, node, 0), shape_of_input(emit, node, 1),
                             node->shape.dim[0], node->shape.dim[1]);
+  spec.x_is_bf16 = is_bf16(input(emit, node, 0)), spec.y_is_bf16 = is_bf16(input(emit, node, 1));
   draft_grad_weight(emit, node, &spec);
 }
 
@@ -138,16 +157,20 @@ void c_conv_transpose_weight(Emit *emit, const Node *node) {
 void c_linear_forward(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec = linear_spec(emit, weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &spec, conv_write_forward);
+  spec.x_is_bf16 = is_bf16(input(emit, node, 0)), spec.y_is_bf16 = is_bf16(node);
+  draft_plain(emit, node, &spec, is_paired(emit, &spec) ? conv_write_forward_pairs : conv_write_forward);
 }
 
 void c_linear_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec = linear_spec(emit, weight.dim[0], weight.dim[1]);
-  draft_plain(emit, node, &spec, conv_write_linear_grad_input);
+  spec.x_is_bf16 = is_bf16(node), spec.y_is_bf16 = is_bf16(input(emit, node, 0));
+  draft_plain(emit, node, &spec,
+              is_paired(emit, &spec) ? conv_write_linear_grad_input_pairs : conv_write_linear_grad_input);
 }
 
 void c_linear_grad_weight(Emit *emit, const Node *node) {
   ConvSpec spec = linear_spec(emit, node->shape.dim[0], node->shape.dim[1]);
+  spec.x_is_bf16 = is_bf16(input(emit, node, 0)), spec.y_is_bf16 = is_bf16(input(emit, node, 1));
   draft_grad_weight(emit, node, &spec);
 }

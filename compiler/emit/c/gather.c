@@ -25,7 +25,8 @@ static void put_loops(Emit *emit, StrBuf *out) {
   writer_line(out, 2, "const long n = line / %lld, y = line %% %lld;", height, height);
   writer_line(out, 2, "for (long x = 0; x < %lld; x++) {", width);
   writer_line(out, 3, "for (long c = 0; c < %lld; c += %d) {", channels, emit->gather_lanes);
-  writer_line(out, 4, "real *to = out + (line * %lld + x) * %lld + c;", width, channels);
+  writer_line(out, 4, "%s *to = out + (line * %lld + x) * %lld + c;", writer_type(emit->node), width,
+              channels);
   writer_indent(out, 4, emit->body.text);
   writer_line(out, 4, "mla_store(to, mla_vec(%s));", emit->result);
   writer_line(out, 3, "}");

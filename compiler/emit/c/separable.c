@@ -43,7 +43,8 @@ static void put_line(Emit *emit, StrBuf *out, SingleImage in, SingleImage to, in
   const int line_lanes = writer_lanes(row, emit->max_lanes);
   writer_line(out, 2, "const long n = line / %lld, y = line %% %lld;", (long long)to.height,
               (long long)to.height);
-  writer_line(out, 2, "const real *from = in0 + (n * %lld + row_first[y]) * %lld;", (long long)in.height,
+  const char *type = writer_type(graph_node(emit->graph, emit->node->in[0]));
+  writer_line(out, 2, "const %s *from = in0 + (n * %lld + row_first[y]) * %lld;", type, (long long)in.height,
               row);
   writer_line(out, 2, "const real *rows = row_weight + row_at[y];");
   writer_line(out, 2, "const long n_rows = row_at[y + 1] - row_at[y];");
