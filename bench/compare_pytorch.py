@@ -242,14 +242,15 @@ class Comparison:
             self.add_row(job, ours, variant, mine, [side for side in theirs if side.about["variant"] == variant], apart[variant])
 
     def leave_behind(self, job, theirs):
-        """Eager ways that were far behind are not tried with the methods that follow."""
-        best = min((side.step() for side in theirs if side.about["mode"] is None and side.about["variant"] == job.method), default=0)
-        for side in theirs:
-            pair = side.about["layout"], side.about["allocator"]
-            if side.about["mode"] is None and not side.is_in and side.about["variant"] == job.method and (job.precision, pair) not in self.beaten:
-                self.beaten.add((job.precision, pair))
-                if not self.args.all_ways:
-                    self.skip(f"{job.precision}: {side.name}: with the methods after {describe(job)}, where it took {side.step() / best:.2f} times as long as the fastest eager way")
+        """Eager ways that were far behind the fastest eager one are not tried with the methods that follow."""
+        eager = [side for side in theirs if side.about["mode"] is None and side.about["variant"] == job.method]
+        best = min((side.step() for side in eager), default=0)
+        for side in eager:
+            way = job.precision, (side.about["layout"], side.about["allocator"])
+            if side.step() > FAR_BEHIND * best and way not in self.beaten and not self.args.all_ways:
+                self.beaten.add(way)
+                self.skip(f"{job.precision}: {side.name}: with the methods after {describe(job)}, where it took {side.step() / best:.2f} times as long "
+                          "as the fastest eager way")
 
     def add_row(self, job, ours, variant, mine, theirs, losses):
         if not theirs:
