@@ -96,7 +96,7 @@ def output_of(*command):
 def versions():
     with open("/proc/cpuinfo") as lines:
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform(terse=True),
+    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "system": f"{platform.system()}, {' '.join(platform.libc_ver())}",
             "cc": (output_of("cc", "--version").splitlines() or ["?"])[0],
             "mlaanc": f"{output_of(torchenv.mlaanc_path(), '--version')} {output_of('git', 'describe', '--always', '--dirty')}".strip()}
 

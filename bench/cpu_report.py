@@ -181,7 +181,7 @@ def readme_table(report):
         lines.append([name_of(row), f"{row['net']}, {row['modules']}", f"{row['threads']}, {row['precision']}", ms(mine["step_seconds"]), ms(best["step_seconds"]),
                       f"**{best['step_seconds'] / mine['step_seconds']:.2f}**", f"{mine['cpu_seconds']:.2f}", f"{best['cpu_seconds']:.2f}",
                       mib(mine["peak_resident_bytes"]), mib(least)])
-    return markdown(["method", "net, modules", "threads", "ms", "PyTorch", "faster", "CPU s", "PyTorch", "resident MiB", "PyTorch"], lines)
+    return markdown(["method", "net, modules", "threads, precision", "ms", "PyTorch", "faster", "CPU s", "PyTorch", "resident MiB", "PyTorch"], lines)
 
 
 def write_readme(report, path):
