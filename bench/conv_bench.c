@@ -124,8 +124,20 @@ static int partials_of(long weight_bytes, int batch) {
 static void bench_shape(const Shape *s, Pool *pool, double seconds) {
   const int out_h = (s->h + 2 * s->pad - s->kernel) / s->stride + 1,
             out_w = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
-  const ConvSpec spec = {s->h,      s->w,      s->in_c, out_h, out_w, s->out_c, s->kernel,
-                         s->kernel, s->stride, s->pad,  1,     4,     64,       s->batch};
+  const ConvSpec spec = {.in_h = s->h,
+                         .in_w = s->w,
+                         .in_c = s->in_c,
+                         .out_h = out_h,
+                         .out_w = out_w,
+                         .out_c = s->out_c,
+                         .kernel_h = s->kernel,
+                         .kernel_w = s->kernel,
+                         .stride = s->stride,
+                         .pad = s->pad,
+                         .groups = 1,
+                         .elem_bytes = 4,
+                         .vector_bytes = 64,
+                         .batch = s->batch};
   const long n_weights = (long)s->kernel * s->kernel * s->in_c * s->out_c;
   const int n_partials = partials_of(n_weights * 4, s->batch);
   Arena *arena = arena_new();

@@ -79,7 +79,7 @@ static const OptionDef option_table[] = {
          "svg needs graphviz' dot (default: by -o's ending, else text)"),
     NUMBER("--steps", BIT(bench), steps, 1, "steps to time (default 20)"),
     FLAG("--tune", BIT(bench) | BIT(run), tune,
-         "first measure how products are best cut on this GPU, and keep that for later runs"),
+         "first measure how products are best cut on this device, and keep that for later runs"),
     FLAG("--profile", BIT(bench) | BIT(run), profile,
          "also the time, work and traffic of kernels, modules and lines of the model, against the machine's "
          "peaks"),

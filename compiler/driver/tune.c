@@ -145,7 +145,7 @@ int tune_measure(Compilation *c, const MlaDevice *device, const Options *options
   MlaError error = {0};
   MlaDeviceOptions timed = {.threads = options->threads > 0 ? (int)options->threads : 0, .is_profiled = true};
   if (!*device->kind)
-    return usage_error("--tune measures kernels for CUDA; the device %s runs none", device->ops->name);
+    return usage_error("--tune measures how kernels are cut; the device %s has none", device->ops->name);
   if (!c->model)
     return usage_error("`%s` is compiled already: --tune needs the model's file", options->input);
   if (!mla_device_open(&t.device, device->ops->name, &timed, &error)) return report_error(options, &error);

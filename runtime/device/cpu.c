@@ -34,12 +34,31 @@ typedef struct CpuLoaded {
   double timed_since;     // of now(): when the first of them began
 } CpuLoaded;
 
+// "cpu family 26, model 2, model name AMD EPYC, stepping 1": the first processor, as far as it says.
+static void describe_kind(char *kind, size_t n_bytes) {
+  static const char *const keys[] = {"cpu family", "model", "stepping", "CPU part"};
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  char line[256];
+  size_t used = 0;
+  while (file && fgets(line, sizeof line, file) && line[0] != '\n')
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+      const char *value = strchr(line, ':');
+      if (!value || strncmp(line, keys[i], strlen(keys[i])) != 0) continue;
+      line[strcspn(line, "\n")] = 0;
+      int n = snprintf(kind + used, n_bytes - used, "%s%.*s%s", used ? ", " : "", (int)strcspn(line, "\t:"),
+                       line, value + 1);
+      used = used + (size_t)n < n_bytes ? used + (size_t)n : n_bytes - 1;
+    }
+  if (file) fclose(file);
+}
+
 bool mla_cpu_open(MlaDevice *device, const MlaDeviceOptions *options, MlaError *error) {
   if (options->threads < 0)
     return mla_fail(error, MLA_ERROR_SYSTEM, "%d threads asked for", options->threads);
   Cpu *cpu = calloc(1, sizeof *cpu);
   if (!cpu) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   device->self = cpu;
+  describe_kind(device->kind, sizeof device->kind);
   cpu->verbose = options->verbose;
   cpu->is_traced = options->is_traced;
   cpu->is_profiled = options->is_profiled || options->is_traced;

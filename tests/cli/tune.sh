@@ -69,7 +69,19 @@ if [ -n "$nvrtc" ]; then
   unset MLAANC_CUDA FAKE_CUDA_BLOCKS
 fi
 
-expect 2 "$MLAANC" bench "$page" --device cpu --tune
-says "the device cpu runs none"
+expect 2 "$MLAANC" bench "$page" --device reference --tune
+says "the device reference has none"
 expect 2 "$MLAANC" bench "$TEST_TMP/before" --tune
 says "is compiled already: --tune needs the model's file"
+
+# The CPU: whatever is kept, the same bits, from other kernels.
+export MLAANC_DEVICE=cpu MLAANC_CACHE=$TEST_TMP/cpu
+weights cpu_before
+expect 0 "$MLAANC" bench "$page" --steps 1 --tune
+kept=$(ls "$MLAANC_CACHE"/tiles-*.txt)
+grep -q "^grad_weight,3x3,4x8," "$kept" || fail "$(cat "$kept")"
+sed -i '1!s,\(grad_weight.*vectors\)\t[^\t]*\t,\1\t0v/32px\t,; 1!s,\t0v/+[0-9]*\t,\t0v/+2\t,' "$kept"
+weights cpu_after
+says "products are cut as measured on this device"
+same_files "$TEST_TMP/cpu_before/latest" "$TEST_TMP/cpu_after/latest"
+! diff -rq "$TEST_TMP/cpu_before/plan" "$TEST_TMP/cpu_after/plan" >/dev/null || fail "the plan has the usual tiles"

@@ -42,20 +42,20 @@ static const KernelMachine machines[] = {{4, 64}, {8, 64}, {4, 32}, {4, 16}, {8,
 enum { N_MACHINES = sizeof machines / sizeof *machines };
 
 static ConvSpec spec_of(const Case *c, KernelMachine machine) {
-  return (ConvSpec){c->h,
-                    c->w,
-                    c->in_c,
-                    (c->h + 2 * c->pad - c->kernel_h) / c->stride + 1,
-                    (c->w + 2 * c->pad - c->kernel_w) / c->stride + 1,
-                    c->out_c,
-                    c->kernel_h,
-                    c->kernel_w,
-                    c->stride,
-                    c->pad,
-                    c->groups,
-                    machine.elem_bytes,
-                    machine.vector_bytes,
-                    c->batch};
+  return (ConvSpec){.in_h = c->h,
+                    .in_w = c->w,
+                    .in_c = c->in_c,
+                    .out_h = (c->h + 2 * c->pad - c->kernel_h) / c->stride + 1,
+                    .out_w = (c->w + 2 * c->pad - c->kernel_w) / c->stride + 1,
+                    .out_c = c->out_c,
+                    .kernel_h = c->kernel_h,
+                    .kernel_w = c->kernel_w,
+                    .stride = c->stride,
+                    .pad = c->pad,
+                    .groups = c->groups,
+                    .elem_bytes = machine.elem_bytes,
+                    .vector_bytes = machine.vector_bytes,
+                    .batch = c->batch};
 }
 
 // ---- tensors of the machine's element type, filled with small integers or values

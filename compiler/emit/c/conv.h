@@ -10,6 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// How a kernel is cut; 0: by estimate. Whichever way, sums are added in the same order.
+typedef struct ConvCut {
+  int n_vecs;     // vectors of channels in a tile or pass
+  int more_tiles; // along a row of pixels, beyond the fewest
+  int pixels;     // weight gradient: of a block, at least
+} ConvCut;
+
 // x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c/groups, out_c], y [batch, out_h, out_w,
 // out_c].
 typedef struct ConvSpec {
@@ -19,6 +26,7 @@ typedef struct ConvSpec {
   int vector_bytes;          // 64, 32 or 16
   int64_t batch;             // the full batch: how much work there is to divide into parts
   bool x_is_bf16, y_is_bf16; // how x (or its gradient) and y (or its cotangent) are stored
+  ConvCut cut;
 } ConvSpec;
 
 // What a written kernel needs from its launch.

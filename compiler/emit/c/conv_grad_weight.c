@@ -64,8 +64,9 @@ static int wide_lanes(const WeightGrad *grad) { // of all vectors
 static int best_vecs(const WeightGrad *grad) {
   const int n_vecs = wide_lanes(grad) / conv_max_lanes(grad->spec);
   int best = 1;
-  for (int try = 2; try <= 4 && try <= n_vecs; try++) {
+  for (int try = 2; try <= 4 && try <= n_vecs && grad->n_vecs != 1; try++) {
     if (live_taps(grad->spec) * try * 2 + 2 > conv_n_registers(grad->spec)) break;
+    if (try == grad->n_vecs) return try;
     if (pass_cost(grad, try) < pass_cost(grad, best)) best = try;
   }
   return best;
@@ -93,12 +94,14 @@ static double cut_cost(const WeightGrad *grad) {
 
 static void choose_cut(WeightGrad *grad) {
   cut_channels(grad, false, false);
-  if (grad->spec->groups > 1) return;
   WeightGrad try = *grad;
-  for (int i = 1; i < 4; i++) {
+  for (int i = 1; i < 4 && grad->spec->groups == 1; i++) {
     cut_channels(&try, i & 1, i & 2);
     if (cut_cost(&try) < 0.9 * cut_cost(grad)) *grad = try;
   }
+  if (!grad->spec->cut.n_vecs) return;
+  grad->n_vecs = grad->spec->cut.n_vecs;
+  cut_channels(grad, grad->is_by_input, grad->is_padded);
 }
 
 static bool stands_apart(const WeightGrad *grad) {
@@ -120,13 +123,14 @@ static int64_t row_bytes(const ConvSpec *spec) {
 static void choose_blocks(WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
   const bool is_short = SHORT_PIXELS * row_bytes(spec) <= SHORT_BYTES * spec->out_w;
-  const int least = is_short ? SHORT_PIXELS : LEAST_PIXELS;
+  const int given = spec->cut.pixels, least = given ? given : is_short ? SHORT_PIXELS : LEAST_PIXELS;
   if (grad->is_matrix) {
-    grad->block_rows = max_int(CACHED_BYTES / ((spec->in_c + spec->out_c) * spec->elem_bytes), LEAST_PIXELS);
+    const int cached = CACHED_BYTES / ((spec->in_c + spec->out_c) * spec->elem_bytes);
+    grad->block_rows = given ? given : max_int(cached, LEAST_PIXELS);
     grad->block_images = 1;
     return;
   }
-  const int cached = (int)(CACHED_BYTES / row_bytes(spec));
+  const int cached = given ? 0 : (int)(CACHED_BYTES / row_bytes(spec));
   const int most = max_int(max_int(cached, conv_div_up(least, spec->out_w)), 1);
   grad->block_rows = conv_div_up(spec->out_h, conv_div_up(spec->out_h, most));
   grad->block_images = grad->block_rows == spec->out_h ? max_int(most / spec->out_h, 1) : 1;

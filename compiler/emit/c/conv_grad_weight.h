@@ -13,6 +13,7 @@ typedef struct WeightGrad {
   bool is_by_input; // input channels are wide and gradients are broadcast; else the other way round
   bool is_padded;   // the last vector has more lanes than channels
   int n_wide, n_single, n_groups;
+  int n_vecs; // of a pass, 0: by estimate
   ChannelRun wide_runs[CONV_MAX_RUNS], single_runs[CONV_MAX_RUNS];
   int n_wide_runs, n_single_runs, n_tap_runs; // wide kernel rows are summed in several runs of taps
   int64_t sum_row; // from a single channel's sums to the next one's: [kernel_h][kernel_w][n_single][sum_row]

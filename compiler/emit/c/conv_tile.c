@@ -17,8 +17,10 @@ static int live_taps(const TapAxis *axis) {
 
 int conv_tile_max_pixels(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
   const int spare = 2; // the broadcast input and one more for the compiler
-  const int room = (conv_n_registers(spec) - spare) / n_vecs - live_taps(axis);
-  return room > 1 ? room : 1;
+  const int room = (conv_n_registers(spec) - spare) / n_vecs - live_taps(axis), more = spec->cut.more_tiles;
+  if (room <= 1) return 1;
+  return axis->n_out > 1 ? conv_div_up(axis->n_out, conv_div_up(axis->n_out, room) + more)
+                         : conv_div_up(room, 1 + more);
 }
 
 // Loads per multiply-add; weights count twice because they may come from the second-level cache.
@@ -31,6 +33,8 @@ static double tile_cost(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
 
 int conv_tile_best_vecs(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
   int best = 1;
+  const int given = spec->cut.n_vecs;
+  if (given > 0 && given <= n_vecs && live_taps(axis) * given <= conv_n_registers(spec) / 2) return given;
   for (int try = 2; try <= 4 && try <= n_vecs; try++) {
     if (live_taps(axis) * try > conv_n_registers(spec) / 2) break;
     if (tile_cost(spec, axis, try) < tile_cost(spec, axis, best)) best = try;

@@ -1,5 +1,6 @@
 // Convolutions and linear layers: from nodes to the writers of compiler/emit/c/conv.h. A linear layer is a
 // convolution of images of one pixel.
+#include "compiler/emit/c/conv_choice.h"
 #include "compiler/emit/c/conv_pairs.h"
 #include "compiler/emit/c/skeletons.h"
 
@@ -74,10 +75,10 @@ static const Node *input(const Emit *emit, const Node *node, int i) {
 
 typedef ConvKernel ConvWriter(StrBuf *out, const char *symbol, const ConvSpec *spec);
 
-static void draft_plain(Emit *emit, const Node *node, const ConvSpec *spec, ConvWriter *write) {
+static void draft_plain(Emit *emit, const Node *node, const ConvSpec *spec, ConvWriter *write, int use) {
   StrBuf text = strbuf_new(emit->arena);
   ConvKernel kernel = write(&text, KERNEL_SYMBOL, spec);
-  KernelDraft draft = {.text = text.text, .stem = conv_stem(emit, node, spec), .role = ""};
+  KernelDraft draft = {.text = text.text, .stem = conv_stem(emit, node, spec), .role = "", .use = use};
   draft.scratch_bytes = kernel.scratch_bytes;
   draft.parts = kernel.parts;
   draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
@@ -85,9 +86,18 @@ static void draft_plain(Emit *emit, const Node *node, const ConvSpec *spec, Conv
   emit_draft(emit, draft);
 }
 
+// A product that can be cut in several ways, if it is exact.
+static void draft_cut(Emit *emit, const Node *node, ConvSpec spec, ConvDirection direction,
+                      ConvWriter *write) {
+  int use = 0;
+  if (!is_paired(emit, &spec)) spec.cut = conv_choice(emit, &spec, direction, &use);
+  draft_plain(emit, node, &spec, write, use);
+}
+
 // With one part the partial sum is the gradient itself.
-static void draft_grad_weight(Emit *emit, const Node *node, const ConvSpec *spec) {
-  int n_partials = emit->group->parts;
+static void draft_grad_weight(Emit *emit, const Node *node, ConvSpec *spec) {
+  int n_partials = emit->group->parts, use = 0;
+  if (!is_paired(emit, spec)) spec->cut = conv_choice(emit, spec, CONV_GRAD_WEIGHT, &use);
   StrBuf text = strbuf_new(emit->arena);
   const char *stem = conv_stem(emit, node, spec);
   ConvKernel kernel = is_paired(emit, spec)
@@ -96,6 +106,7 @@ static void draft_grad_weight(Emit *emit, const Node *node, const ConvSpec *spec
   KernelDraft draft = {.text = text.text,
                        .stem = stem,
                        .role = "",
+                       .use = use,
                        .scratch_bytes = kernel.scratch_bytes,
                        .parts = kernel.parts};
   draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
@@ -125,7 +136,8 @@ void c_conv_forward(Emit *emit, const Node *node) {
   ConvSpec spec =
       conv_spec(emit, node, shape_of_input(emit, node, 0), node->shape, weight.dim[0], weight.dim[1]);
   spec.x_is_bf16 = is_bf16(input(emit, node, 0)), spec.y_is_bf16 = is_bf16(node);
-  draft_plain(emit, node, &spec, is_paired(emit, &spec) ? conv_write_forward_pairs : conv_write_forward);
+  draft_cut(emit, node, spec, CONV_FORWARD,
+            is_paired(emit, &spec) ? conv_write_forward_pairs : conv_write_forward);
 }
 
 void c_conv_grad_input(Emit *emit, const Node *node) {
@@ -133,8 +145,8 @@ void c_conv_grad_input(Emit *emit, const Node *node) {
   ConvSpec spec =
       conv_spec(emit, node, node->shape, shape_of_input(emit, node, 0), weight.dim[0], weight.dim[1]);
   spec.x_is_bf16 = is_bf16(node), spec.y_is_bf16 = is_bf16(input(emit, node, 0));
-  draft_plain(emit, node, &spec,
-              is_paired(emit, &spec) ? conv_write_grad_input_pairs : conv_write_grad_input);
+  draft_cut(emit, node, spec, CONV_GRAD_INPUT,
+            is_paired(emit, &spec) ? conv_write_grad_input_pairs : conv_write_grad_input);
 }
 
 void c_conv_grad_weight(Emit *emit, const Node *node) {
@@ -151,22 +163,23 @@ void c_conv_transpose_weight(Emit *emit, const Node *node) {
   spec.kernel_h = (int)weight.dim[0];
   spec.kernel_w = (int)weight.dim[1];
   spec.groups = (int)groups;
-  draft_plain(emit, node, &spec, conv_write_transpose_weight);
+  draft_plain(emit, node, &spec, conv_write_transpose_weight, 0);
 }
 
 void c_linear_forward(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec = linear_spec(emit, weight.dim[0], weight.dim[1]);
   spec.x_is_bf16 = is_bf16(input(emit, node, 0)), spec.y_is_bf16 = is_bf16(node);
-  draft_plain(emit, node, &spec, is_paired(emit, &spec) ? conv_write_forward_pairs : conv_write_forward);
+  draft_cut(emit, node, spec, CONV_FORWARD,
+            is_paired(emit, &spec) ? conv_write_forward_pairs : conv_write_forward);
 }
 
 void c_linear_grad_input(Emit *emit, const Node *node) {
   Shape weight = shape_of_input(emit, node, 1);
   ConvSpec spec = linear_spec(emit, weight.dim[0], weight.dim[1]);
   spec.x_is_bf16 = is_bf16(node), spec.y_is_bf16 = is_bf16(input(emit, node, 0));
-  draft_plain(emit, node, &spec,
-              is_paired(emit, &spec) ? conv_write_linear_grad_input_pairs : conv_write_linear_grad_input);
+  draft_cut(emit, node, spec, CONV_GRAD_INPUT,
+            is_paired(emit, &spec) ? conv_write_linear_grad_input_pairs : conv_write_linear_grad_input);
 }
 
 void c_linear_grad_weight(Emit *emit, const Node *node) {
