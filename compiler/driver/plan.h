@@ -18,6 +18,8 @@ typedef struct PlanFacts {
   PlanBytes bytes;
   PlanBytes end_to_end; // the same backbone as one module
   bool has_end_to_end;
+  // Of the same page with `recompute off`; 0: this one has it off, or it was not compiled.
+  int64_t kept_work_bytes, kept_step_flops;
   int64_t scratch_bytes;                                           // one worker's, apart from the allocation
   int64_t n_params, n_aux_params, n_ema, forward_macs, step_flops; // sums over the modules
 } PlanFacts;

@@ -82,6 +82,20 @@ static void print_bytes(const PlanFacts *facts, FILE *out, Arena *arena) {
   }
 }
 
+static double change(int64_t now, int64_t before) {
+  return percent(now - before, before);
+}
+
+static void print_recompute(const PlanFacts *facts, FILE *out, Arena *arena) {
+  int64_t work = facts->bytes.region[MLA_WORK];
+  if (facts->kept_work_bytes == 0) return;
+  fprintf(out, "\n  recompute: %s of work instead of %s (%+.1f %%), %s FLOP/step instead of %s (%+.1f %%)\n",
+          text_bytes(arena, work), text_bytes(arena, facts->kept_work_bytes),
+          change(work, facts->kept_work_bytes), text_scaled(arena, (double)facts->step_flops),
+          text_scaled(arena, (double)facts->kept_step_flops),
+          change(facts->step_flops, facts->kept_step_flops));
+}
+
 void plan_print_table(const PlanFacts *facts, FILE *out) {
   Arena *arena = arena_new();
   const MlaProgram *program = facts->program;
@@ -91,6 +105,7 @@ void plan_print_table(const PlanFacts *facts, FILE *out) {
   print_modules(facts, out, arena);
   fputc('\n', out);
   print_bytes(facts, out, arena);
+  print_recompute(facts, out, arena);
   arena_free(arena);
 }
 
@@ -150,6 +165,10 @@ void plan_print_json(const PlanFacts *facts, FILE *out) {
   json_object_set_new(json, "scratch_bytes_per_worker", json_integer(facts->scratch_bytes));
   json_object_set_new(json, "modules", modules);
   if (facts->has_end_to_end) json_object_set_new(json, "end_to_end", bytes_json(&facts->end_to_end));
+  if (facts->kept_work_bytes > 0)
+    json_object_set_new(json, "without_recompute",
+                        json_pack("{s:I,s:I}", "work_bytes", (json_int_t)facts->kept_work_bytes, "step_flops",
+                                  (json_int_t)facts->kept_step_flops));
   json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
   fputc('\n', out);
   json_decref(json);

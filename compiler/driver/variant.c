@@ -7,12 +7,26 @@ static bool starts(const char *text, const char *name) {
   return strncmp(text, name, strlen(name)) == 0;
 }
 
-bool variant_compile(Compilation *c, const Options *options, const char *split, int64_t batch) {
+static Options quiet(const Options *options) {
   Options other = *options;
   other.is_silent = true;
   other.timing = false;
   other.dump_before = other.dump_after = other.stop_after = NULL;
   other.sets.n = 0;
+  return other;
+}
+
+bool variant_without_recompute(Compilation *c, const Options *options) {
+  Options other = quiet(options);
+  for (int i = 0; i < options->sets.n; i++)
+    if (!starts(options->sets.items[i], "train.recompute="))
+      other.sets.items[other.sets.n++] = options->sets.items[i];
+  if (other.sets.n < OPTIONS_MAX_LIST) other.sets.items[other.sets.n++] = "train.recompute=off";
+  return compile_begin(c, &other) == STATUS_OK && c->program && !c->model->recompute;
+}
+
+bool variant_compile(Compilation *c, const Options *options, const char *split, int64_t batch) {
+  Options other = quiet(options);
   for (int i = 0; i < options->sets.n; i++) {
     const char *set = options->sets.items[i];
     bool is_replaced = (split && starts(set, "split=")) || (batch >= 0 && starts(set, "train.batch="));

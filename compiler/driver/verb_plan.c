@@ -1,5 +1,18 @@
 // mlaanc plan: what training will take, before anything runs.
 #include "compiler/driver/plan.h"
+#include "compiler/driver/variant.h"
+
+// What `recompute on` saves and costs. Not where a limit chooses the split: without it another one would be chosen.
+static void add_kept(PlanFacts *facts, const Compilation *c, const Options *options) {
+  if (!c->model || !c->model->recompute || options->memory || c->model->memory_limit > 0) return;
+  Compilation kept;
+  if (variant_without_recompute(&kept, options)) {
+    PlanFacts without = plan_facts(&kept);
+    facts->kept_work_bytes = without.bytes.region[MLA_WORK];
+    facts->kept_step_flops = without.step_flops;
+  }
+  compile_end(&kept);
+}
 
 int verb_plan(const Options *options) {
   Compilation c;
@@ -8,6 +21,7 @@ int verb_plan(const Options *options) {
   int status = compile_begin(&c, &compared);
   if (status == STATUS_OK && c.program) {
     PlanFacts facts = plan_facts(&c);
+    add_kept(&facts, &c, options);
     (options->json ? plan_print_json : plan_print_table)(&facts, stdout);
   }
   compile_end(&c);

@@ -12,6 +12,7 @@ typedef struct Model {
   MlaData data;       // in the form the runtime reads
   MlaRecipe recipe;
   Span precision_span; // where recipe.precision was set
+  bool recompute;      // modules keep few values and compute the others again in the backward pass
   // `split ... within BYTES`: who compiles is to choose the split. Until one is given there is one module. 0: no limit.
   int64_t memory_limit;
   const char *const

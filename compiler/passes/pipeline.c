@@ -162,6 +162,7 @@ void pipeline_run(Model *model, Arena *arena, const PipelineOptions *options, Pa
   Model whole = *model;
   whole.train = model->end_to_end;
   whole.eval = NULL;
+  whole.recompute = false; // what it is compared with keeps everything
   ctx.is_training = true;
   ctx.model = &whole;
   run_other(&train, model->end_to_end, "end-to-end", ctx, "end to end");

@@ -392,6 +392,7 @@ struct Sema {
   bool has_data;
   MlaRecipe recipe;
   Span precision_span;
+  bool recompute;
   const Ast *wanted_model, *wanted_auxiliary, *wanted_data, *wanted_entry; // by `train`; NULL: the only one
   const struct Reference *model;                                           // the one that is trained
   const struct Reference *entry;                                           // in use; NULL: none

@@ -312,6 +312,7 @@ static bool elaborate(Sema *sema, Model *model) {
   model->data = sema->data;
   model->recipe = sema->recipe;
   model->precision_span = sema->precision_span;
+  model->recompute = sema->recompute;
   split_places(sema, model);
   return true;
 }

@@ -109,6 +109,7 @@ static bool read_schedule(Sema *sema, const Setting *s, const Ast *atom, void *t
 typedef struct TrainSettings {
   MlaRecipe recipe; // first: the tables' offsets are the recipe's
   Span precision_span;
+  bool recompute;
   const Ast *model, *auxiliary, *entry, *data;
 } TrainSettings;
 
@@ -119,6 +120,14 @@ static bool read_precision(Sema *sema, const Setting *s, const Ast *atom, void *
   if (i < 0) return false;
   train->recipe.precision = (MlaPrecision)i;
   train->precision_span = atom->span;
+  return true;
+}
+
+static bool read_recompute(Sema *sema, const Setting *s, const Ast *atom, void *target) {
+  static const char *const names[] = {"off", "on"};
+  int i = settings_choice(sema, s->key, atom, names, 2);
+  if (i < 0) return false;
+  ((TrainSettings *)target)->recompute = i == 1;
   return true;
 }
 
@@ -151,6 +160,7 @@ static const Setting train_settings[] = {
      .most = 1000000},
     {.key = "seed", .path = "train.seed", .kind = SET_INT64, .offset = RECIPE_AT(seed), .most = 9e15},
     {.key = "precision", .path = "train.precision", .kind = SET_OTHER, .read = read_precision},
+    {.key = "recompute", .path = "train.recompute", .kind = SET_OTHER, .read = read_recompute},
     WANTED(model),
     WANTED(auxiliary),
     WANTED(entry),
@@ -204,11 +214,13 @@ bool settings_train(Sema *sema) {
         settings_override(sema, optimizer_settings[train.recipe.optimizer], &train);
   sema->recipe = train.recipe;
   sema->precision_span = train.precision_span;
+  sema->recompute = train.recompute;
   sema->wanted_model = train.model;
   sema->wanted_auxiliary = train.auxiliary;
   sema->wanted_entry = train.entry;
   sema->wanted_data = train.data;
   note_recipe(sema, &train.recipe);
+  parameter_note(sema, "train.recompute", value_string(train.recompute ? "on" : "off", NO_SPAN), NO_SPAN);
   if (ok) warn_of_standstill(sema, &train.recipe, last);
   return ok;
 }

@@ -102,8 +102,9 @@ static void write_page(Page *page, const char *path) {
   write_model(page);
   write_split(page);
   write_auxiliary(page);
-  fprintf(page->out, "train { data tiny  batch %d  optimizer %s  precision %s }\n", 2 + draw(page, 40),
-          optimizers[draw(page, 3)], draw(page, 4) ? "f32" : "f64");
+  fprintf(page->out, "train { data tiny  batch %d  optimizer %s  precision %s  recompute %s }\n",
+          2 + draw(page, 40), optimizers[draw(page, 3)], draw(page, 4) ? "f32" : "f64",
+          draw(page, 4) ? "off" : "on");
   fclose(page->out);
 }
 
