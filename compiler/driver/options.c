@@ -49,6 +49,8 @@ static const OptionDef option_table[] = {
     TEXT("--precision", "f32|tf32|bf16|f64", PLANNED, precision,
          "the same as --set train.precision=P (reference: always f64; replay: f32 and f64)"),
     TEXT("--memory", "BYTES", MODELS, memory, "choose the split that stays within them: 512MiB, 1.5GiB"),
+    FLAG("--any-batch", COMPILES, any_batch,
+         "of the split within a memory: also halve the batch where an image then takes less time"),
     TEXT("--device", "NAME", DEVICE | BIT(plan) | BIT(emit), device,
          "one of --list-devices (default: $MLAANC_DEVICE; else cuda if there is a GPU, else cpu)"),
     NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),

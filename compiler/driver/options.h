@@ -24,8 +24,8 @@ typedef struct Options {
   const char *input; // the model's file or a directory with plan.json; the first of `inputs`
   TextList inputs;   // several only if the verb's argument ends in "..."
   TextList sets, disabled;
-  bool help, json, timing, resume, calm, recorded, report, clear, profile, tune;
-  bool is_silent; // no option: a compilation that is only tried says nothing
+  bool help, json, timing, resume, calm, recorded, report, clear, profile, tune, any_batch;
+  bool is_silent;   // no option: a compilation that is only tried says nothing
   bool is_compared; // no option: the verb shows what end to end would take
   const char *device, *precision, *matmul;
   const char *device_why; // NULL: the command line names the device; else why this one was chosen

@@ -10,6 +10,7 @@ static bool starts(const char *text, const char *name) {
 static Options quiet(const Options *options) {
   Options other = *options;
   other.is_silent = true;
+  other.any_batch = false;
   other.timing = false;
   other.dump_before = other.dump_after = other.stop_after = NULL;
   other.sets.n = 0;

@@ -7,45 +7,31 @@
 //   then      the best split by the table is planned. If it stays within the limit, it is the one; else its modules' true
 //             sizes enter the table, and again
 //
+// With --any-batch the same for halves of the batch; of the batches the one of least time for an image is taken.
+//
 // Modules that were never planned count as their nearest planned one of the same end plus the units more: the auxiliary at
 // the end, the expensive part, is then right.
 #include "compiler/driver/within.h"
 #include "compiler/driver/deal.h"
 #include "compiler/driver/plan.h"
+#include "compiler/driver/trial.h"
 #include "compiler/driver/variant.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_TRIALS = 200 };
 
-// FLOPs that a machine does in the time of one byte from memory. Splits are only compared by their time: any processor
-// or GPU of today is near enough.
-#define FLOPS_PER_BYTE 10.0
-
-// A split, planned.
-typedef struct Trial {
-  bool is_valid;
-  int64_t bytes;
-  double time; // of a step, in FLOPs
-  int n_modules;
-  int64_t *live, *state; // [n_modules] largest live bytes; states of the auxiliary
-  double *module_time;   // [n_modules]
-} Trial;
-
 typedef struct Within {
-  const Options *options;
-  Arena *arena;
-  const char *const *places; // [n - 1] that a split can stand behind
-  int n;                     // units: what lies between two places
+  Splits splits;
   int64_t limit;
   DealTable table;
-  bool *is_planned;        // [n][n] modules whose live bytes are a plan's
-  int64_t *more;           // [n] what unit u adds to a module that ends behind a later one
-  int n_trials, n_planned; // splits compiled; those that could be
+  bool *is_planned; // [n][n] modules whose live bytes are a plan's
+  int64_t *more;    // [n] what unit u adds to a module that ends behind a later one
+  int n_planned;    // splits compiled that could be
+  Trial smallest;   // of them
 } Within;
 
 bool within_parse(const char *text, int64_t *bytes) {
@@ -62,56 +48,11 @@ bool within_parse(const char *text, int64_t *bytes) {
   return false;
 }
 
-// ---- one split, planned ----
-
-static const char *split_text(Arena *arena, const Within *within, const bool *ends) {
-  const char *text = "[";
-  for (int e = 0; e < within->n - 1; e++)
-    if (ends[e]) text = arena_printf(arena, "%s%s%s", text, text[1] ? ", " : "", within->places[e]);
-  return arena_printf(arena, "%s]", text);
-}
-
-static int64_t state_bytes(const MlaProgram *program, const MlaState *state) {
-  int64_t n = program->elem == MLA_F64 ? 8 : 4;
-  for (int d = 0; d < state->rank; d++) n *= state->dim[d];
-  return n;
-}
-
-double within_time(const MlaProgram *program, double *modules) {
-  double sum = 0;
-  for (int l = 0; l < program->train.n_launches; l++) {
-    const MlaLaunch *launch = &program->train.launches[l];
-    double time = fmax((double)launch->flops, FLOPS_PER_BYTE * (double)launch->n_bytes);
-    if (modules) modules[launch->module] += time;
-    sum += time;
-  }
-  return sum;
-}
-
-static Trial read_trial(Arena *arena, const Compilation *c) {
-  const MlaProgram *program = c->program;
-  Trial trial = {.is_valid = true, .n_modules = program->n_modules};
-  trial.live = ARENA_ARRAY(arena, int64_t, trial.n_modules);
-  trial.state = ARENA_ARRAY(arena, int64_t, trial.n_modules);
-  trial.module_time = ARENA_ARRAY(arena, double, trial.n_modules);
-  trial.bytes = plan_facts(c).bytes.total;
-  for (int m = 0; m < trial.n_modules; m++) trial.live[m] = program->modules[m].activation_bytes;
-  for (int s = 0; s < program->n_states; s++)
-    if (program->states[s].is_aux)
-      trial.state[program->states[s].module] += state_bytes(program, &program->states[s]);
-  trial.time = within_time(program, trial.module_time);
-  return trial;
-}
-
+// Plans a split, and remembers the smallest.
 static Trial plan_split(Within *within, const bool *ends) {
-  Trial trial = {0};
-  Compilation c;
-  Arena *arena = arena_new();
-  if (variant_compile(&c, within->options, split_text(arena, within, ends), -1))
-    trial = read_trial(within->arena, &c);
-  compile_end(&c);
-  arena_free(arena);
-  within->n_trials++;
+  Trial trial = trial_plan(&within->splits, ends);
+  bool is_smaller = !within->smallest.is_valid || trial.bytes < within->smallest.bytes;
+  if (trial.is_valid && is_smaller) within->smallest = trial;
   return trial;
 }
 
@@ -119,9 +60,9 @@ static Trial plan_split(Within *within, const bool *ends) {
 
 // Modules that no plan had: units more than the nearest planned one of the same end.
 static void estimate(Within *within) {
-  for (int e = 0; e < within->n; e++)
+  for (int e = 0; e < within->splits.n; e++)
     for (int first = e - 1; first >= 0; first--)
-      if (!within->is_planned[first * within->n + e])
+      if (!within->is_planned[first * within->splits.n + e])
         *deal_live(&within->table, first, e) = *deal_live(&within->table, first + 1, e) + within->more[first];
 }
 
@@ -130,15 +71,15 @@ static void estimate(Within *within) {
 static void learn(Within *within, const bool *ends, const Trial *trial) {
   DealTable *table = &within->table;
   int64_t most = 0, states = 0, *largest = NULL;
-  for (int first = 0, e = 0, m = 0; e < within->n; e++) {
+  for (int first = 0, e = 0, m = 0; e < within->splits.n; e++) {
     if (!ends[e]) continue;
     int64_t *live = deal_live(table, first, e);
-    bool *is_planned = &within->is_planned[first * within->n + e];
+    bool *is_planned = &within->is_planned[first * within->splits.n + e];
     if (!*is_planned || trial->live[m] > *live) *live = trial->live[m];
     *is_planned = true;
     if (trial->live[m] > most) most = trial->live[m], largest = live;
     table->state[e] = trial->state[m];
-    if (e < within->n - 1) states += trial->state[m];
+    if (e < within->splits.n - 1) states += trial->state[m];
     first = e + 1;
     m++;
   }
@@ -151,7 +92,7 @@ static void learn(Within *within, const bool *ends, const Trial *trial) {
 
 // Two units a module from unit `phase` on: what the boundary between the two would have added.
 static void learn_pairs(Within *within, const Trial *single, int phase, bool *ends) {
-  int n = within->n;
+  int n = within->splits.n;
   for (int e = 0; e < n; e++) ends[e] = e == n - 1 || (e + phase) % 2 == 1;
   Trial pairs = plan_split(within, ends);
   if (!pairs.is_valid) return;
@@ -170,34 +111,34 @@ static void learn_pairs(Within *within, const Trial *single, int phase, bool *en
 }
 
 static void new_table(Within *within) {
-  int n = within->n;
-  within->table = deal_table(within->arena, n);
-  within->is_planned = ARENA_ARRAY(within->arena, bool, n *n);
-  within->more = ARENA_ARRAY(within->arena, int64_t, n);
+  int n = within->splits.n;
+  within->table = deal_table(within->splits.arena, n);
+  within->is_planned = ARENA_ARRAY(within->splits.arena, bool, n *n);
+  within->more = ARENA_ARRAY(within->splits.arena, int64_t, n);
 }
 
 // The places behind which a split alone is possible: an auxiliary may ask for a shape that some units do not have. False: none.
 static bool drop_places(Within *within) {
-  int n = within->n, kept = 0;
-  const char **places = ARENA_ARRAY(within->arena, const char *, n);
-  bool *ends = ARENA_ARRAY(within->arena, bool, n);
+  int n = within->splits.n, kept = 0;
+  const char **places = ARENA_ARRAY(within->splits.arena, const char *, n);
+  bool *ends = ARENA_ARRAY(within->splits.arena, bool, n);
   for (int e = 0; e < n - 1; e++) {
     memset(ends, 0, sizeof *ends * (size_t)n);
     ends[e] = ends[n - 1] = true;
-    if (plan_split(within, ends).is_valid) places[kept++] = within->places[e];
+    if (plan_split(within, ends).is_valid) places[kept++] = within->splits.places[e];
   }
   if (kept == 0) return false;
-  within->places = places;
-  within->n = kept + 1;
+  within->splits.places = places;
+  within->splits.n = kept + 1;
   return true;
 }
 
 static bool learn_first(Within *within) {
-  bool *ends = ARENA_ARRAY(within->arena, bool, within->n);
-  memset(ends, true, sizeof *ends * (size_t)within->n);
+  bool *ends = ARENA_ARRAY(within->splits.arena, bool, within->splits.n);
+  memset(ends, true, sizeof *ends * (size_t)within->splits.n);
   Trial single = plan_split(within, ends);
   if (!single.is_valid && drop_places(within)) {
-    ends[within->n - 1] = true;
+    ends[within->splits.n - 1] = true;
     single = plan_split(within, ends);
   }
   if (!single.is_valid) return false;
@@ -210,114 +151,190 @@ static bool learn_first(Within *within) {
 
 // ---- the search ----
 
-// The best split by the table that its plan confirms; else the smallest, should it fit after all. False: none, and `trial`
-// is the smallest.
-static bool search(Within *within, bool *ends, Trial *trial) {
-  while (within->n_trials < MAX_TRIALS && deal_cheapest(&within->table, within->limit, ends)) {
-    *trial = plan_split(within, ends);
-    if (!trial->is_valid) return false;
-    if (trial->bytes <= within->limit) return true;
-    learn(within, ends, trial);
+// The smallest by the table, as long as planning it shows something new.
+static Trial search_smallest(Within *within, bool *ends) {
+  enum { MOST = 24 };
+  for (int i = 0; i < MOST && deal_smallest(&within->table, ends); i++) {
+    if (deal_bytes(&within->table, ends) >= within->smallest.bytes) break;
+    Trial trial = plan_split(within, ends);
+    if (!trial.is_valid || trial.bytes <= within->limit) break;
+    learn(within, ends, &trial);
   }
-  *trial = (Trial){0};
-  if (deal_smallest(&within->table, ends)) *trial = plan_split(within, ends);
-  return trial->is_valid && trial->bytes <= within->limit;
+  return within->smallest;
+}
+
+// The best split by the table that its plan confirms; else the smallest.
+static Trial search(Within *within) {
+  bool *ends = ARENA_ARRAY(within->splits.arena, bool, within->splits.n);
+  while (within->splits.n_trials < MAX_TRIALS && deal_cheapest(&within->table, within->limit, ends)) {
+    Trial trial = plan_split(within, ends);
+    if (!trial.is_valid) break;
+    if (trial.bytes <= within->limit) return trial;
+    learn(within, ends, &trial);
+  }
+  return search_smallest(within, ends);
+}
+
+// What was found for one batch. `is_found`: it stays within the limit.
+typedef struct Choice {
+  Trial best, whole;
+  bool is_found, is_nowhere; // nowhere: no split is possible; `best` is none then
+} Choice;
+
+static Choice choose_split(Within *within) {
+  bool *ends = ARENA_ARRAY(within->splits.arena, bool, within->splits.n);
+  ends[within->splits.n - 1] = true;
+  Choice choice = {.whole = plan_split(within, ends)};
+  choice.best = choice.whole;
+  choice.is_found = choice.whole.is_valid && choice.whole.bytes <= within->limit;
+  if (choice.is_found || within->splits.n == 1) return choice;
+  choice.is_nowhere = !learn_first(within);
+  if (choice.is_nowhere) return choice;
+  choice.best = search(within);
+  choice.is_found = choice.best.is_valid && choice.best.bytes <= within->limit;
+  return choice;
+}
+
+// ---- batches ----
+
+enum { LEAST_BATCH = 16, MOST_BATCHES = 8 };
+
+// Of the batch that is asked for; with --any-batch also of its halves. The best is first, the others by their time for
+// an image, those that do not fit last.
+typedef struct Choices {
+  Choice items[MOST_BATCHES];
+  int n, n_trials;
+} Choices;
+
+static double image_time(const Choice *choice) {
+  return choice->is_found ? choice->best.time / (double)choice->best.batch : INFINITY;
+}
+
+static void insert(Choices *choices, const Choice *choice) {
+  int at = choices->n++;
+  for (; at > 0 && image_time(choice) < image_time(&choices->items[at - 1]); at--)
+    choices->items[at] = choices->items[at - 1];
+  choices->items[at] = *choice;
+}
+
+static void choose_all(Choices *choices, const Within *like, bool any_batch, int64_t batch) {
+  for (; choices->n < MOST_BATCHES; batch /= 2) {
+    Within within = *like;
+    within.splits.batch = any_batch ? batch : -1;
+    Choice choice = choose_split(&within);
+    insert(choices, &choice);
+    choices->n_trials += within.splits.n_trials;
+    if (!any_batch || choice.is_nowhere || batch / 2 < LEAST_BATCH) break;
+  }
 }
 
 // ---- what is said ----
 
-static void say_choice(const Within *within, const bool *ends, const Trial *trial, const Trial *whole,
-                       double seconds) {
+static const char *behind_text(Arena *arena, const Splits *splits, const Trial *trial) {
+  if (trial->n_modules == 1) return "1 module";
+  return arena_printf(arena, "%d modules behind %s", trial->n_modules,
+                      trial_text(arena, splits, trial->ends));
+}
+
+static void say_batches(Arena *arena, const Choices *choices) {
+  fprintf(stderr, "  batch  modules       bytes   ms a step   ms an image   of end to end\n");
+  for (int i = 0; i < choices->n; i++) {
+    const Choice *choice = &choices->items[i];
+    const Trial *best = &choice->best;
+    fprintf(stderr, "%7lld %8d %11s %11.2f %13.4f %14.2f%s\n", (long long)best->batch, best->n_modules,
+            text_bytes(arena, best->bytes), 1e3 * best->time, 1e3 * best->time / (double)best->batch,
+            best->time / choice->whole.time, choice->is_found ? "" : "  too large");
+  }
+}
+
+static void say_choice(const Splits *splits, const Choices *choices, int64_t limit, double seconds) {
   Arena *arena = arena_new();
-  const char *behind = split_text(arena, within, ends);
-  fprintf(stderr, "split: %d module%s%s%s: %s of %s", trial->n_modules, trial->n_modules == 1 ? "" : "s",
-          trial->n_modules == 1 ? "" : " behind ", trial->n_modules == 1 ? "" : behind,
-          text_bytes(arena, trial->bytes), text_bytes(arena, within->limit));
+  const Choice *choice = &choices->items[0];
+  const Trial *trial = &choice->best;
+  fprintf(stderr, "split: %s: %s of %s", behind_text(arena, splits, trial), text_bytes(arena, trial->bytes),
+          text_bytes(arena, limit));
+  if (choices->n > 1) fprintf(stderr, ", batch %lld", (long long)trial->batch);
   if (trial->n_modules > 1)
-    fprintf(stderr, "; end to end takes %s. A step's work is %.2f times that of end to end",
-            text_bytes(arena, whole->bytes), trial->time / whole->time);
-  fprintf(stderr, " (%d split%s planned in %.1f s)\n", within->n_trials, within->n_trials == 1 ? "" : "s",
+    fprintf(stderr, "; end to end takes %s. A step is predicted to take %.2f times that of end to end",
+            text_bytes(arena, choice->whole.bytes), trial->time / choice->whole.time);
+  fprintf(stderr, " (%d split%s planned in %.1f s)\n", choices->n_trials, choices->n_trials == 1 ? "" : "s",
           seconds);
+  if (choices->n > 1) say_batches(arena, choices);
   arena_free(arena);
 }
 
 // A batch with which this split stays within the limit, 0: none was found.
-static int64_t batch_that_fits(const Within *within, const char *split) {
+static int64_t batch_that_fits(const Options *options, const char *split, int64_t limit) {
   Compilation c;
   int64_t batch = 0;
-  if (variant_compile(&c, within->options, split, -1))
-    batch = variant_fitting_batch(within->options, split, c.program, within->limit);
+  if (variant_compile(&c, options, split, -1))
+    batch = variant_fitting_batch(options, split, c.program, limit);
   compile_end(&c);
   return batch;
 }
 
-// `trial`: the smallest split.
-static void say_none(Within *within, const bool *ends, const Trial *trial, const Model *model) {
+static void say_none(const Splits *splits, const Choices *choices, int64_t limit, const Model *model) {
   Arena *arena = arena_new();
-  fprintf(stderr, "mlaanc: no split of %s stays within %s", model->name, text_bytes(arena, within->limit));
-  if (trial->is_valid) {
-    fprintf(stderr, ": the smallest takes %s, in %d module%s%s%s", text_bytes(arena, trial->bytes),
-            trial->n_modules, trial->n_modules == 1 ? "" : "s", trial->n_modules == 1 ? "" : " behind ",
-            trial->n_modules == 1 ? "" : split_text(arena, within, ends));
-    int64_t fits = batch_that_fits(within, split_text(arena, within, ends));
+  const Trial *smallest = &choices->items[choices->n - 1].best;
+  fprintf(stderr, "mlaanc: no split of %s stays within %s", model->name, text_bytes(arena, limit));
+  if (smallest->is_valid) {
+    fprintf(stderr, ": the smallest takes %s, in %s", text_bytes(arena, smallest->bytes),
+            behind_text(arena, splits, smallest));
+    if (choices->n > 1) fprintf(stderr, ", at batch %lld", (long long)smallest->batch);
+    int64_t fits = batch_that_fits(splits->options, trial_text(arena, splits, smallest->ends), limit);
     if (fits > 0) fprintf(stderr, "; --batch %lld fits", (long long)fits);
   }
   fputc('\n', stderr);
   arena_free(arena);
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+// ---- the verb's side ----
 
-// Finds the split; its text for --set in `arena`, NULL: none, and has been said.
-static const char *choose(Within *within, Arena *arena, const Model *model, int *status) {
-  double start = now();
-  bool *ends = ARENA_ARRAY(within->arena, bool, within->n);
-  ends[within->n - 1] = true;
-  Trial whole = plan_split(within, ends), trial = whole;
-  *status = STATUS_OK;
-  bool is_found = whole.is_valid && whole.bytes <= within->limit;
-  if (!is_found && within->n > 1) {
-    if (!learn_first(within)) { // nowhere: loading such a split says what is wrong
-      ends[0] = true;
-      return split_text(arena, within, ends);
-    }
-    is_found = search(within, ends, &trial);
-  }
-  if (!is_found) *status = STATUS_MODEL;
-  if (!is_found && !within->options->is_silent) say_none(within, ends, &trial, model);
-  if (!is_found) return NULL;
-  if (!within->options->is_silent) say_choice(within, ends, &trial, &whole, now() - start);
-  return split_text(arena, within, ends);
+void within_load_chosen(Compilation *c, const Options *options, const char *split, int64_t batch,
+                        int n_trials, int *status) {
+  Options chosen = *options;
+  chosen.memory = NULL;
+  chosen.any_batch = false;
+  chosen.sets.items[chosen.sets.n++] = arena_printf(c->arena, "split=%s", split);
+  if (batch > 0) chosen.batch = batch;
+  Timing timing = c->timing;
+  Arena *arena = c->arena; // holds the split's text
+  c->timing.is_wanted = false;
+  c->arena = NULL;
+  compile_end(c);
+  timing_end_phase(&timing, "choose split", "%d planned", n_trials);
+  *status = compile_load(c, &chosen);
+  timing_end_phase(&timing, "load it", "%s", "");
+  c->timing = timing;
+  arena_free(arena);
 }
 
 int within_choose(Compilation *c, const Options *options) {
-  Arena *arena = arena_new();
-  const Model *model = c->model;
   if (options->sets.n == OPTIONS_MAX_LIST)
     return usage_error("--set is given too often to choose a split too");
-  Within within = {.options = options,
-                   .arena = arena,
-                   .places = model->places,
-                   .n = model->n_places + 1,
+  double start = timing_now();
+  const Model *model = c->model;
+  Within within = {.splits = {.options = options,
+                              .arena = arena_new(),
+                              .places = model->places,
+                              .n = model->n_places + 1,
+                              .batch = -1},
                    .limit = model->memory_limit};
-  int status;
-  const char *text = choose(&within, arena, model, &status);
-  if (text) {
-    Options chosen = *options;
-    chosen.memory = NULL;
-    chosen.sets.items[chosen.sets.n++] = arena_printf(arena, "split=%s", text);
-    Timing timing = c->timing;
-    c->timing.is_wanted = false;
-    compile_end(c);
-    timing_end_phase(&timing, "choose split", "%d planned", within.n_trials);
-    status = compile_load(c, &chosen);
-    timing_end_phase(&timing, "load it", "%s", "");
-    c->timing = timing;
+  Choices choices = {.n = 0};
+  choose_all(&choices, &within, options->any_batch, model->recipe.batch);
+  const Choice *first = &choices.items[0];
+  int status = STATUS_MODEL;
+  if (first->is_nowhere) { // loading such a split says what is wrong
+    within_load_chosen(c, options, arena_printf(c->arena, "[%s]", model->places[0]), 0, choices.n_trials,
+                       &status);
+  } else if (first->is_found) {
+    if (!options->is_silent) say_choice(&within.splits, &choices, within.limit, timing_now() - start);
+    const char *split = trial_text(c->arena, &within.splits, first->best.ends);
+    within_load_chosen(c, options, split, options->any_batch ? first->best.batch : 0, choices.n_trials,
+                       &status);
+  } else if (!options->is_silent) {
+    say_none(&within.splits, &choices, within.limit, model);
   }
-  arena_free(arena);
+  arena_free(within.splits.arena);
   return status;
 }
