@@ -84,6 +84,8 @@ reference:
 rule:
   INTO expr                                { $$ = NODE(INTO, @$, 2, $expr, NULL); }
 | INTO expr[n] AT expr[table]              { $$ = NODE(INTO, @$, 2, $n, $table); }
+| INTO expr[n] NAME[how] NAME[by] NAME[measure]
+                                           { $$ = NODE(BALANCED, @$, 4, $n, $how, $by, $measure); }
 | AT places                                { $$ = ast_with_span($places, @$); }
 | WITHIN expr NAME                         { $$ = NODE(WITHIN, @$, 2, $expr, $NAME); }
 ;

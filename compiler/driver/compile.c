@@ -1,5 +1,6 @@
 // sema_load -> pipeline_run -> emit_program, or mla_program_load; and how mistakes of either are said.
 #include "compiler/driver/compile.h"
+#include "compiler/driver/balance.h"
 #include "compiler/driver/locate.h"
 #include "compiler/driver/within.h"
 #include "runtime/program_json.h"
@@ -194,6 +195,7 @@ int compile_load(Compilation *c, const Options *options) {
     timing_end_phase(&c->timing, "elaborate", "%u nodes", c->model->train->n_nodes - 1);
   }
   if (c->model && c->model->memory_limit > 0) return within_choose(c, options);
+  if (c->model && c->model->balance) return balance_choose(c, options);
   print_diagnostics(c, options);
   return c->model ? STATUS_OK : STATUS_MODEL;
 }

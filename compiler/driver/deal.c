@@ -130,3 +130,27 @@ bool deal_cheapest(const DealTable *table, int64_t limit, bool *ends) {
 bool deal_smallest(const DealTable *table, bool *ends) {
   return search(table, INT64_MAX, false, ends);
 }
+
+// most[k][e]: the largest module of the best split of units 0 .. e into k + 1 modules.
+bool deal_balanced(const DealTable *table, int n_modules, bool *ends) {
+  int n = table->n;
+  Arena *arena = arena_new();
+  int64_t *most = ARENA_ARRAY(arena, int64_t, n_modules * n);
+  int *begin = ARENA_ARRAY(arena, int, n_modules *n);
+  for (int k = 0; k < n_modules; k++)
+    for (int e = 0; e < n; e++) {
+      most[k * n + e] = INT64_MAX;
+      for (int first = k; first <= (k ? e : 0); first++) {
+        int64_t before = k ? most[(k - 1) * n + first - 1] : 0, live = *deal_live(table, first, e);
+        int64_t larger = before > live ? before : live;
+        if (table->is_banned[first * n + e] || larger >= most[k * n + e]) continue;
+        most[k * n + e] = larger;
+        begin[k * n + e] = first;
+      }
+    }
+  bool is_found = n_modules <= n && most[n_modules * n - 1] < INT64_MAX;
+  memset(ends, 0, sizeof *ends * (size_t)n);
+  for (int k = n_modules - 1, e = n - 1; is_found && k >= 0; e = begin[k-- * n + e] - 1) ends[e] = true;
+  arena_free(arena);
+  return is_found;
+}

@@ -24,5 +24,7 @@ int64_t deal_bytes(const DealTable *table, const bool *ends);
 double deal_cost(const DealTable *table, const bool *ends);
 // The split of least cost within `limit` bytes; of equal cost, the one of fewer bytes. False: there is none.
 bool deal_cheapest(const DealTable *table, int64_t limit, bool *ends);
+// The split into `n_modules` whose largest `live` is least. False: there is none.
+bool deal_balanced(const DealTable *table, int n_modules, bool *ends);
 // The split of fewest bytes. False: every one is banned.
 bool deal_smallest(const DealTable *table, bool *ends);

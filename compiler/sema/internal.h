@@ -398,6 +398,8 @@ struct Sema {
   const struct Reference *entry;                                           // in use; NULL: none
   const Item *split;                                                       // NULL: one module
   int64_t memory_limit;                                                    // see Model
+  Balance balance;
+  int n_balanced;
 };
 
 // Errors with notes of the calls they happened in.

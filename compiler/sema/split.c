@@ -154,6 +154,32 @@ static bool split_within(Sema *sema, const Ast *within) {
   return false;
 }
 
+static bool expect_word(Sema *sema, const Ast *word, const char *wanted) {
+  if (!strcmp(word->text, wanted)) return true;
+  sema_error(sema, word->span, "modules are dealt `at` blocks or `balanced by` what they take, not `%s`",
+             word->text);
+  return false;
+}
+
+// As for `within`: what modules take is known when splits have been planned.
+static bool split_balanced(Sema *sema, const Ast *rule) {
+  static const char *const measures[] = {
+      [BALANCE_BYTES] = "bytes", [BALANCE_FLOPS] = "flops", [BALANCE_PARAMETERS] = "parameters"};
+  const Ast *measure = rule->kids[3];
+  if (!expect_word(sema, rule->kids[1], "balanced") || !expect_word(sema, rule->kids[2], "by")) return false;
+  Balance balance = BALANCE_BYTES;
+  while (balance <= BALANCE_PARAMETERS && strcmp(measure->text, measures[balance]) != 0) balance++;
+  if (balance > BALANCE_PARAMETERS) {
+    sema_error(sema, measure->span, "modules are balanced by bytes, flops or parameters, not by %s",
+               measure->text);
+    return false;
+  }
+  int n_modules;
+  if (!expect_modules(sema, eval(sema, sema->backbone->outside, rule->kids[0]), &n_modules)) return false;
+  if (n_modules > 1) sema->balance = balance, sema->n_balanced = n_modules;
+  return true;
+}
+
 bool split_resolve(Sema *sema) {
   sema->backbone->n_modules = 1;
   if (!sema->split && sema->options->memory_limit > 0) {
@@ -167,11 +193,14 @@ bool split_resolve(Sema *sema) {
   sema->memory_limit = sema->options->memory_limit;
   if (sema->memory_limit > 0) return true;
   if (rule->kind == AST_WITHIN) return split_within(sema, rule);
+  if (rule->kind == AST_BALANCED) return split_balanced(sema, rule);
   return rule->kind == AST_INTO ? split_into(sema, rule) : split_at(sema, rule);
 }
 
 void split_places(Sema *sema, Model *model) {
   model->memory_limit = sema->memory_limit;
+  model->balance = sema->balance;
+  model->n_balanced = sema->n_balanced;
   model->n_places = unit_count_splittable(sema->backbone) - 1;
   const char **places = ARENA_ARRAY(sema->arena, const char *, model->n_places + 1);
   for (int i = 0; i < model->n_places; i++) places[i] = unit_word(sema, i);

@@ -83,6 +83,35 @@ static int compare_smallest(const DealTable *table) {
   return 1;
 }
 
+static int64_t largest(const DealTable *table, const bool *ends) {
+  int64_t most = 0;
+  for (int first = 0, e = 0; e < table->n; e++) {
+    if (!ends[e]) continue;
+    if (*deal_live(table, first, e) > most) most = *deal_live(table, first, e);
+    first = e + 1;
+  }
+  return most;
+}
+
+static int compare_balanced(const DealTable *table, int n_modules) {
+  bool ends[MOST_UNITS] = {false};
+  int64_t best = INT64_MAX;
+  for (int bits = 0; bits < 1 << (table->n - 1); bits++) {
+    for (int e = 0; e < table->n; e++) ends[e] = e == table->n - 1 || bits >> e & 1;
+    bool is_one = __builtin_popcount((unsigned)bits) == n_modules - 1 && is_possible(table, ends);
+    if (is_one && largest(table, ends) < best) best = largest(table, ends);
+  }
+  bool is_found = deal_balanced(table, n_modules, ends);
+  int n = 0;
+  for (int e = 0; e < table->n; e++) n += ends[e];
+  if (is_found == (best < INT64_MAX) &&
+      (!is_found || (n == n_modules && is_possible(table, ends) && largest(table, ends) == best)))
+    return 0;
+  printf("%d modules: the largest %lld, not %lld\n", n_modules,
+         is_found ? (long long)largest(table, ends) : -1, (long long)best);
+  return 1;
+}
+
 int main(void) {
   Arena *arena = arena_new();
   uint64_t seed = 7;
@@ -91,6 +120,7 @@ int main(void) {
     DealTable table = random_table(arena, &seed, 1 + (int)(random_word(&seed) % MOST_UNITS));
     for (int i = 0; i < N_LIMITS; i++) n_failed += compare(&table, random_word(&seed) % 500);
     n_failed += compare_smallest(&table);
+    n_failed += compare_balanced(&table, 1 + (int)(random_word(&seed) % MOST_UNITS));
     arena_reset(arena);
   }
   arena_free(arena);
