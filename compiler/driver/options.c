@@ -53,7 +53,7 @@ static const OptionDef option_table[] = {
          "of the split within a memory: also halve the batch where an image then takes less time"),
     TEXT("--device", "NAME", DEVICE | BIT(plan) | BIT(emit), device,
          "one of --list-devices (default: $MLAANC_DEVICE; else cuda if there is a GPU, else cpu)"),
-    NUMBER("--threads", DEVICE, threads, 1, "workers (default: all cores)"),
+    NUMBER("--threads", DEVICE, threads, 1, "workers (default: the cores that affinity and control groups grant)"),
     NUMBER("--overlap", PLANNED & ~BIT(graph), overlap, 1,
            "modules whose memory is kept apart, so that a GPU can work on them at the same time (default 1)"),
     TEXT("--matmul", "own|library", DEVICE, matmul,
