@@ -94,6 +94,11 @@ bool mla_jit_load(const MlaProgram *program, const MlaToolchain *toolchain, cons
   return true;
 }
 
+// Nothing is compiled or looked up here.
+void mla_jit_describe(const MlaCode *code, MlaLoaded *loaded) {
+  loaded->n_cached = code->n_cached;
+}
+
 void mla_jit_unload(MlaCode *code) {
   free(code->kernels);
   *code = (MlaCode){0};
