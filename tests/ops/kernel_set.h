@@ -182,7 +182,7 @@ static const double *kernel_input(const KernelRun *run, NodeId id) {
 }
 
 // Bytes of an element as the kernel of the run finds it in memory.
-static int kernel_elem_bytes(const KernelSet *set, const KernelRun *run, NodeId id) {
+static inline int kernel_elem_bytes(const KernelSet *set, const KernelRun *run, NodeId id) {
   const Node *node = graph_node(run->c->graph, id);
   if (node->dtype == DT_INDEX) return 4;
   return set->config.precision == MLA_PRECISION_BF16 && kernel_is_bf16(run->c->graph, &run->group, id)

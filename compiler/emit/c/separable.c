@@ -7,29 +7,55 @@
 //     for each x, each vector of channels from c
 //       out[line, x, c] = sum over columns k of col_weight * across[col_first[x] + k, c]
 #include "compiler/emit/c/skeletons.h"
+#include <string.h>
 
 static double axis_weight(const EmitAxis *axis, bool is_gradient, int64_t to, int64_t from) {
   return is_gradient ? axis->weight[from * axis->n_in + to] : axis->weight[to * axis->n_in + from];
 }
 
-// AXIS_first[to]: the first position read; AXIS_at[to] .. AXIS_at[to + 1]: its weight and those that follow.
+// Weights of an axis, each run of them once.
+typedef struct Weights {
+  double *items;
+  int64_t n;
+} Weights;
+
+static int64_t run_at(Weights *weights, const double *run, int64_t n) {
+  const size_t n_bytes = (size_t)n * sizeof *run;
+  for (int64_t at = 0; at + n <= weights->n; at++)
+    if (memcmp(weights->items + at, run, n_bytes) == 0) return at;
+  memcpy(weights->items + weights->n, run, n_bytes);
+  weights->n += n;
+  return weights->n - n;
+}
+
+static void put_list(StrBuf *out, const char *type, const char *name, const char *list, const StrBuf *items) {
+  writer_line(out, 1, "static const %s %s_%s[] = {%.*s};", type, name, list, (int)items->length - 2,
+              items->text);
+}
+
+// AXIS_first[to]: the first position read; from weight AXIS_at[to] on, AXIS_n[to] of them are its and its neighbours'.
 static void put_tables(StrBuf *out, const char *name, const EmitAxis *axis, bool is_gradient) {
   const int64_t n_to = is_gradient ? axis->n_in : axis->n_out,
                 n_from = is_gradient ? axis->n_out : axis->n_in;
-  StrBuf first = strbuf_new(out->arena), at = strbuf_new(out->arena), weight = strbuf_new(out->arena);
-  long long n = 0;
+  StrBuf first = strbuf_new(out->arena), at = strbuf_new(out->arena), n = strbuf_new(out->arena),
+         weight = strbuf_new(out->arena);
+  Weights weights = {.items = ARENA_ARRAY(out->arena, double, n_to *n_from + 1)};
+  double *row = ARENA_ARRAY(out->arena, double, n_from);
   for (int64_t to = 0; to < n_to; to++) {
     int64_t begin = 0, end = n_from;
-    while (begin < end && axis_weight(axis, is_gradient, to, begin) == 0) begin++;
-    while (begin < end && axis_weight(axis, is_gradient, to, end - 1) == 0) end--;
-    strbuf_printf(&first, "%lld, ", (long long)(begin < n_from ? begin : 0));
-    strbuf_printf(&at, "%lld, ", n);
-    for (int64_t from = begin; from < end; from++, n++)
-      strbuf_printf(&weight, "%.17g, ", axis_weight(axis, is_gradient, to, from));
+    for (int64_t from = 0; from < n_from; from++) row[from] = axis_weight(axis, is_gradient, to, from);
+    while (begin < end && row[end - 1] == 0) end--;
+    while (begin < end && row[begin] == 0) begin++;
+    strbuf_printf(&first, "%lld, ", (long long)begin);
+    strbuf_printf(&at, "%lld, ", (long long)run_at(&weights, row + begin, end - begin));
+    strbuf_printf(&n, "%lld, ", (long long)(end - begin));
   }
-  writer_line(out, 1, "static const int %s_first[] = {%s}, %s_at[] = {%s%lld};", name, first.text, name,
-              at.text, n);
-  writer_line(out, 1, "static const real %s_weight[] = {%s0};", name, weight.text);
+  if (weights.n == 0) weights.items[weights.n++] = 0;
+  for (int64_t i = 0; i < weights.n; i++) strbuf_printf(&weight, "%.17g, ", weights.items[i]);
+  put_list(out, "int", name, "first", &first);
+  put_list(out, "int", name, "at", &at);
+  put_list(out, "int", name, "n", &n);
+  put_list(out, "real", name, "weight", &weight);
 }
 
 static void put_sum(StrBuf *out, int depth, const char *axis, const char *from, long long stride) {
@@ -47,7 +73,7 @@ static void put_line(Emit *emit, StrBuf *out, SingleImage in, SingleImage to, in
   writer_line(out, 2, "const %s *from = in0 + (n * %lld + row_first[y]) * %lld;", type, (long long)in.height,
               row);
   writer_line(out, 2, "const real *rows = row_weight + row_at[y];");
-  writer_line(out, 2, "const long n_rows = row_at[y + 1] - row_at[y];");
+  writer_line(out, 2, "const long n_rows = row_n[y];");
   writer_line(out, 2, "for (long e = 0; e < %lld; e += %d) {", row, line_lanes);
   writer_line(out, 3, "MLA_USE(%d)", line_lanes);
   put_sum(out, 3, "row", "from + e", row);
@@ -57,7 +83,7 @@ static void put_line(Emit *emit, StrBuf *out, SingleImage in, SingleImage to, in
   writer_line(out, 3, "MLA_USE(%d)", lanes);
   writer_line(out, 3, "const real *cols = col_weight + col_at[x], *first = across + col_first[x] * %lld;",
               channels);
-  writer_line(out, 3, "const long n_cols = col_at[x + 1] - col_at[x];");
+  writer_line(out, 3, "const long n_cols = col_n[x];");
   writer_line(out, 3, "for (long c = 0; c < %lld; c += %d) {", channels, lanes);
   put_sum(out, 4, "col", "first + c", channels);
   writer_line(out, 4, "mla_store(out + (line * %lld + x) * %lld + c, sum);", (long long)to.width, channels);

@@ -7,10 +7,14 @@
 //   %1 adaptive_avg_pool([batch, 14, 14, 16]) : [batch, 1, 1, 16]
 // moves 0.385 MiB, 0.000 GFLOP for a batch of 32, in 6 parts
 void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part, int parts) {
-  static const int row_first[] = {0, }, row_at[] = {0, 14};
-  static const real row_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
-  static const int col_first[] = {0, }, col_at[] = {0, 14};
-  static const real col_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
+  static const int row_first[] = {0};
+  static const int row_at[] = {0};
+  static const int row_n[] = {14};
+  static const real row_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425};
+  static const int col_first[] = {0};
+  static const int col_at[] = {0};
+  static const int col_n[] = {14};
+  static const real col_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425};
   const real *in0 = buf[0]; // [batch, 14, 14, 16]
   real *out = buf[1]; // [batch, 1, 1, 16]
   real *across = scratch; // [14][16]
@@ -19,7 +23,7 @@ void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part,
     const long n = line / 1, y = line % 1;
     const real *from = in0 + (n * 14 + row_first[y]) * 224;
     const real *rows = row_weight + row_at[y];
-    const long n_rows = row_at[y + 1] - row_at[y];
+    const long n_rows = row_n[y];
     for (long e = 0; e < 224; e += 8) {
       MLA_USE(8)
       vec sum = {0};
@@ -30,7 +34,7 @@ void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part,
     for (long x = 0; x < 1; x++) {
       MLA_USE(8)
       const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 16;
-      const long n_cols = col_at[x + 1] - col_at[x];
+      const long n_cols = col_n[x];
       for (long c = 0; c < 16; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
@@ -47,10 +51,14 @@ void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part,
 //   %1 adaptive_avg_pool_grad([batch, 1, 1, 16]) : [batch, 14, 14, 16]
 // moves 0.385 MiB, 0.000 GFLOP for a batch of 32, in 6 parts
 void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int part, int parts) {
-  static const int row_first[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, }, row_at[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
-  static const real row_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
-  static const int col_first[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, }, col_at[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
-  static const real col_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0};
+  static const int row_first[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  static const int row_at[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  static const int row_n[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  static const real row_weight[] = {0.071428571428571425};
+  static const int col_first[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  static const int col_at[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  static const int col_n[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  static const real col_weight[] = {0.071428571428571425};
   const real *in0 = buf[0]; // [batch, 1, 1, 16]
   real *out = buf[1]; // [batch, 14, 14, 16]
   real *across = scratch; // [1][16]
@@ -59,7 +67,7 @@ void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int 
     const long n = line / 14, y = line % 14;
     const real *from = in0 + (n * 1 + row_first[y]) * 16;
     const real *rows = row_weight + row_at[y];
-    const long n_rows = row_at[y + 1] - row_at[y];
+    const long n_rows = row_n[y];
     for (long e = 0; e < 16; e += 8) {
       MLA_USE(8)
       vec sum = {0};
@@ -70,7 +78,7 @@ void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int 
     for (long x = 0; x < 14; x++) {
       MLA_USE(8)
       const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 16;
-      const long n_cols = col_at[x + 1] - col_at[x];
+      const long n_cols = col_n[x];
       for (long c = 0; c < 16; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
@@ -87,10 +95,14 @@ void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int 
 //   %1 adaptive_avg_pool([batch, 7, 7, 32]) : [batch, 1, 1, 32]
 // moves 0.195 MiB, 0.000 GFLOP for a batch of 32, in 3 parts
 void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part, int parts) {
-  static const int row_first[] = {0, }, row_at[] = {0, 7};
-  static const real row_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
-  static const int col_first[] = {0, }, col_at[] = {0, 7};
-  static const real col_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
+  static const int row_first[] = {0};
+  static const int row_at[] = {0};
+  static const int row_n[] = {7};
+  static const real row_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285};
+  static const int col_first[] = {0};
+  static const int col_at[] = {0};
+  static const int col_n[] = {7};
+  static const real col_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285};
   const real *in0 = buf[0]; // [batch, 7, 7, 32]
   real *out = buf[1]; // [batch, 1, 1, 32]
   real *across = scratch; // [7][32]
@@ -99,7 +111,7 @@ void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part,
     const long n = line / 1, y = line % 1;
     const real *from = in0 + (n * 7 + row_first[y]) * 224;
     const real *rows = row_weight + row_at[y];
-    const long n_rows = row_at[y + 1] - row_at[y];
+    const long n_rows = row_n[y];
     for (long e = 0; e < 224; e += 8) {
       MLA_USE(8)
       vec sum = {0};
@@ -110,7 +122,7 @@ void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part,
     for (long x = 0; x < 1; x++) {
       MLA_USE(8)
       const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 32;
-      const long n_cols = col_at[x + 1] - col_at[x];
+      const long n_cols = col_n[x];
       for (long c = 0; c < 32; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
@@ -127,10 +139,14 @@ void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part,
 //   %1 adaptive_avg_pool_grad([batch, 1, 1, 32]) : [batch, 7, 7, 32]
 // moves 0.195 MiB, 0.000 GFLOP for a batch of 32, in 3 parts
 void adaptive_avg_pool_grad_32(void *const *buf, long batch, void *scratch, int part, int parts) {
-  static const int row_first[] = {0, 0, 0, 0, 0, 0, 0, }, row_at[] = {0, 1, 2, 3, 4, 5, 6, 7};
-  static const real row_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
-  static const int col_first[] = {0, 0, 0, 0, 0, 0, 0, }, col_at[] = {0, 1, 2, 3, 4, 5, 6, 7};
-  static const real col_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0};
+  static const int row_first[] = {0, 0, 0, 0, 0, 0, 0};
+  static const int row_at[] = {0, 0, 0, 0, 0, 0, 0};
+  static const int row_n[] = {1, 1, 1, 1, 1, 1, 1};
+  static const real row_weight[] = {0.14285714285714285};
+  static const int col_first[] = {0, 0, 0, 0, 0, 0, 0};
+  static const int col_at[] = {0, 0, 0, 0, 0, 0, 0};
+  static const int col_n[] = {1, 1, 1, 1, 1, 1, 1};
+  static const real col_weight[] = {0.14285714285714285};
   const real *in0 = buf[0]; // [batch, 1, 1, 32]
   real *out = buf[1]; // [batch, 7, 7, 32]
   real *across = scratch; // [1][32]
@@ -139,7 +155,7 @@ void adaptive_avg_pool_grad_32(void *const *buf, long batch, void *scratch, int 
     const long n = line / 7, y = line % 7;
     const real *from = in0 + (n * 1 + row_first[y]) * 32;
     const real *rows = row_weight + row_at[y];
-    const long n_rows = row_at[y + 1] - row_at[y];
+    const long n_rows = row_n[y];
     for (long e = 0; e < 32; e += 8) {
       MLA_USE(8)
       vec sum = {0};
@@ -150,7 +166,7 @@ void adaptive_avg_pool_grad_32(void *const *buf, long batch, void *scratch, int 
     for (long x = 0; x < 7; x++) {
       MLA_USE(8)
       const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 32;
-      const long n_cols = col_at[x + 1] - col_at[x];
+      const long n_cols = col_n[x];
       for (long c = 0; c < 32; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
