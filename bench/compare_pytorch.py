@@ -176,11 +176,11 @@ class Comparison:
         about = {key: facts[key] for key in ("step_flops", "moved_bytes", "allocated_bytes", "launches")}
         return Side(name, turn, {**about, **self.bounds(facts, threads, precision)})
 
-    def torch_side(self, stack, variant, ours, ends, job, way):
-        """A process that is ready to take turns."""
+    def torch_side(self, stack, variant, ours, ends, job, way, limit):
+        """A process that is ready to take turns, within `limit` seconds."""
         process = TorchProcess(self.python, job.threads, way["allocator"], self.log)
         stack.callback(process.end)
-        made = process.ask(self.remaining() + 30, do="make", method=variant, net=ours.net, ends=ends, batch=self.report["batch"],
+        made = process.ask(limit, do="make", method=variant, net=ours.net, ends=ends, batch=self.report["batch"],
                            precision=job.precision, threads=job.threads, mode=way["mode"], layout=way["layout"])
         n_steps = self.n_steps(made["step_seconds"])
 
@@ -223,7 +223,7 @@ class Comparison:
                     fastest = min(theirs, key=lambda side: side.about["second_step"]).about
                     way = {**way, "layout": fastest["layout"], "allocator": fastest["allocator"]}
                 try:
-                    theirs.append(self.torch_side(stack, variant, ours, ends, job, way))
+                    theirs.append(self.torch_side(stack, variant, ours, ends, job, way, max(end - time.time(), 0) + 45))
                 except Exception as error:  # PyTorch's compiler may fail in many ways; the others go on
                     self.skip(f"{what}: {first_line(error)}")
             for number in range(args.rounds):
@@ -275,7 +275,7 @@ class Comparison:
             if e2e.offers("bf16"):
                 sides["e2e, bf16"] = self.our_side(e2e, cores, "bf16")
             way = {"mode": None, "layout": self.args.layouts.split(",")[0], "allocator": self.args.allocators.split(",")[0]}
-            sides["PyTorch e2e"] = self.torch_side(stack, "e2e", e2e, [], Job("e2e", net, cores, "f32"), way)
+            sides["PyTorch e2e"] = self.torch_side(stack, "e2e", e2e, [], Job("e2e", net, cores, "f32"), way, 60)
             for name in ("e2e", "PyTorch e2e"):
                 sides[f"{name}, beside a busy process"] = Side(name, in_company(sides[name].turn), {})
             for _ in range(self.args.rounds):
