@@ -22,16 +22,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TRIALS = 200 };
+enum { MAX_TRIALS = 200, SHOWN = 5 };
+
+// The fastest of the splits planned; what is slower and larger than another is left out.
+typedef struct Shown {
+  Trial items[SHOWN];
+  int n;
+} Shown;
 
 typedef struct Within {
   Splits splits;
   int64_t limit;
   DealTable table;
-  bool *is_planned; // [n][n] modules whose live bytes are a plan's
-  int64_t *more;    // [n] what unit u adds to a module that ends behind a later one
-  int n_planned;    // splits compiled that could be
-  Trial smallest;   // of them
+  bool *is_planned;        // [n][n] modules whose live bytes are a plan's
+  int64_t *more;           // [n] what unit u adds to a module that ends behind a later one
+  int n_planned;           // splits compiled that could be
+  Trial smallest, fastest; // of them; of those within the limit
+  Shown shown;
 } Within;
 
 bool within_parse(const char *text, int64_t *bytes) {
@@ -48,11 +55,31 @@ bool within_parse(const char *text, int64_t *bytes) {
   return false;
 }
 
-// Plans a split, and remembers the smallest.
+static bool beats(const Trial *a, const Trial *b) {
+  return a->time <= b->time && a->bytes <= b->bytes;
+}
+
+static void show(Shown *shown, const Trial *trial) {
+  int n = 0;
+  for (int i = 0; i < shown->n; i++)
+    if (beats(&shown->items[i], trial)) return;
+  for (int i = 0; i < shown->n; i++)
+    if (!beats(trial, &shown->items[i])) shown->items[n++] = shown->items[i];
+  shown->n = n;
+  if (n == SHOWN && trial->time >= shown->items[n - 1].time) return;
+  int at = n == SHOWN ? n - 1 : shown->n++;
+  for (; at > 0 && shown->items[at - 1].time > trial->time; at--) shown->items[at] = shown->items[at - 1];
+  shown->items[at] = *trial;
+}
+
+// Plans a split, and remembers the smallest and the fastest.
 static Trial plan_split(Within *within, const bool *ends) {
   Trial trial = trial_plan(&within->splits, ends);
   bool is_smaller = !within->smallest.is_valid || trial.bytes < within->smallest.bytes;
   if (trial.is_valid && is_smaller) within->smallest = trial;
+  bool is_faster = !within->fastest.is_valid || trial.time < within->fastest.time;
+  if (trial.is_valid && trial.bytes <= within->limit && is_faster) within->fastest = trial;
+  if (trial.is_valid) show(&within->shown, &trial);
   return trial;
 }
 
@@ -101,7 +128,8 @@ static void learn_pairs(Within *within, const Trial *single, int phase, bool *en
     if (e == first + 1) {
       double cost = single->module_time[first] + single->module_time[e] - pairs.module_time[m];
       int64_t more = pairs.live[m] - single->live[e];
-      within->table.cost[first] = cost > 0 ? cost : 0;
+      within->table.cost[first] =
+          cost; // below 0 where the gradient that ends there is more than the auxiliary
       within->more[first] = more > 0 ? more : 0;
     }
     first = e + 1;
@@ -152,7 +180,7 @@ static bool learn_first(Within *within) {
 // ---- the search ----
 
 // The smallest by the table, as long as planning it shows something new.
-static Trial search_smallest(Within *within, bool *ends) {
+static void search_smallest(Within *within, bool *ends) {
   enum { MOST = 24 };
   for (int i = 0; i < MOST && deal_smallest(&within->table, ends); i++) {
     if (deal_bytes(&within->table, ends) >= within->smallest.bytes) break;
@@ -160,7 +188,6 @@ static Trial search_smallest(Within *within, bool *ends) {
     if (!trial.is_valid || trial.bytes <= within->limit) break;
     learn(within, ends, &trial);
   }
-  return within->smallest;
 }
 
 // The best split by the table that its plan confirms; else the smallest.
@@ -169,16 +196,19 @@ static Trial search(Within *within) {
   while (within->splits.n_trials < MAX_TRIALS && deal_cheapest(&within->table, within->limit, ends)) {
     Trial trial = plan_split(within, ends);
     if (!trial.is_valid) break;
-    if (trial.bytes <= within->limit) return trial;
+    if (trial.bytes <= within->limit) break;
     learn(within, ends, &trial);
   }
-  return search_smallest(within, ends);
+  if (within->fastest.is_valid) return within->fastest;
+  search_smallest(within, ends);
+  return within->fastest.is_valid ? within->fastest : within->smallest;
 }
 
 // What was found for one batch. `is_found`: it stays within the limit.
 typedef struct Choice {
   Trial best, whole;
   bool is_found, is_nowhere; // nowhere: no split is possible; `best` is none then
+  Shown shown;
 } Choice;
 
 static Choice choose_split(Within *within) {
@@ -191,6 +221,7 @@ static Choice choose_split(Within *within) {
   choice.is_nowhere = !learn_first(within);
   if (choice.is_nowhere) return choice;
   choice.best = search(within);
+  choice.shown = within->shown;
   choice.is_found = choice.best.is_valid && choice.best.bytes <= within->limit;
   return choice;
 }
@@ -247,6 +278,19 @@ static void say_batches(Arena *arena, const Choices *choices) {
   }
 }
 
+static void say_splits(Arena *arena, const Splits *splits, const Choice *choice, int64_t limit) {
+  fprintf(stderr, "  modules       bytes  of end to end   ms a step  of end to end\n");
+  for (int i = 0; i < choice->shown.n; i++) {
+    const Trial *trial = &choice->shown.items[i];
+    bool is_best = trial->bytes == choice->best.bytes && trial->time == choice->best.time;
+    const char *note = trial->bytes > limit ? ": too large" : "";
+    fprintf(stderr, "%9d %11s %13.1f%% %11.2f %14.2f  %s%s\n", trial->n_modules,
+            text_bytes(arena, trial->bytes), 100.0 * (double)trial->bytes / (double)choice->whole.bytes,
+            1e3 * trial->time, trial->time / choice->whole.time, trial_text(arena, splits, trial->ends),
+            is_best ? ": chosen" : note);
+  }
+}
+
 static void say_choice(const Splits *splits, const Choices *choices, int64_t limit, double seconds) {
   Arena *arena = arena_new();
   const Choice *choice = &choices->items[0];
@@ -260,6 +304,7 @@ static void say_choice(const Splits *splits, const Choices *choices, int64_t lim
   fprintf(stderr, " (%d split%s planned in %.1f s)\n", choices->n_trials, choices->n_trials == 1 ? "" : "s",
           seconds);
   if (choices->n > 1) say_batches(arena, choices);
+  if (choices->n == 1 && choice->shown.n > 1) say_splits(arena, splits, choice, limit);
   arena_free(arena);
 }
 
