@@ -12,7 +12,9 @@
 
 enum { N_CHAINS = 12, CHAIN_STEPS = 200000, COPIED_BYTES = 96 << 20, PARTS_A_THREAD = 4, N_TRIES = 16 };
 
+// `%s` is one step of a chain: s * a + b, or what multiplies pairs of bf16.
 static const char *const chains_text =
+    "#define CHAIN(s) s = %s\n"
     "void peak_chains(void *const *buf, long batch, void *scratch, int part, int parts) {\n"
     "  (void)scratch, (void)parts;\n"
     "  MLA_USE(MLA_LANES)\n"
@@ -21,10 +23,8 @@ static const char *const chains_text =
     "  vec s0 = b, s1 = a + 1, s2 = a + 2, s3 = a + 3, s4 = a + 4, s5 = a + 5;\n"
     "  vec s6 = a + 6, s7 = a + 7, s8 = a + 8, s9 = a + 9, s10 = a + 10, s11 = a + 11;\n"
     "  for (long i = 0; i < batch * 200000; i++) {\n"
-    "    s0 = s0 * a + b, s1 = s1 * a + b, s2 = s2 * a + b, s3 = s3 * a + b, s4 = s4 * a + b, s5 = s5 * a + "
-    "b;\n"
-    "    s6 = s6 * a + b, s7 = s7 * a + b, s8 = s8 * a + b, s9 = s9 * a + b, s10 = s10 * a + b, s11 = s11 * "
-    "a + b;\n"
+    "    CHAIN(s0), CHAIN(s1), CHAIN(s2), CHAIN(s3), CHAIN(s4), CHAIN(s5);\n"
+    "    CHAIN(s6), CHAIN(s7), CHAIN(s8), CHAIN(s9), CHAIN(s10), CHAIN(s11);\n"
     "    __asm__ volatile(\"\");\n"
     "  }\n"
     "  mla_store((real *)buf[1] + 64 * part, s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11);\n"
@@ -81,6 +81,10 @@ static bool time_best(MlaLoaded *loaded, const MlaStep *step, double *least) {
   return true;
 }
 
+static bool multiplies_pairs(const MlaProgram *program) {
+  return program->recipe.precision == MLA_PRECISION_BF16;
+}
+
 static bool measure_program(MlaDevice *device, const MlaProgram *program, int lanes) {
   MlaError error = {0};
   double chains, copy;
@@ -89,7 +93,8 @@ static bool measure_program(MlaDevice *device, const MlaProgram *program, int la
       loaded && time_best(loaded, &program->train, &chains) && time_best(loaded, &program->eval, &copy);
   if (loaded) device->ops->unload(loaded);
   if (!good) return false;
-  device->flop_rate = 2.0 * N_CHAINS * CHAIN_STEPS * lanes * PARTS_A_THREAD * device->n_workers / chains;
+  double flops = (multiplies_pairs(program) ? 4.0 : 2.0) * lanes * N_CHAINS * CHAIN_STEPS; // of a part
+  device->flop_rate = flops * PARTS_A_THREAD * device->n_workers / chains;
   device->bandwidth = COPIED_BYTES / copy;
   return true;
 }
@@ -98,7 +103,10 @@ static bool measure(Arena *arena, MlaDevice *device, const MlaProgram *of, int l
   const int64_t half = COPIED_BYTES / 2;
   const MlaBuffer buffers[] = {{"from", MLA_WORK, of->elem, 0, half}, {"to", MLA_WORK, of->elem, half, half}};
   const int32_t both[] = {0, 1};
-  const MlaKernel kernels[] = {{.symbol = "peak_chains", .text = chains_text},
+  const char *chain = multiplies_pairs(of)
+                          ? arena_printf(arena, "mla_dot_%d(s, (u%d)a, (u%d)b)", lanes, lanes, lanes)
+                          : "s * a + b";
+  const MlaKernel kernels[] = {{.symbol = "peak_chains", .text = arena_printf(arena, chains_text, chain)},
                                {.symbol = "peak_copy", .text = arena_printf(arena, copy_text, (int)half)}};
   const int parts = PARTS_A_THREAD * device->n_workers;
   const MlaLaunch launches[] = {
@@ -165,8 +173,8 @@ void peaks_find(Arena *arena, MlaDevice *device, const MlaProgram *program) {
   int lanes = is_c ? lanes_of(program) : 0;
   if (lanes < 1 || device->bandwidth > 0) return;
   const char *kind = arena_printf(arena, "peaks of %s", processor(arena));
-  const char *key = arena_printf(arena, "%s, %d lanes, %d threads", program->elem == MLA_F64 ? "f64" : "f32",
-                                 lanes, device->n_workers);
+  const char *key = arena_printf(arena, "%s, %d lanes, %d threads",
+                                 mla_precision_name(program->recipe.precision), lanes, device->n_workers);
   bool is_measured = measure(arena, device, program, lanes);
   add_kept(device, kind, key);
   if (is_measured) keep(arena, device, kind, key);
