@@ -2,36 +2,43 @@
 // their backward pass.
 //
 // needs: pruned graph with its backward pass
-// gives: backward reads clones (Node.recompute) of the backbone's values between those that are kept
+// gives: backward reads clones (Node.recompute) of forward values between those that are kept
 // breaks: order of the nodes; repaired here
 //
-// A *cut* is a value from which alone everything behind it in the module follows: the output of a residual block. Of n
-// cuts every s-th is kept; s makes what is kept, plus the largest segment between two kept cuts, smallest. Values that do not
-// grow with the batch (the statistics of a batch norm) are kept, so they are computed once and running statistics move
-// once; and a clone computes what its original did, so training is the same to the bit.
+// A *cut* is a value from which alone everything behind it in the module, its auxiliary included, follows: the output of a
+// residual block. Of the cuts every s-th is kept; s makes what is kept, plus the largest segment between two kept cuts, smallest.
+// If that is not much less than everything, everything is kept. So is the end of the module, whose backward pass comes next, as
+// far as it takes no more than the largest segment.
 //
-// The last segment is kept where its backward pass comes next; a module with a large auxiliary, which runs in between, gives it
-// up, too. A clone that several kernels read is made once, except element-wise
-// ones, which are fused into their readers (see pass_recompute).
+// Values that do not grow with the batch (the statistics of a batch norm) are kept, so they are computed once and running
+// statistics move once; and a clone computes what its original did, so training is the same to the bit. A clone that several
+// kernels read is made once, except element-wise ones, which are fused into their readers (see pass_recompute).
 #include "compiler/ir/op.h"
 #include "compiler/passes/pass.h"
 
-enum { AUX_SHARE = 2 };
+enum { MOST_PERCENT = 90 }; // of what everything takes: more is not worth it
 
 typedef struct Rerun {
   Graph *graph;
   Arena *scratch;
   NodeId n_old;
-  NodeId *last;   // [n_old] last forward reader in the backbone of its module; NO_NODE: none
+  NodeId *last;   // [n_old] last forward reader in its module; NO_NODE: none
   int *n_forward; // [n_old] forward readers
   bool *is_given_up;
   NodeId *clones; // [n_old]
 } Rerun;
 
-typedef struct Cuts { // of one module, in order; the output last
+typedef struct Cuts { // of one module, in order; piece i ends at cut i, the last one at the module's end
   NodeId *items;
+  int64_t *pieces; // [n + 1] bytes
   int n;
 } Cuts;
+
+typedef struct Keep {
+  int step;      // every how manieth cut is kept
+  int tail;      // the first piece of the end that is kept
+  int64_t bytes; // kept, and the largest segment
+} Keep;
 
 static FuseKind fuse_of(const Rerun *rerun, NodeId id) {
   return op_info(graph_node(rerun->graph, id)->op)->fuse;
@@ -43,10 +50,10 @@ static bool is_wide(const Node *node) {
   return false;
 }
 
-// Made by the module's backbone in its forward pass.
+// Made by the module in its forward pass.
 static bool is_inner(const Rerun *rerun, NodeId id, int module) {
   const Node *node = graph_node(rerun->graph, id);
-  return node->phase == PHASE_FORWARD && node->module == module && !node->is_aux && is_wide(node) &&
+  return node->phase == PHASE_FORWARD && node->module == module && is_wide(node) &&
          fuse_of(rerun, id) != FUSE_LEAF;
 }
 
@@ -57,7 +64,7 @@ static void find_readers(Rerun *rerun) {
     for (int i = 0; i < node->n_in; i++) {
       NodeId value = node_storage(rerun->graph, node->in[i], NULL);
       rerun->n_forward[value]++;
-      if (!node->is_aux) rerun->last[value] = id;
+      if (graph_node(rerun->graph, value)->module == node->module) rerun->last[value] = id;
     }
   }
 }
@@ -76,23 +83,6 @@ static int count_ends(const Rerun *rerun, NodeId reader) {
   return n;
 }
 
-static Cuts find_cuts(const Rerun *rerun, int module) {
-  Cuts cuts = {ARENA_ARRAY(rerun->scratch, NodeId, rerun->n_old), 0};
-  NodeId output = rerun->graph->modules[module].output;
-  int n_open = 0; // values that a later node of the backbone reads
-  for (NodeId id = 1; id < rerun->n_old; id++) {
-    if (!is_inner(rerun, id, module)) continue;
-    n_open -= count_ends(rerun, id);
-    if (fuse_of(rerun, id) == FUSE_VIEW) continue;
-    bool is_read = rerun->last[id] != NO_NODE || id == output;
-    n_open += is_read;
-    if (is_read && n_open == 1) cuts.items[cuts.n++] = id;
-  }
-  return cuts;
-}
-
-// ---- what is kept ----
-
 static int64_t bytes_of(const Rerun *rerun, NodeId id) {
   return node_bytes(rerun->graph, graph_node(rerun->graph, id));
 }
@@ -101,64 +91,68 @@ static bool is_stored(const Rerun *rerun, NodeId id) { // element-wise values ar
   return fuse_of(rerun, id) != FUSE_POINT && fuse_of(rerun, id) != FUSE_VIEW;
 }
 
-// Bytes with every `step`-th cut kept.
-static int64_t bytes_kept(const Rerun *rerun, int module, const Cuts *cuts, int step) {
-  int64_t kept = 0, segment = 0, largest = 0;
-  int cut = 0;
-  for (NodeId id = 1; id <= cuts->items[cuts->n - 1]; id++) {
+static Cuts find_cuts(const Rerun *rerun, int module) {
+  Cuts cuts = {ARENA_ARRAY(rerun->scratch, NodeId, rerun->n_old),
+               ARENA_ARRAY(rerun->scratch, int64_t, rerun->n_old + 1), 0};
+  NodeId output = rerun->graph->modules[module].output;
+  int n_open = 0; // values that a later node of the module reads
+  for (NodeId id = 1; id < rerun->n_old; id++) {
     if (!is_inner(rerun, id, module)) continue;
-    if (is_stored(rerun, id)) segment += bytes_of(rerun, id);
-    if (segment > largest) largest = segment;
-    if (id != cuts->items[cut]) continue;
-    if (++cut % step != 0 && cut != cuts->n) continue;
-    kept += bytes_of(rerun, id);
-    segment = 0;
+    n_open -= count_ends(rerun, id);
+    if (is_stored(rerun, id)) cuts.pieces[cuts.n] += bytes_of(rerun, id);
+    if (fuse_of(rerun, id) == FUSE_VIEW) continue;
+    bool is_read = rerun->last[id] != NO_NODE;
+    n_open += is_read;
+    if (n_open == 1 ? is_read : n_open == 0 && id == output) cuts.items[cuts.n++] = id;
   }
-  return kept + largest;
+  return cuts;
 }
 
-static int best_step(const Rerun *rerun, int module, const Cuts *cuts) {
-  int best = 1;
-  int64_t least = 0;
+// ---- what is kept ----
+
+static bool is_kept(int piece, int step) {
+  return (piece + 1) % step == 0;
+}
+
+static Keep keep_every(const Rerun *rerun, const Cuts *cuts, int step) {
+  Keep keep = {.step = step, .tail = cuts->n};
+  int64_t segment = 0, largest = 0, tail = 0;
+  for (int i = 0; i <= cuts->n; i++) {
+    segment += cuts->pieces[i];
+    if (segment > largest) largest = segment;
+    if (i == cuts->n || !is_kept(i, step)) continue;
+    keep.bytes += bytes_of(rerun, cuts->items[i]);
+    segment = 0;
+  }
+  keep.bytes += largest;
+  for (int i = cuts->n; i >= 0 && tail + cuts->pieces[i] <= largest; i--) {
+    tail += cuts->pieces[i];
+    if (i == 0 || is_kept(i - 1, step)) keep.tail = i;
+  }
+  return keep;
+}
+
+static Keep best_keep(const Rerun *rerun, const Cuts *cuts) {
+  Keep best = {.step = 1};
+  int64_t all = 0;
+  for (int i = 0; i <= cuts->n; i++) all += cuts->pieces[i];
+  best.bytes = all / 100 * MOST_PERCENT;
   for (int step = 1; step <= cuts->n; step++) {
-    int64_t bytes = bytes_kept(rerun, module, cuts, step);
-    if (step > 1 && bytes > least) continue;
-    best = step;
-    least = bytes;
+    Keep keep = keep_every(rerun, cuts, step);
+    if (keep.bytes <= best.bytes) best = keep;
   }
   return best;
 }
 
-static bool is_of_auxiliary(const Rerun *rerun, NodeId id, int module) {
-  const Node *node = graph_node(rerun->graph, id);
-  return node->phase == PHASE_FORWARD && node->module == module && node->is_aux && is_wide(node) &&
-         fuse_of(rerun, id) != FUSE_LEAF;
-}
-
-// The auxiliary works between the module's forward and backward pass. Whether it takes enough for the last segment, from node
-// `first` on, to make room for it.
-static bool is_aux_large(const Rerun *rerun, int module, NodeId first) {
-  int64_t aux = 0, segment = 0;
-  for (NodeId id = 1; id < rerun->n_old; id++) {
-    if (!is_stored(rerun, id)) continue;
-    if (is_of_auxiliary(rerun, id, module)) aux += bytes_of(rerun, id);
-    if (id > first && is_inner(rerun, id, module)) segment += bytes_of(rerun, id);
-  }
-  return AUX_SHARE * aux > segment;
-}
-
 static void give_up(Rerun *rerun, int module) {
   Cuts cuts = find_cuts(rerun, module);
-  if (cuts.n == 0) return;
-  int step = best_step(rerun, module, &cuts), cut = 0, last_kept = (cuts.n - 1) / step * step;
-  bool to_the_end = is_aux_large(rerun, module, last_kept ? cuts.items[last_kept - 1] : NO_NODE);
-  for (NodeId id = 1; id <= cuts.items[cuts.n - 1]; id++) {
+  Keep keep = best_keep(rerun, &cuts);
+  int piece = 0;
+  for (NodeId id = 1; id < rerun->n_old && piece < keep.tail; id++) {
     if (!is_inner(rerun, id, module)) continue;
-    bool is_cut = id == cuts.items[cut];
-    cut += is_cut;
-    bool is_kept = is_cut && (cut % step == 0 || cut == cuts.n);
-    bool is_before_backward = cut - is_cut >= last_kept && !to_the_end;
-    rerun->is_given_up[id] = !is_kept && !is_before_backward;
+    bool is_cut = id == cuts.items[piece];
+    rerun->is_given_up[id] = !is_cut || !is_kept(piece, keep.step);
+    piece += is_cut;
   }
 }
 
