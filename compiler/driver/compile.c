@@ -215,7 +215,7 @@ int compile_passes(Compilation *c, const Options *options, const char *stop_afte
       .sums = emit_sum_limits(emit_target(options)),
       .overlap = options->overlap > 0 ? (int)options->overlap : 1,
       .stores_bf16 = emit_stores_bf16(emit_target(options), c->model->recipe.precision),
-      .products = emit_product_fusion(emit_target(options)),
+      .products = emit_product_fusion(emit_target(options), c->model->recipe.precision),
       .unfused = compile_is_reference(options),
       .dump_before = options->dump_before,
       .dump_after = options->dump_after,

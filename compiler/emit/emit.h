@@ -118,7 +118,7 @@ typedef struct EmitOptions {
 // For PipelineOptions.sums: enough parts to keep the target busy.
 SumLimits emit_sum_limits(EmitTarget target);
 // For PipelineOptions.products: what the products of the target take in.
-ProductFusion emit_product_fusion(EmitTarget target);
+ProductFusion emit_product_fusion(EmitTarget target, MlaPrecision precision);
 // For PipelineOptions.stores_bf16: at precision bf16 the CPU keeps activations as bf16; CUDA rounds operands of products
 // alone (see docs/language.md).
 bool emit_stores_bf16(EmitTarget target, MlaPrecision precision);

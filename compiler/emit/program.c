@@ -181,9 +181,11 @@ SumLimits emit_sum_limits(EmitTarget target) {
       .max_parts = CUDA_MAX_PARTS, .part_channels = CUDA_PART_CHANNELS, .weight_blocks = CUDA_WEIGHT_BLOCKS};
 }
 
-ProductFusion emit_product_fusion(EmitTarget target) {
-  if (target != EMIT_CUDA) return (ProductFusion){0};
-  return (ProductFusion){.before = true, .behind = true, .sums = true, .transposed = true};
+ProductFusion emit_product_fusion(EmitTarget target, MlaPrecision precision) {
+  if (target == EMIT_REFERENCE || emit_stores_bf16(target, precision)) return (ProductFusion){0};
+  if (target == EMIT_C) return (ProductFusion){.before = true, .behind = true, .sums = true};
+  return (ProductFusion){
+      .before = true, .before_weights = true, .behind = true, .sums = true, .transposed = true};
 }
 
 bool emit_stores_bf16(EmitTarget target, MlaPrecision precision) {

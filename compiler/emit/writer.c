@@ -165,7 +165,8 @@ static Space find_space(const Emit *emit) {
   space.unit = shape_elems(space.shape, 1);
   space.channels = shape_channels(space.shape);
   space.is_flat = !varies_by_channel(emit, &space);
-  if (emit->skeletons->is_aligned) {
+  bool is_part = emit->part.given != NO_NODE; // lines around a product visit whole images
+  if (emit->skeletons->is_aligned || (is_part && space.is_flat)) {
     choose_whole_lanes(&space, writer_max_lanes(emit));
   } else if (space.is_flat) {
     choose_flat_lanes(&space, emit->max_lanes);
@@ -266,6 +267,14 @@ static void add_channel_line(Emit *emit, ChannelLine line) {
 
 void writer_statement(Emit *emit, const char *text) {
   add_channel_line(emit, (ChannelLine){.text = text});
+}
+
+void writer_channel_operand(Emit *emit, const char *name, const char *array) {
+  add_channel_line(
+      emit, (ChannelLine){.name = name,
+                          .text = writer_format(emit, "const vec %s = mla_load(%s + c);\n", name, array),
+                          .is_direct = true,
+                          .address = array});
 }
 
 static void load_operand(Emit *emit, Operand *operand) {

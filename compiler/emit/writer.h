@@ -197,6 +197,8 @@ bool writer_is_computed(const Emit *emit, NodeId id);
 void writer_statement(Emit *emit, const char *text);
 // The type of a tensor's elements in memory: "real", "int", "bf16".
 const char *writer_type(const Node *node);
+// Adds a value per channel that is read from an array of the kernel's.
+void writer_channel_operand(Emit *emit, const char *name, const char *array);
 // Name of a value computed in the group.
 const char *writer_name(const Emit *emit, NodeId id);
 

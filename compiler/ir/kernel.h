@@ -19,7 +19,8 @@ typedef enum GroupKind {
 //               and one reduction over its rows.
 // A node may stand on both sides. The result is an output only if another kernel reads it.
 typedef struct ProductFusion { // what the products of a target take in
-  bool before, behind, sums, transposed;
+  bool before, before_weights; // of activations, and of gradients of weights
+  bool behind, sums, transposed;
 } ProductFusion;
 
 // A GROUP_REDUCE ends in its reductions (all over one space); its element-wise values may be outputs too.

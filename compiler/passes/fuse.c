@@ -158,7 +158,8 @@ static int count_wide(const Fuse *fuse, const Draft *draft, NodeId id) {
 
 static bool takes_before(const Fuse *fuse, const Draft *draft, NodeId id) {
   const Node *product = graph_node(fuse->graph, draft->root);
-  if (draft->kind != GROUP_PRODUCT || !fuse->products.before || draft->n_nodes > MAX_BEFORE) return false;
+  if (draft->kind != GROUP_PRODUCT || draft->n_nodes > MAX_BEFORE) return false;
+  if (!(product_has_rows(product->op) ? fuse->products.before : fuse->products.before_weights)) return false;
   for (int i = 1; i < product->n_in; i++)
     if (product->in[i] == id) return false;
   return is_point(fuse, id) && is_wide(fuse, draft, id) && is_same_time(fuse, draft, id) &&

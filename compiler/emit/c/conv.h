@@ -17,6 +17,18 @@ typedef struct ConvCut {
   int pixels;     // weight gradient: of a block, at least
 } ConvCut;
 
+enum { CONV_MAX_BESIDE = 4 };
+
+// What stands around a product, as functions that are written in front of its kernel (conv_around.h).
+typedef struct ConvAround {
+  bool has_before, has_behind;
+  int result;                            // buffer of the product itself, -1: it is not stored
+  int n_beside, beside[CONV_MAX_BESIDE]; // buffers as large as the result that are read behind the product
+  int parts;      // shares of the images, fixed by the plan where there are sums; 0: none
+  int64_t n_sums; // elements that a part's sums take in scratch
+  int64_t spare;  // elements of scratch that the functions use
+} ConvAround;
+
 // x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c/groups, out_c], y [batch, out_h, out_w,
 // out_c].
 typedef struct ConvSpec {
@@ -27,7 +39,11 @@ typedef struct ConvSpec {
   int64_t batch;             // the full batch: how much work there is to divide into parts
   bool x_is_bf16, y_is_bf16; // how x (or its gradient) and y (or its cotangent) are stored
   ConvCut cut;
+  const ConvAround *around; // forward and input gradient; NULL: nothing
 } ConvSpec;
+
+// The first image of a share, as C text; takes shares - 1 and shares. The first share is never empty.
+#define CONV_SHARE(share) "(batch * " share " + %d) / %d"
 
 // What a written kernel needs from its launch.
 typedef struct ConvKernel {

@@ -1,5 +1,7 @@
 // Convolutions and linear layers: from nodes to the writers of compiler/emit/c/conv.h. A linear layer is a
 // convolution of images of one pixel.
+#include "compiler/emit/around.h"
+#include "compiler/emit/c/conv_around.h"
 #include "compiler/emit/c/conv_choice.h"
 #include "compiler/emit/c/conv_pairs.h"
 #include "compiler/emit/c/skeletons.h"
@@ -75,15 +77,18 @@ static const Node *input(const Emit *emit, const Node *node, int i) {
 
 typedef ConvKernel ConvWriter(StrBuf *out, const char *symbol, const ConvSpec *spec);
 
-static void draft_plain(Emit *emit, const Node *node, const ConvSpec *spec, ConvWriter *write, int use) {
+static void draft_plain(Emit *emit, const Node *node, ConvSpec *spec, ConvWriter *write, int use) {
   StrBuf text = strbuf_new(emit->arena);
+  KernelDraft draft = {.stem = around_stem(emit, conv_stem(emit, node, spec)), .role = "", .use = use};
+  spec->around = conv_around(emit, &text, &draft.buffers, &draft.n_buffers);
   ConvKernel kernel = write(&text, KERNEL_SYMBOL, spec);
-  KernelDraft draft = {.text = text.text, .stem = conv_stem(emit, node, spec), .role = "", .use = use};
+  draft.text = text.text;
   draft.scratch_bytes = kernel.scratch_bytes;
   draft.parts = kernel.parts;
-  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
-  draft.buffers[draft.n_buffers++] = single_output(emit);
+  if (!spec->around || spec->around->result >= 0) draft.buffers[draft.n_buffers++] = single_output(emit);
   emit_draft(emit, draft);
+  int64_t pixels = shape_rows(node->shape, 1);
+  if (spec->around) conv_around_finish(emit, draft.stem, pixels);
 }
 
 // A product that can be cut in several ways, if it is exact.

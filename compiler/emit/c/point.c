@@ -13,7 +13,7 @@ static void put_element(Emit *emit, StrBuf *out, int depth) {
   frame_stores(emit, out, depth);
 }
 
-static void put_rows(Emit *emit, StrBuf *out) {
+void point_rows(Emit *emit, StrBuf *out) {
   const Space *space = &emit->space;
   long long width = space->width;
   bool is_one_vector = space->width == space->lanes;
@@ -51,7 +51,7 @@ void c_point(Emit *emit) {
   StrBuf rest = strbuf_new(emit->arena), text = strbuf_new(emit->arena);
   frame_range(emit, &rest);
   int64_t kept = frame_channel_values(emit, &rest, emit->body.text);
-  put_rows(emit, &rest);
+  point_rows(emit, &rest);
   put_tail(emit, &rest);
 
   frame_open(&text);

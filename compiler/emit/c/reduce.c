@@ -65,15 +65,12 @@ static void put_tail(Emit *emit, StrBuf *out) {
   writer_line(out, 1, "}");
 }
 
-static void put_blocks(Emit *emit, StrBuf *out, const char *used) {
+void reduce_blocks(Emit *emit, StrBuf *out, const char *used) {
   int rows = block_rows(&emit->space);
-  writer_line(out, 1, "for (long i = 0; i < %lld; i++) sums[i] = 0;",
-              (long long)(emit->n_sums * emit->space.width));
   writer_line(out, 1, "for (long block = begin; block < end; block += %d) {", rows);
   writer_line(out, 2, "const long stop = block + %d < end ? block + %d : end;", rows, rows);
   put_block(emit, out, used);
   writer_line(out, 1, "}");
-  put_tail(emit, out);
 }
 
 // The sums of folded rows, or of all channels, into `partial`.
@@ -163,7 +160,9 @@ void c_reduce(Emit *emit) {
   int64_t kept = frame_channel_values(emit, &rest, used);
   writer_line(&rest, 1, "real *sums = (real *)scratch + %lld; // [%d][%lld]", (long long)kept, emit->n_sums,
               (long long)emit->space.width);
-  put_blocks(emit, &rest, used);
+  writer_line(&rest, 1, "for (long i = 0; i < %lld; i++) sums[i] = 0;", n_sums);
+  reduce_blocks(emit, &rest, used);
+  put_tail(emit, &rest);
   put_totals(emit, &rest);
   if (is_whole) put_finish(emit, &rest);
 

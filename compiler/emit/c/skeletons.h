@@ -4,6 +4,9 @@
 
 void c_point(Emit *emit);
 void c_reduce(Emit *emit);
+// The loops of the two, over rows begin..end: one pass that computes and stores; the same with sums, added to sums[].
+void point_rows(Emit *emit, StrBuf *out);
+void reduce_blocks(Emit *emit, StrBuf *out, const char *used);
 void c_gather(Emit *emit);
 void c_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient);
 void c_mean(Emit *emit, const Node *node, const char *term);

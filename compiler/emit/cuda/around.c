@@ -1,46 +1,11 @@
 // The operators before and behind a product write their lines as for a kernel of their own; here they are run over these
 // parts of the group, with the tensor that the product fetches (or the vec that it has summed) at hand under a name.
 #include "compiler/emit/cuda/around.h"
+#include "compiler/emit/around.h"
 #include "compiler/emit/cuda/skeletons.h"
-
-typedef bool IsPart(const Graph *graph, const Group *group, NodeId id);
 
 static bool is_point(const Graph *graph, NodeId id) {
   return op_info(graph_node(graph, id)->op)->fuse == FUSE_POINT;
-}
-
-// A part of the group as a group of its own.
-static Group *part_of(Emit *emit, IsPart *is_part) {
-  const Group *whole = emit->group;
-  Group *part = ARENA_NEW(emit->arena, Group);
-  *part = (Group){.kind = GROUP_POINT, .parts = whole->parts, .module = whole->module, .phase = whole->phase};
-  part->nodes = ARENA_ARRAY(emit->arena, NodeId, whole->n_nodes);
-  part->outputs = ARENA_ARRAY(emit->arena, NodeId, whole->n_outputs);
-  for (int i = 0; i < whole->n_nodes; i++) {
-    NodeId id = whole->nodes[i];
-    FuseKind fuse = op_info(graph_node(emit->graph, id)->op)->fuse;
-    if (fuse == FUSE_SINGLE || !is_part(emit->graph, whole, id)) continue;
-    part->nodes[part->n_nodes++] = id;
-    if (fuse == FUSE_REDUCE) part->kind = GROUP_REDUCE;
-  }
-  if (is_part == group_is_behind) {
-    for (int i = 0; i < whole->n_outputs; i++)
-      if (whole->outputs[i] != whole->product) part->outputs[part->n_outputs++] = whole->outputs[i];
-  }
-  return part;
-}
-
-// Lines of a part are written by an Emit of its own.
-static Emit *write_part(Emit *emit, const Group *part, Part names) {
-  Emit *lines = ARENA_NEW(emit->arena, Emit);
-  *lines = (Emit){.arena = emit->arena,
-                  .elem_bytes = emit->elem_bytes,
-                  .max_lanes = emit->max_lanes,
-                  .skeletons = emit->skeletons,
-                  .part = names};
-  writer_begin(lines, emit->graph, part);
-  writer_visit(lines);
-  return lines;
 }
 
 static AroundLines lines_of(Emit *emit, const Emit *lines, const char *used) {
@@ -56,57 +21,14 @@ static AroundLines lines_of(Emit *emit, const Emit *lines, const char *used) {
   return result;
 }
 
-static void put_operands(Emit *emit, const Emit *lines, StrBuf *out, BufferRef *refs, int *n) {
-  for (int i = 0; i < lines->n_operands; i++) {
-    const Node *node = graph_node(emit->graph, lines->operands[i].node);
-    writer_line(out, 1, "const %s *in%d = buf[%d]; // %s", node->dtype == DT_INDEX ? "int" : "real", *n, *n,
-                shape_text(emit->arena, node->shape));
-    refs[(*n)++] = (BufferRef){.kind = REF_NODE, .node = lines->operands[i].node};
-  }
-}
-
-// The number of rows of the tensor whose lines these are, where `used` asks for it.
-static void put_rows(const Emit *lines, StrBuf *out, const char *used) {
-  const Space *space = &lines->space;
-  if (writer_uses(used, lines->part.rows))
-    writer_line(out, 1, "const real %s = (real)((long)batch * %lld);", lines->part.rows,
-                (long long)(space->unit / space->channels));
-}
-
-static const char *all_lines(Emit *emit, const Emit *lines) {
-  StrBuf all = strbuf_new(emit->arena);
-  for (int i = 0; i < lines->n_channel; i++) strbuf_put(&all, lines->channel[i].text);
-  strbuf_put(&all, lines->body.text);
-  strbuf_put(&all, lines->sums.text);
-  for (int k = 0; k < lines->n_sums; k++)
-    if (lines->roots[0].reduced[k]) strbuf_put(&all, lines->roots[0].reduced[k]);
-  return all.text;
-}
-
 // ---- before the product ----
 
-static NodeId only_tensor(const Emit *emit, const Group *part) {
-  const Node *operand = graph_node(emit->graph, group_root(emit->graph, emit->group)->in[0]);
-  for (int i = 0; i < part->n_nodes; i++) {
-    const Node *node = graph_node(emit->graph, part->nodes[i]);
-    for (int k = 0; k < node->n_in; k++) {
-      const Node *input = graph_node(emit->graph, node->in[k]);
-      if (!group_is_before(emit->graph, emit->group, node->in[k]) &&
-          shape_equal(input->shape, operand->shape))
-        return node->in[k];
-    }
-  }
-  return NO_NODE;
-}
-
 static void write_before(Emit *emit, Around *around, StrBuf *buffers, BufferRef *refs, int *n) {
-  const Group *part = part_of(emit, group_is_before);
-  if (part->n_nodes == 0) return;
-  refs[0].node = only_tensor(emit, part);
-  Part names = {.given = refs[0].node, .given_name = "fetched", .first_buffer = *n, .rows = "operand_rows"};
-  const Emit *lines = write_part(emit, part, names);
-  put_operands(emit, lines, buffers, refs, n);
-  put_rows(lines, buffers, all_lines(emit, lines));
+  const Emit *lines = around_before(emit, *n);
+  if (!lines) return;
+  refs[0].node = lines->part.given;
+  around_operands(emit, lines, buffers, refs, n);
+  around_rows(lines, buffers, around_all_lines(emit, lines));
   around->before = lines_of(emit, lines, lines->body.text);
   around->operand = writer_name(lines, group_root(emit->graph, emit->group)->in[0]);
   if (writer_max_lanes(lines) < around->most_lanes) around->most_lanes = writer_max_lanes(lines);
@@ -123,28 +45,6 @@ static void put_stores(Emit *emit, const Emit *lines, StrBuf *body) {
     strbuf_printf(body, "mla_store(out%d + e, %s);\n", k++, writer_name(lines, id));
   }
   strbuf_put(body, lines->sums.text);
-}
-
-static void put_outputs(Emit *emit, const Emit *lines, StrBuf *out, BufferRef *refs, int *n) {
-  int k = 0;
-  for (int i = 0; i < lines->group->n_outputs; i++) {
-    NodeId id = lines->group->outputs[i];
-    if (!is_point(emit->graph, id)) continue;
-    writer_line(out, 1, "real *out%d = buf[%d]; // %s", k++, *n,
-                shape_text(emit->arena, graph_node(emit->graph, id)->shape));
-    refs[(*n)++] = (BufferRef){.kind = REF_NODE, .node = id};
-  }
-}
-
-static Emit *behind_lines(Emit *emit, int first_buffer) {
-  const Group *part = part_of(emit, group_is_behind);
-  if (part->n_nodes == 0) return NULL;
-  return write_part(emit, part,
-                    (Part){.given = emit->group->product,
-                           .given_name = "product",
-                           .first_buffer = first_buffer,
-                           .first_value = emit->group->n_nodes,
-                           .rows = "result_rows"});
 }
 
 // ---- sums of all parts ----
@@ -213,23 +113,17 @@ static void write_sums(Emit *emit, const Emit *lines, Around *around, StrBuf *bu
 }
 
 static void write_behind(Emit *emit, Around *around, StrBuf *buffers, BufferRef *refs, int *n) {
-  Emit *lines = behind_lines(emit, *n);
+  Emit *lines = around_behind(emit, *n);
   if (!lines) return;
   StrBuf body = strbuf_new(emit->arena);
-  put_operands(emit, lines, buffers, refs, n);
-  put_rows(lines, buffers, all_lines(emit, lines));
+  around_operands(emit, lines, buffers, refs, n);
+  around_rows(lines, buffers, around_all_lines(emit, lines));
   put_stores(emit, lines, &body);
-  put_outputs(emit, lines, buffers, refs, n);
+  around_outputs(emit, lines, buffers, refs, n);
   around->behind = lines_of(emit, lines, body.text);
   around->behind.element = body.text;
   if (writer_max_lanes(lines) < around->most_lanes) around->most_lanes = writer_max_lanes(lines);
   if (lines->n_sums) write_sums(emit, lines, around, buffers, refs, n);
-}
-
-static bool is_stored(const Group *group, NodeId id) {
-  for (int i = 0; i < group->n_outputs; i++)
-    if (group->outputs[i] == id) return true;
-  return false;
 }
 
 // The product's own result; of a weight's gradient in parts also these and their tickets. Returns its number.
@@ -259,7 +153,7 @@ const Around *cuda_around(Emit *emit, BufferRef **refs, int *n) {
   *around = (Around){.most_lanes = emit->max_lanes, .result_buffer = -1};
   write_before(emit, around, &buffers, *refs, n);
   write_behind(emit, around, &buffers, *refs, n);
-  if (is_stored(group, group->product)) around->result_buffer = add_result(emit, *refs, n);
+  if (around_is_stored(group, group->product)) around->result_buffer = add_result(emit, *refs, n);
   around->buffers = buffers.text;
   around->n_buffers = *n;
   return around;

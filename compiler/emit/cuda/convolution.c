@@ -1,4 +1,5 @@
 // Convolutions and linear layers: from nodes to the writers of matrix.h.
+#include "compiler/emit/around.h"
 #include "compiler/emit/cuda/matrix.h"
 #include "compiler/emit/cuda/skeletons.h"
 
@@ -66,19 +67,6 @@ static const char *layer_stem(Emit *emit, const Node *node, const MatrixLayer *l
 
 typedef MatrixKernel LayerWriter(StrBuf *out, const char *symbol, const MatrixLayer *layer);
 
-// A kernel's name tells what it takes in by the last operator before and behind the product.
-static const char *product_stem(Emit *emit, const Node *node, const MatrixLayer *layer) {
-  const char *before = "", *behind = "";
-  for (int i = 0; i < emit->group->n_nodes && emit->group->kind == GROUP_PRODUCT; i++) {
-    NodeId id = emit->group->nodes[i];
-    const OpInfo *info = op_info(graph_node(emit->graph, id)->op);
-    if (info->fuse == FUSE_SINGLE) continue;
-    if (group_is_before(emit->graph, emit->group, id)) before = writer_format(emit, "%s_", info->name);
-    if (group_is_behind(emit->graph, emit->group, id)) behind = writer_format(emit, "_%s", info->name);
-  }
-  return writer_format(emit, "%s%s%s", before, layer_stem(emit, node, layer), behind);
-}
-
 // The launch as a product of plain matrices, if each pixel is a row and the group has nothing else in it but the
 // transposition of the weight. The buffers are the factors and, last, the result.
 static bool is_plain_product(const Emit *emit, const Node *node, const MatrixLayer *layer) {
@@ -112,7 +100,7 @@ static MlaProduct grad_weight_product(const MatrixLayer *layer, int n_buffers) {
 
 static void draft_plain(Emit *emit, const Node *node, MatrixLayer *layer, LayerWriter *write) {
   StrBuf text = strbuf_new(emit->arena);
-  KernelDraft draft = {.stem = product_stem(emit, node, layer), .role = ""};
+  KernelDraft draft = {.stem = around_stem(emit, layer_stem(emit, node, layer)), .role = ""};
   layer->around = cuda_around(emit, &draft.buffers, &draft.n_buffers);
   MatrixKernel kernel = write(&text, KERNEL_SYMBOL, layer);
   draft.text = text.text;
@@ -133,7 +121,7 @@ static bool has_plain_weight(const Emit *emit, const Node *node) {
 static void draft_grad_weight(Emit *emit, const Node *node, MatrixLayer *layer) {
   int parts = emit->group->parts > 1 ? emit->group->parts : 1;
   StrBuf text = strbuf_new(emit->arena);
-  KernelDraft draft = {.stem = product_stem(emit, node, layer), .role = "", .parts = parts};
+  KernelDraft draft = {.stem = around_stem(emit, layer_stem(emit, node, layer)), .role = "", .parts = parts};
   layer->around = cuda_around(emit, &draft.buffers, &draft.n_buffers);
   MatrixKernel kernel = matrix_grad_weight(&text, KERNEL_SYMBOL, layer, parts);
   if (parts > 1) draft.buffers[draft.n_buffers - 2].n_tickets = kernel.n_tickets;

@@ -1,13 +1,31 @@
 // kernels/linear.c of `small`: 8 kernels, in the order in which a step first comes to them.
 #include "../prelude.h"
 
-// ==== linear_16x10
+// ==== linear_16x10_add
 // for  aux0/linear1 (1 launch a step: forward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 linear([batch, 16], [16, 10]) : [batch, 10]
+//   %2 add(%1, in2) : [batch, 10]
 // moves 0.004 MiB, 0.000 GFLOP for a batch of 32, in 1 part
+// Behind the product: add of some images.
+static void linear_16x10_add_behind(void *const *buf, long batch, long first, long n_images, const real *made, void *scratch) {
+  MLA_USE(2)
+  const real *in2 = buf[2]; // [10]
+  real *out0 = buf[3]; // [batch, 10]
+  const long begin = first * 1, end = (first + n_images) * 1;
+  const real *from = made - begin * 10;
+  for (long r = begin; r < end; r++) {
+    for (long c = 0; c < 10; c += 2) {
+      const long e = r * 10 + c;
+      const vec a2 = mla_load(in2 + c);
+      const vec product = mla_load(from + e);
+      const vec t2 = mla_vec(product + a2); // add
+      mla_store(out0 + e, t2);
+    }
+  }
+}
 // 13 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_16x10_b0_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_add_b0_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -76,7 +94,7 @@ static __attribute__((noinline)) void linear_16x10_b0_t13(const real *x, const r
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_16x10_b0_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_add_b0_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -109,7 +127,7 @@ static __attribute__((noinline)) void linear_16x10_b0_t4(const real *x, const re
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_16x10_b0_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_add_b0_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -129,13 +147,13 @@ static __attribute__((noinline)) void linear_16x10_b0_t1(const real *x, const re
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_16x10_b0(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_b0_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_b0_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_b0_t1(x, w, y, 1);
+static void linear_16x10_add_b0(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_add_b0_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_add_b0_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_add_b0_t1(x, w, y, 1);
 }
 // 13 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_16x10_b1_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_add_b1_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -204,7 +222,7 @@ static __attribute__((noinline)) void linear_16x10_b1_t13(const real *x, const r
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_16x10_b1_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_add_b1_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -237,7 +255,7 @@ static __attribute__((noinline)) void linear_16x10_b1_t4(const real *x, const re
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_16x10_b1_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_add_b1_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -257,22 +275,24 @@ static __attribute__((noinline)) void linear_16x10_b1_t1(const real *x, const re
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_16x10_b1(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_b1_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_b1_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_b1_t1(x, w, y, 1);
+static void linear_16x10_add_b1(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_add_b1_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_add_b1_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_add_b1_t1(x, w, y, 1);
 }
 // Parts: 1 shares of the images x 1 of the 2 blocks of output channels.
-void linear_16x10(void *const *buf, long batch, void *scratch, int part, int parts) {
+void linear_16x10_add(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
-  real *y = buf[2], *packed = scratch;
-  (void)parts, (void)packed;
+  (void)parts, (void)scratch;
+  real *packed = scratch;
+  real *made = (real *)scratch + 160;
+  real *spare = (real *)scratch + 10400;
   const long share = part % 1;
-  const long n_tiles = batch * 1 / 13;
-  const long begin = n_tiles * share / 1 * 13;
-  const long stop = share == 0 ? batch * 1 : n_tiles * (share + 1) / 1 * 13;
+  const long begin = (batch * share + 0) / 1, stop = (batch * (share + 1) + 0) / 1;
   if (begin == stop) return;
   const long first = part / 1 * 2 / 1, end = (part / 1 + 1) * 2 / 1;
+  {
+  real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
       MLA_USE(8)
@@ -281,10 +301,10 @@ void linear_16x10(void *const *buf, long batch, void *scratch, int part, int par
       for (long tap = 0; tap < 1; tap++)
         for (long c = 0; c < 16; c++) {
           const real *row = from + (tap * 16 + c) * 10;
-          real *to = packed + (tap * 16 + c) * 8;
+          real *to = w + (tap * 16 + c) * 8;
           mla_store(to + 0, mla_load(row + 0));
         }
-      linear_16x10_b0(x + begin * 16 + g * 16, packed, y + begin * 10 + column, stop - begin);
+      w += 128;
     }
     for (long b = first < 1 ? 1 : first; b < end && b < 2; b++) {
       MLA_USE(2)
@@ -293,11 +313,32 @@ void linear_16x10(void *const *buf, long batch, void *scratch, int part, int par
       for (long tap = 0; tap < 1; tap++)
         for (long c = 0; c < 16; c++) {
           const real *row = from + (tap * 16 + c) * 10;
-          real *to = packed + (tap * 16 + c) * 2;
+          real *to = w + (tap * 16 + c) * 2;
           mla_store(to + 0, mla_load(row + 0));
         }
-      linear_16x10_b1(x + begin * 16 + g * 16, packed, y + begin * 10 + column, stop - begin);
+      w += 32;
     }
+  }
+  }
+  for (long at = begin; at < stop; at += 1024) {
+  const long n_images = stop - at < 1024 ? stop - at : 1024;
+  const real *source = x + at * 16;
+  real *result = made;
+  const long n = n_images * 1;
+  const real *w = packed;
+  for (long g = 0; g < 1; g++) {
+    for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
+      const long column = g * 10 + 0 + (b - 0) * 8;
+      linear_16x10_add_b0(source + g * 16, w, result + column, n);
+      w += 128;
+    }
+    for (long b = first < 1 ? 1 : first; b < end && b < 2; b++) {
+      const long column = g * 10 + 8 + (b - 1) * 2;
+      linear_16x10_add_b1(source + g * 16, w, result + column, n);
+      w += 32;
+    }
+  }
+  linear_16x10_add_behind(buf, batch, at, n_images, result, spare);
   }
 }
 
@@ -559,34 +600,67 @@ static void linear_grad_input_16x10_b0(const real *x, const real *w, real *y, lo
 // Parts: 1 shares of the images x 1 of the 1 blocks of output channels.
 void linear_grad_input_16x10(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
-  real *y = buf[2], *packed = scratch;
-  (void)parts, (void)packed;
+  real *y = buf[2];
+  (void)parts, (void)scratch;
+  real *packed = scratch;
   const long share = part % 1;
   const long n_tiles = batch * 1 / 6;
   const long begin = n_tiles * share / 1 * 6;
   const long stop = share == 0 ? batch * 1 : n_tiles * (share + 1) / 1 * 6;
   if (begin == stop) return;
   const long first = part / 1 * 1 / 1, end = (part / 1 + 1) * 1 / 1;
+  {
+  real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
       MLA_USE(8)
       const long column = g * 16 + 0 + (b - 0) * 16;
       const real *from = weight + column * 10;
       for (long c = 0; c < 10; c++) {
-        for (long o = 0; o < 16; o++) packed[c * 16 + o] = from[o * 10 + c];
+        for (long o = 0; o < 16; o++) w[c * 16 + o] = from[o * 10 + c];
       }
-      linear_grad_input_16x10_b0(x + begin * 10 + g * 10, packed, y + begin * 16 + column, stop - begin);
+      w += 160;
+    }
+  }
+  }
+  const real *source = x + begin * 10;
+  real *result = y + begin * 16;
+  const long n = stop - begin;
+  const real *w = packed;
+  for (long g = 0; g < 1; g++) {
+    for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
+      const long column = g * 16 + 0 + (b - 0) * 16;
+      linear_grad_input_16x10_b0(source + g * 10, w, result + column, n);
+      w += 160;
     }
   }
 }
 
-// ==== linear_32x10
+// ==== linear_32x10_add
 // for  logits/linear1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 linear([batch, 32], [32, 10]) : [batch, 10]
+//   %2 add(%1, in2) : [batch, 10]
 // moves 0.006 MiB, 0.000 GFLOP for a batch of 32, in 1 part
+// Behind the product: add of some images.
+static void linear_32x10_add_behind(void *const *buf, long batch, long first, long n_images, const real *made, void *scratch) {
+  MLA_USE(2)
+  const real *in2 = buf[2]; // [10]
+  real *out0 = buf[3]; // [batch, 10]
+  const long begin = first * 1, end = (first + n_images) * 1;
+  const real *from = made - begin * 10;
+  for (long r = begin; r < end; r++) {
+    for (long c = 0; c < 10; c += 2) {
+      const long e = r * 10 + c;
+      const vec a2 = mla_load(in2 + c);
+      const vec product = mla_load(from + e);
+      const vec t2 = mla_vec(product + a2); // add
+      mla_store(out0 + e, t2);
+    }
+  }
+}
 // 13 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_32x10_b0_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_add_b0_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -655,7 +729,7 @@ static __attribute__((noinline)) void linear_32x10_b0_t13(const real *x, const r
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_32x10_b0_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_add_b0_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -688,7 +762,7 @@ static __attribute__((noinline)) void linear_32x10_b0_t4(const real *x, const re
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_32x10_b0_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_add_b0_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -708,13 +782,13 @@ static __attribute__((noinline)) void linear_32x10_b0_t1(const real *x, const re
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_32x10_b0(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_b0_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_b0_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_b0_t1(x, w, y, 1);
+static void linear_32x10_add_b0(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_add_b0_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_add_b0_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_add_b0_t1(x, w, y, 1);
 }
 // 13 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_32x10_b1_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_add_b1_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -783,7 +857,7 @@ static __attribute__((noinline)) void linear_32x10_b1_t13(const real *x, const r
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_32x10_b1_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_add_b1_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -816,7 +890,7 @@ static __attribute__((noinline)) void linear_32x10_b1_t4(const real *x, const re
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_32x10_b1_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_add_b1_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -836,22 +910,24 @@ static __attribute__((noinline)) void linear_32x10_b1_t1(const real *x, const re
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_32x10_b1(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_b1_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_b1_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_b1_t1(x, w, y, 1);
+static void linear_32x10_add_b1(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_add_b1_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_add_b1_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_add_b1_t1(x, w, y, 1);
 }
 // Parts: 1 shares of the images x 1 of the 2 blocks of output channels.
-void linear_32x10(void *const *buf, long batch, void *scratch, int part, int parts) {
+void linear_32x10_add(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
-  real *y = buf[2], *packed = scratch;
-  (void)parts, (void)packed;
+  (void)parts, (void)scratch;
+  real *packed = scratch;
+  real *made = (real *)scratch + 320;
+  real *spare = (real *)scratch + 5440;
   const long share = part % 1;
-  const long n_tiles = batch * 1 / 13;
-  const long begin = n_tiles * share / 1 * 13;
-  const long stop = share == 0 ? batch * 1 : n_tiles * (share + 1) / 1 * 13;
+  const long begin = (batch * share + 0) / 1, stop = (batch * (share + 1) + 0) / 1;
   if (begin == stop) return;
   const long first = part / 1 * 2 / 1, end = (part / 1 + 1) * 2 / 1;
+  {
+  real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
       MLA_USE(8)
@@ -860,10 +936,10 @@ void linear_32x10(void *const *buf, long batch, void *scratch, int part, int par
       for (long tap = 0; tap < 1; tap++)
         for (long c = 0; c < 32; c++) {
           const real *row = from + (tap * 32 + c) * 10;
-          real *to = packed + (tap * 32 + c) * 8;
+          real *to = w + (tap * 32 + c) * 8;
           mla_store(to + 0, mla_load(row + 0));
         }
-      linear_32x10_b0(x + begin * 32 + g * 32, packed, y + begin * 10 + column, stop - begin);
+      w += 256;
     }
     for (long b = first < 1 ? 1 : first; b < end && b < 2; b++) {
       MLA_USE(2)
@@ -872,11 +948,32 @@ void linear_32x10(void *const *buf, long batch, void *scratch, int part, int par
       for (long tap = 0; tap < 1; tap++)
         for (long c = 0; c < 32; c++) {
           const real *row = from + (tap * 32 + c) * 10;
-          real *to = packed + (tap * 32 + c) * 2;
+          real *to = w + (tap * 32 + c) * 2;
           mla_store(to + 0, mla_load(row + 0));
         }
-      linear_32x10_b1(x + begin * 32 + g * 32, packed, y + begin * 10 + column, stop - begin);
+      w += 64;
     }
+  }
+  }
+  for (long at = begin; at < stop; at += 512) {
+  const long n_images = stop - at < 512 ? stop - at : 512;
+  const real *source = x + at * 32;
+  real *result = made;
+  const long n = n_images * 1;
+  const real *w = packed;
+  for (long g = 0; g < 1; g++) {
+    for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
+      const long column = g * 10 + 0 + (b - 0) * 8;
+      linear_32x10_add_b0(source + g * 32, w, result + column, n);
+      w += 256;
+    }
+    for (long b = first < 1 ? 1 : first; b < end && b < 2; b++) {
+      const long column = g * 10 + 8 + (b - 1) * 2;
+      linear_32x10_add_b1(source + g * 32, w, result + column, n);
+      w += 64;
+    }
+  }
+  linear_32x10_add_behind(buf, batch, at, n_images, result, spare);
   }
 }
 
@@ -1138,23 +1235,38 @@ static void linear_grad_input_32x10_b0(const real *x, const real *w, real *y, lo
 // Parts: 1 shares of the images x 1 of the 2 blocks of output channels.
 void linear_grad_input_32x10(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
-  real *y = buf[2], *packed = scratch;
-  (void)parts, (void)packed;
+  real *y = buf[2];
+  (void)parts, (void)scratch;
+  real *packed = scratch;
   const long share = part % 1;
   const long n_tiles = batch * 1 / 6;
   const long begin = n_tiles * share / 1 * 6;
   const long stop = share == 0 ? batch * 1 : n_tiles * (share + 1) / 1 * 6;
   if (begin == stop) return;
   const long first = part / 1 * 2 / 1, end = (part / 1 + 1) * 2 / 1;
+  {
+  real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 2; b++) {
       MLA_USE(8)
       const long column = g * 32 + 0 + (b - 0) * 16;
       const real *from = weight + column * 10;
       for (long c = 0; c < 10; c++) {
-        for (long o = 0; o < 16; o++) packed[c * 16 + o] = from[o * 10 + c];
+        for (long o = 0; o < 16; o++) w[c * 16 + o] = from[o * 10 + c];
       }
-      linear_grad_input_32x10_b0(x + begin * 10 + g * 10, packed, y + begin * 32 + column, stop - begin);
+      w += 160;
+    }
+  }
+  }
+  const real *source = x + begin * 10;
+  real *result = y + begin * 32;
+  const long n = stop - begin;
+  const real *w = packed;
+  for (long g = 0; g < 1; g++) {
+    for (long b = first < 0 ? 0 : first; b < end && b < 2; b++) {
+      const long column = g * 32 + 0 + (b - 0) * 16;
+      linear_grad_input_32x10_b0(source + g * 10, w, result + column, n);
+      w += 160;
     }
   }
 }
