@@ -32,13 +32,16 @@ wide=$(bytes cpu f32) narrow=$(bytes cpu bf16)
 [ "$(bytes emulated-cuda bf16)" = "$(bytes emulated-cuda f32)" ] || fail "CUDA stores bf16"
 
 python3 "$MLAANC_SOURCE/tests/support/make_idx.py" "$data" 32 8 28
-steps() { # NAME DEVICE PRECISION
-  expect 0 "$MLAANC" run "$split" --data "$data" --batch 8 --max-steps 2 --device "$2" --precision "$3" \
-    --run-dir "$TEST_TMP/$1" --json
+steps() { # NAME DEVICE PRECISION [OPTION..]; an odd batch: the last image has no partner in bf16's pairs
+  name=$1 device=$2 precision=$3
+  shift 3
+  expect 0 "$MLAANC" run "$split" --data "$data" --batch 7 --max-steps 2 --device "$device" --precision "$precision" \
+    --run-dir "$TEST_TMP/$name" --json "$@"
 }
 steps exact cpu f64
 for precision in f32 tf32 bf16; do steps $precision emulated-cuda $precision; done
-steps cpu_bf16 cpu bf16
+steps cpu_bf16 cpu bf16 --threads 2
+steps one_thread cpu bf16 --threads 1
 python3 - "$TEST_TMP" <<'PY' || fail "the precisions differ too much, or not at all"
 import json, sys
 def losses(name):
@@ -48,4 +51,5 @@ for name, least, most in ("f32", 0, 1e-5), ("tf32", 1e-7, 2e-4), ("bf16", 1e-5, 
     off = max(abs(x - y) for x, y in zip(losses(name), exact))
     print(name, off)
     assert len(losses(name)) == len(exact) == 4 and least <= off <= most, (name, off)
+assert losses("one_thread") == losses("cpu_bf16"), "threads change the result"
 PY
