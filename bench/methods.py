@@ -80,7 +80,7 @@ class DglHead(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.relu(self.bn2(self.conv2(x)))
         x = F.relu(self.bn3(self.conv3(x)))
-        x = F.adaptive_avg_pool2d(x, (2, 2)).permute(0, 2, 3, 1).flatten(1)  # in mlaanc's order: channels last
+        x = F.adaptive_avg_pool2d(x, (2, 2)).flatten(1)
         x = F.relu(self.bn4(self.linear1(x)))
         return self.linear3(F.relu(self.bn5(self.linear2(x))))
 

@@ -168,6 +168,7 @@ typedef struct MlaState {
   int rank;
   int64_t dim[MLA_MAX_RANK]; // as laid out here
   MlaLayout layout;          // how files lay it out: conv OIHW, linear [out, in]
+  int positions; // of the flattened image that dim[0] goes over: [positions][channels] here, the reverse in files; 0, 1: none
   MlaInitKind init;
   double init_arg;
   const double *init_values;

@@ -314,6 +314,9 @@ static bool check_extents(Check *c, const char *where, const MlaState *s, int64_
     *n_elems *= s->dim[k];
   }
   if ((unsigned)s->layout > MLA_LAYOUT_LINEAR) return fail_at(c, where, "unknown layout");
+  int features = s->layout == MLA_LAYOUT_LINEAR ? 2 : 1; // ranks that may stand on a flattened image
+  if (s->positions < 0 || (s->positions > 1 && (s->rank != features || s->dim[0] % s->positions != 0)))
+    return fail_at(c, where, "%d positions do not divide its features", s->positions);
   int rank = s->layout == MLA_LAYOUT_CONV ? 4 : s->layout == MLA_LAYOUT_LINEAR ? 2 : s->rank;
   return s->rank == rank ||
          fail_at(c, where, "the layout needs rank %d and the tensor has rank %d", rank, s->rank);

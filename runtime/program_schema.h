@@ -48,7 +48,7 @@ struct Schema {
 
 extern const Schema mla_program_schema;
 #define MLA_PLAN_FORMAT "mlaanc plan"
-enum { MLA_PLAN_VERSION = 9 };
+enum { MLA_PLAN_VERSION = 10 };
 
 size_t mla_field_bytes(const Field *field);                      // of one element
 int64_t mla_field_count(const Field *field, const void *record); // of a list

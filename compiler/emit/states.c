@@ -22,6 +22,7 @@ static MlaState state_of(const ProgramBuilder *builder, const State *state, cons
                   .offset = state->offset * builder->elem_bytes,
                   .rank = state->shape.rank,
                   .layout = layout_of(state->layout),
+                  .positions = state->positions > 1 ? state->positions : 1,
                   .init = init_of(state->init),
                   .init_arg = state->init_arg,
                   .init_values = state->init_values,

@@ -96,6 +96,7 @@ typedef struct State {
   StateKind kind;
   Shape shape;
   Layout layout;
+  int positions; // of the flattened image that the first extent goes over; 0, 1: none. Files go over its channels first
   int module;
   bool is_aux;
   bool is_used; // set by pass_prune: some node of the training or evaluation graph needs it

@@ -189,12 +189,16 @@ typedef struct ParamSpec {
   double init_arg;
   const double *init_values; // INIT_VALUES
   Layout layout;
+  int positions; // State.positions
 } ParamSpec;
 // The node that reads a parameter of a place, which is made, mirrored or found. NO_NODE after a reported
 // error.
 NodeId place_param(Sema *sema, Place place, ParamSpec spec, Span span);
 // A running statistic of the backbone.
-StateId place_running(Sema *sema, Place place, const char *leaf, int64_t channels, InitKind init, Span span);
+StateId place_running(Sema *sema, Place place, const char *leaf, int64_t channels, InitKind init,
+                      int positions, Span span);
+// Of the image that the features x are, flattened: through what works element by element. 1: there is none.
+int flattened_positions(const Sema *sema, NodeId x);
 NodeId state_node(Sema *sema, StateId state, Span span);
 
 // ---- tensors (tensor.c)

@@ -16,6 +16,12 @@ static NodeId param(LayerCall *call, const char *leaf, Shape shape, InitKind ini
   return place_param(call->sema, call->place, spec, call->span);
 }
 
+// One whose first extent goes over the features of x.
+static NodeId feature_param(LayerCall *call, ParamSpec spec) {
+  spec.positions = flattened_positions(call->sema, call->in[0]);
+  return place_param(call->sema, call->place, spec, call->span);
+}
+
 static bool whole(LayerCall *call, int i, const char *what, int64_t least, int64_t fallback, int64_t *out) {
   *out = fallback;
   return !call->given[i] || expect_whole(call->sema, call->args[i], what, least, MAX_EXTENT, out);
@@ -129,8 +135,11 @@ static NodeId linear_apply(LayerCall *call) {
   }
   int64_t in = shape_channels(x);
   double bound = drawn < 0 ? 1 / sqrt((double)in) : 0;
-  NodeId weight = param(call, "weight", (Shape){.rank = 2, .dim = {in, out}},
-                        drawn < 0 ? INIT_UNIFORM : INIT_NORMAL, drawn < 0 ? bound : drawn, LAYOUT_LINEAR);
+  NodeId weight = feature_param(call, (ParamSpec){.leaf = "weight",
+                                                  .shape = {.rank = 2, .dim = {in, out}},
+                                                  .init = drawn < 0 ? INIT_UNIFORM : INIT_NORMAL,
+                                                  .init_arg = drawn < 0 ? bound : drawn,
+                                                  .layout = LAYOUT_LINEAR});
   NodeId y = linear_product(call, weight, in, out);
   return has_bias && y != NO_NODE ? add_bias(call, y, out, bound) : y;
 }
@@ -185,8 +194,10 @@ static bool bn_statistics(LayerCall *call, double momentum, int64_t channels, No
   Build *graph_build = sema->build;
   StateId running_mean = NO_STATE, running_var = NO_STATE;
   if (!graph_build->is_aux) {
-    running_mean = place_running(sema, call->place, "running_mean", channels, INIT_ZERO, call->span);
-    running_var = place_running(sema, call->place, "running_var", channels, INIT_ONE, call->span);
+    int positions = flattened_positions(sema, call->in[0]);
+    running_mean =
+        place_running(sema, call->place, "running_mean", channels, INIT_ZERO, positions, call->span);
+    running_var = place_running(sema, call->place, "running_var", channels, INIT_ONE, positions, call->span);
   }
   if (!graph_build->is_training) {
     *mean = state_node(sema, running_mean, call->span);
@@ -227,10 +238,14 @@ static NodeId bn_apply(LayerCall *call) {
   Shape x = tensor_shape(call->sema, call->in[0]);
   if (x.rank != 4 && !expect_rank(call, 2, "an image or features")) return NO_NODE;
   Shape shape = {.rank = 1, .dim = {shape_channels(x)}};
-  ParamSpec constant = {"weight", shape, INIT_VALUES, 0, values_of(call, shape.dim[0], start), LAYOUT_PLAIN};
-  NodeId gamma = start == 1 ? param(call, "weight", shape, INIT_ONE, 0, LAYOUT_PLAIN)
-                            : place_param(call->sema, call->place, constant, call->span);
-  NodeId beta = param(call, "bias", shape, INIT_ZERO, 0, LAYOUT_PLAIN);
+  ParamSpec weight = {.leaf = "weight", .shape = shape, .init = INIT_ONE}, bias = weight;
+  if (start != 1) {
+    weight.init = INIT_VALUES;
+    weight.init_values = values_of(call, shape.dim[0], start);
+  }
+  bias.leaf = "bias";
+  bias.init = INIT_ZERO;
+  NodeId gamma = feature_param(call, weight), beta = feature_param(call, bias);
   NodeId mean, var;
   if (gamma == NO_NODE || beta == NO_NODE || !bn_statistics(call, momentum, shape.dim[0], &mean, &var))
     return NO_NODE;

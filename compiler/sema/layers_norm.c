@@ -19,8 +19,10 @@ NodeId layer_norm_apply(LayerCall *call) {
   NodeId y = build(call, OP_row_norm, (NodeId[]){call->in[0], stats}, 2, NULL);
   if (y == NO_NODE) return NO_NODE;
   Shape shape = {.rank = 1, .dim = {shape_channels(tensor_shape(call->sema, y))}};
-  ParamSpec weight = {.leaf = "weight", .shape = shape, .init = INIT_ONE, .layout = LAYOUT_PLAIN};
-  ParamSpec bias = {.leaf = "bias", .shape = shape, .init = INIT_ZERO, .layout = LAYOUT_PLAIN};
+  ParamSpec weight = {.leaf = "weight", .shape = shape, .init = INIT_ONE}, bias = weight;
+  weight.positions = bias.positions = flattened_positions(call->sema, y);
+  bias.leaf = "bias";
+  bias.init = INIT_ZERO;
   NodeId scaled =
       build(call, OP_mul, (NodeId[]){y, place_param(call->sema, call->place, weight, call->span)}, 2, NULL);
   return build(call, OP_add, (NodeId[]){scaled, place_param(call->sema, call->place, bias, call->span)}, 2,

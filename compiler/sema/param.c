@@ -75,6 +75,7 @@ static StateId make_param(Sema *sema, Place place, ParamSpec spec, const char *n
                  .kind = place.role == ROLE_EMA ? STATE_EMA : STATE_PARAM,
                  .shape = spec.shape,
                  .layout = spec.layout,
+                 .positions = spec.positions,
                  .module = sema->build->module,
                  .is_aux = sema->build->is_aux,
                  .init = spec.init,
@@ -125,12 +126,30 @@ NodeId place_param(Sema *sema, Place place, ParamSpec spec, Span span) {
   return state == NO_STATE ? NO_NODE : state_node(sema, state, span);
 }
 
-StateId place_running(Sema *sema, Place place, const char *leaf, int64_t channels, InitKind init, Span span) {
+int flattened_positions(const Sema *sema, NodeId x) {
+  const Graph *graph = sema->build->graph;
+  const Node *node = graph_node(graph, x);
+  while (node->op != OP_flatten) {
+    FuseKind kind = op_info(node->op)->fuse;
+    bool is_kept = kind == FUSE_POINT || kind == FUSE_MARK || node->op == OP_row_norm;
+    NodeId wide = NO_NODE; // the operand that is of the same features
+    for (int i = node->n_in - 1; is_kept && i >= 0; i--)
+      if (shape_equal(graph_node(graph, node->in[i])->shape, node->shape)) wide = node->in[i];
+    if (wide == NO_NODE) return 1;
+    node = graph_node(graph, wide);
+  }
+  const Node *image = graph_node(graph, node->in[0]);
+  return image->shape.rank == 4 ? (int)(image->shape.dim[1] * image->shape.dim[2]) : 1;
+}
+
+StateId place_running(Sema *sema, Place place, const char *leaf, int64_t channels, InitKind init,
+                      int positions, Span span) {
   const char *name = full_name(sema, place.path, leaf);
   if (place.is_replay) return state_find(table_of(sema), name);
   State state = {.name = name,
                  .kind = STATE_RUNNING,
                  .shape = {.rank = 1, .dim = {channels}},
+                 .positions = positions,
                  .module = sema->build->module,
                  .init = init,
                  .source = NO_STATE,

@@ -135,6 +135,11 @@ static void convert(void *to, bool to_double, const void *from, bool from_double
   }
 }
 
+// Files that mlaanc wrote before they said so hold the features of flattened images as the program does.
+static bool is_channels_first(const MlaTensorFile *file) {
+  return mla_tensors_metadata(file, "flattened") || !mla_tensors_metadata(file, "model");
+}
+
 // `memory`: room for three tensors of float64.
 static bool load_state(MlaLoaded *loaded, int index, const MlaTensorFile *file, const MlaTensor *tensor,
                        char *memory, MlaError *error) {
@@ -144,7 +149,9 @@ static bool load_state(MlaLoaded *loaded, int index, const MlaTensorFile *file, 
   char *aligned = memory, *converted = memory + 8 * n, *here = memory + 16 * n;
   memcpy(aligned, file->data + tensor->begin, (size_t)(tensor->end - tensor->begin));
   convert(converted, program->elem == MLA_F64, aligned, strcmp(tensor->dtype, "F64") == 0, n);
-  mla_from_file_layout(state, mla_elem_bytes(program), converted, here);
+  MlaState in_file = *state;
+  if (!is_channels_first(file)) in_file.positions = 1;
+  mla_from_file_layout(&in_file, mla_elem_bytes(program), converted, here);
   return loaded->device->ops->upload(loaded, mla_state(loaded, index), here, n * mla_elem_bytes(program),
                                      error);
 }

@@ -49,9 +49,15 @@ static bool begin_file(MlaAtomicFile *file, const MlaProgram *program, const cha
   snprintf(seed, sizeof seed, "%" PRIu64, progress->seed);
   snprintf(batch_size, sizeof batch_size, "%" PRId64, program->recipe.batch);
   snprintf(best, sizeof best, "%.17g", progress->best_accuracy);
-  const MlaMetadata metadata[] = {
-      {"format", "pt"}, {"model", program->model},  {"epoch", epoch},       {"batch", batch}, {"step", step},
-      {"seed", seed},   {"batch_size", batch_size}, {"best_accuracy", best}};
+  const MlaMetadata metadata[] = {{"format", "pt"},
+                                  {"model", program->model},
+                                  {"epoch", epoch},
+                                  {"batch", batch},
+                                  {"step", step},
+                                  {"seed", seed},
+                                  {"batch_size", batch_size},
+                                  {"best_accuracy", best},
+                                  {"flattened", "channels first"}};
   MlaTensor *tensors = calloc((size_t)program->n_states + 1, sizeof *tensors);
   if (!tensors) return mla_fail(error, MLA_ERROR_SYSTEM, "out of memory");
   bool good = mla_tensors_begin(file, path, tensors, list_tensors(program, tensors), metadata,

@@ -1,4 +1,5 @@
-// A layout is a permutation of the dimensions; one walk in the file's order serves both directions.
+// A layout is a permutation of the dimensions; one walk in the file's order serves both directions. The features of a flattened
+// image are two dimensions: positions of channels here, channels of positions in files.
 #include "runtime/train/layout.h"
 
 #include <string.h>
@@ -22,15 +23,37 @@ void mla_file_dims(const MlaState *state, int64_t dim[MLA_MAX_RANK]) {
   for (int d = 0; d < state->rank; d++) dim[d] = state->dim[order[d]];
 }
 
+typedef struct Form { // of a tensor, as it is walked
+  int rank;
+  int64_t dim[MLA_MAX_RANK];
+  const int *order;
+} Form;
+
+static Form form_of(const MlaState *state) {
+  static const int features[] = {1, 0}, weight[] = {2, 1, 0};
+  Form form = {.rank = state->rank, .order = dimension_order(state)};
+  bool is_flattened = state->positions > 1 && (state->rank == 1 || state->rank == 2);
+  if (is_flattened) {
+    form.order = state->rank == 1 ? features : weight;
+    form.rank++;
+    form.dim[0] = state->positions;
+    form.dim[1] = state->dim[0] / state->positions;
+    form.dim[2] = state->dim[1];
+  } else {
+    memcpy(form.dim, state->dim, sizeof form.dim);
+  }
+  return form;
+}
+
 // Copies every element; `gather`: from here to the file, else the other way.
 static void permute(const MlaState *state, int elem_bytes, char *here, char *in_file, bool gather) {
-  const int *order = dimension_order(state);
+  Form form = form_of(state);
   int64_t extent[MLA_MAX_RANK], stride[MLA_MAX_RANK];
   for (int d = 0; d < MLA_MAX_RANK; d++) {
-    int from = d < state->rank ? order[d] : d;
-    extent[d] = d < state->rank ? state->dim[from] : 1;
+    int from = d < form.rank ? form.order[d] : d;
+    extent[d] = d < form.rank ? form.dim[from] : 1;
     stride[d] = elem_bytes;
-    for (int k = from + 1; k < state->rank; k++) stride[d] *= state->dim[k];
+    for (int k = from + 1; k < form.rank; k++) stride[d] *= form.dim[k];
   }
   for (int64_t a = 0; a < extent[0]; a++)
     for (int64_t b = 0; b < extent[1]; b++)

@@ -1,5 +1,5 @@
 // The two layouts of a tensor: as the program holds it and as files hold it (PyTorch's: convolutions OIHW,
-// linear layers [out, in]). For this folder and runtime/replay.
+// linear layers [out, in], what stands on a flattened image channel by channel). For this folder and runtime/replay.
 #pragma once
 #include "runtime/program.h"
 

@@ -143,6 +143,36 @@ static void write_tensors(const char *path, const char *header, int64_t length, 
 #define ENTRY(dtype, shape, offsets)                                                                         \
   "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
+// A tensor on a flattened image, in a file from before files said how they order it: as it is here.
+static void test_old_order(void) {
+  const char *folder = make_folder("order"),
+             metadata[] = "{\"__metadata__\":{\"model\":\"toy\"},\"fc.weight\":";
+  Toy toy;
+  MlaError error = {0};
+  toy_open(&toy, MLA_F32, 1);
+  toy.states[S_WEIGHT] = (MlaState){.name = "fc.weight",
+                                    .region = MLA_PARAM,
+                                    .offset = toy.states[S_WEIGHT].offset,
+                                    .rank = 1,
+                                    .dim = {6},
+                                    .positions = 2};
+  toy.program.n_states = 1;
+  const float values[] = {0, 1, 2, 3, 4, 5}, turned[] = {0, 2, 4, 1, 3, 5};
+  for (int is_old = 0; is_old < 2; is_old++) {
+    char header[256];
+    int n = snprintf(header, sizeof header, "%s{\"dtype\":\"F32\",\"shape\":[6],\"data_offsets\":[0,24]}}",
+                     is_old ? metadata : "{\"fc.weight\":");
+    while (n % 8) header[n++] = ' ';
+    uint64_t size = (uint64_t)n;
+    FILE *file = fopen(path_in(folder, "x"), "wb");
+    CHECK(file && fwrite(&size, 8, 1, file) == 1 && fwrite(header, 1, size, file) == size &&
+          fwrite(values, 4, 6, file) == 6 && fclose(file) == 0);
+    CHECK_GOOD(mla_checkpoint_load(&toy.loaded, path_in(folder, "x"), true, NULL, &error), error);
+    CHECK(!memcmp(mla_state(&toy.loaded, S_WEIGHT).address, is_old ? values : turned, sizeof values));
+  }
+  toy_close(&toy);
+}
+
 // Two names of one place: the file holds both, and must hold them equal.
 static void test_equal_copies(void) {
   const char *folder = make_folder("copies");
@@ -319,6 +349,7 @@ int main(void) {
   test_weights_only();
   test_other_models();
   test_equal_copies();
+  test_old_order();
   test_damage();
   test_cuts_and_flips();
   test_places();

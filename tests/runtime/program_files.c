@@ -183,7 +183,7 @@ static void check_corruptions(Tally *tally, const char *dir) {
   static const Corruption cases[] = {
       {"", "{", "", "plan.json:2:9: "},
       {"", "\"mlaanc plan\"", "\"other\"", "\"format\" does not say"},
-      {"", "\"version\": 9", "\"version\": 99", "has version 99; this program reads version 9"},
+      {"", "\"version\": 10", "\"version\": 99", "has version 99; this program reads version 10"},
       {"\"kernels\"", "\"file\": \"sample_loss\"", "\"file\": \"../up\"",
        "kernels[3].file: not a C identifier"},
       {"\"kernels\"", "\"file\": \"sample_loss\"", "\"file\": \"sample_partial\"",

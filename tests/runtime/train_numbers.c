@@ -1,5 +1,6 @@
 // Learning rates, random numbers and initial values.
 #include "runtime/data/rng.h"
+#include "runtime/train/layout.h"
 #include "tests/runtime/train_toy.h"
 
 static bool near(double a, double b, double tolerance) {
@@ -125,6 +126,29 @@ static void test_layouts(void) {
   toy_close(&toy);
 }
 
+// What stands on a flattened image: channels of positions in files, positions of channels here.
+static void test_flattened(void) {
+  enum { POSITIONS = 4, CHANNELS = 3, OUT = 2, N = POSITIONS * CHANNELS * OUT };
+  MlaState weight = {
+      .rank = 2, .dim = {POSITIONS * CHANNELS, OUT}, .layout = MLA_LAYOUT_LINEAR, .positions = POSITIONS};
+  MlaState gamma = {.rank = 1, .dim = {POSITIONS * CHANNELS}, .positions = POSITIONS};
+  double here[N], in_file[N], back[N];
+  for (int i = 0; i < N; i++) here[i] = i;
+  mla_to_file_layout(&weight, sizeof *here, here, in_file);
+  mla_from_file_layout(&weight, sizeof *here, in_file, back);
+  CHECK(!memcmp(here, back, sizeof here));
+  int64_t dim[MLA_MAX_RANK];
+  mla_file_dims(&weight, dim);
+  CHECK(dim[0] == OUT && dim[1] == POSITIONS * CHANNELS);
+  for (int o = 0; o < OUT; o++)
+    for (int c = 0; c < CHANNELS; c++)
+      for (int p = 0; p < POSITIONS; p++)
+        CHECK(in_file[(o * CHANNELS + c) * POSITIONS + p] == here[(p * CHANNELS + c) * OUT + o]);
+  mla_to_file_layout(&gamma, sizeof *here, here, in_file);
+  for (int c = 0; c < CHANNELS; c++)
+    for (int p = 0; p < POSITIONS; p++) CHECK(in_file[c * POSITIONS + p] == here[p * CHANNELS + c]);
+}
+
 static void test_initial_states(void) {
   Toy toy, single;
   MlaError error = {0};
@@ -159,6 +183,7 @@ int main(void) {
   test_many_normals();
   test_streams();
   test_layouts();
+  test_flattened();
   test_initial_states();
   return 0;
 }
