@@ -1,58 +1,13 @@
-// kernels/convolution.c of `small`: 10 kernels, in the order in which a step first comes to them.
+// kernels/convolution.c of `small`: 6 kernels, in the order in which a step first comes to them.
 #include "../prelude.h"
 
-// ==== conv2d_3x3_1x16_14x14_s2_bn_stats
-// for  first/conv1+bn1 (1 launch a step: forward)
+// ==== conv2d_3x3_1x16_14x14_s2
+// for  first/conv1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
 //   %1 conv2d([batch, 28, 28, 1], [3, 3, 1, 16]) : [batch, 14, 14, 16]
-//   %2 bn_stats(%1) : [2, 16]
-// moves 0.485 MiB, 0.002 GFLOP for a batch of 32, in 32 parts
-// Behind the product: bn_stats of some images.
-static void conv2d_3x3_1x16_14x14_s2_bn_stats_behind(void *const *buf, long batch, long first, long n_images, const real *made, real *sums, long is_first, void *scratch) {
-  MLA_USE(8)
-  const real result_rows = (real)((long)batch * 196);
-  const long begin = first * 196, end = (first + n_images) * 196;
-  const real *from = made - begin * 16;
-  real *pivots = sums + 32;
-  if (is_first) {
-    MLA_USE(8)
-    for (long c = 0; c < 16; c += 8) {
-      const long e = first * 3136 + c;
-      const vec product = mla_load(from + e);
-      mla_store(pivots + c, product);
-    }
-  }
-  for (long block = begin; block < end; block += 256) {
-    const long stop = block + 256 < end ? block + 256 : end;
-    for (long c = 0; c < 16; c += 8) {
-      const vec p0 = mla_load(pivots + c);
-      vec s0 = {0};
-      vec s1 = {0};
-      for (long r = block; r < stop; r++) {
-        const long e = r * 16 + c;
-        const vec product = mla_load(from + e);
-        s0 += product - p0;
-        s1 += (product - p0) * (product - p0);
-      }
-      mla_store(sums + c, mla_load(sums + c) + s0);
-      mla_store(sums + 16 + c, mla_load(sums + 16 + c) + s1);
-    }
-  }
-}
-static void conv2d_3x3_1x16_14x14_s2_bn_stats_close(void *const *buf, int part, const real *sums) {
-  real *partial = (real *)buf[2] + part * 48; // [32 parts][3 of 16 channels]
-  for (long c = 0; c < 16; c++) {
-    real total0 = 0;
-    for (long i = c; i < 16; i += 16) total0 += sums[0 + i];
-    partial[0 + c] = total0;
-    real total1 = 0;
-    for (long i = c; i < 16; i += 16) total1 += sums[16 + i];
-    partial[16 + c] = total1;
-    partial[32 + c] = sums[32 + c];
-  }
-}
+// moves 0.479 MiB, 0.002 GFLOP for a batch of 32, in 1 part
 // 4 pixels x 16 output channels; 1 columns left and 0 right are padding.
-static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t0(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_b0_l0_t0(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0}, a0_1 = {0};
   vec a1_0 = {0}, a1_1 = {0};
@@ -86,7 +41,7 @@ static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t0
   mla_store(y + 56, a3_1);
 }
 // 4 pixels x 16 output channels.
-static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_b0_l0_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0}, a0_1 = {0};
   vec a1_0 = {0}, a1_1 = {0};
@@ -121,7 +76,7 @@ static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t1
   mla_store(y + 56, a3_1);
 }
 // 3 pixels x 16 output channels.
-static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t2(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_b0_l0_t2(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0}, a0_1 = {0};
   vec a1_0 = {0}, a1_1 = {0};
@@ -151,82 +106,41 @@ static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t2
   mla_store(y + 40, a2_1);
 }
 // The rows of one image.
-static void conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0(const real *x, const real *w, real *y) {
+static void conv2d_3x3_1x16_14x14_s2_b0_l0(const real *x, const real *w, real *y) {
   for (long row = 0; row < 14; row++) {
     const long top = row * 2 - 1;
     const long skip = top < 0 ? -top : 0;
     const long n = 3 - skip;
     const real *from = x + (top + skip) * 28, *taps = w + 0 + skip * 48;
     real *to = y + (row * 1 + 0) * 224;
-    conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t0(from + 0, taps, to + 0, n);
-    conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t1(from + 7, taps, to + 64, n);
-    for (long t = 0; t < 2; t++) conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0_t2(from + 15 + t * 6, taps, to + 128 + t * 48, n);
+    conv2d_3x3_1x16_14x14_s2_b0_l0_t0(from + 0, taps, to + 0, n);
+    conv2d_3x3_1x16_14x14_s2_b0_l0_t1(from + 7, taps, to + 64, n);
+    for (long t = 0; t < 2; t++) conv2d_3x3_1x16_14x14_s2_b0_l0_t2(from + 15 + t * 6, taps, to + 128 + t * 48, n);
   }
 }
-static void conv2d_3x3_1x16_14x14_s2_bn_stats_b0(const real *x, const real *w, real *y, long n_images) {
+static void conv2d_3x3_1x16_14x14_s2_b0(const real *x, const real *w, real *y, long n_images) {
   for (; n_images > 0; n_images--, x += 784, y += 3136) {
-    conv2d_3x3_1x16_14x14_s2_bn_stats_b0_l0(x, w, y);
+    conv2d_3x3_1x16_14x14_s2_b0_l0(x, w, y);
   }
 }
-// Parts: 32 shares of the images x 1 of the 1 blocks of output channels.
-void conv2d_3x3_1x16_14x14_s2_bn_stats(void *const *buf, long batch, void *scratch, int part, int parts) {
+// Parts: 1 shares of the images x 1 of the 1 blocks of output channels.
+void conv2d_3x3_1x16_14x14_s2(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
-  real *y = buf[3];
+  real *y = buf[2];
   (void)parts, (void)scratch;
-  real *sums = (real *)scratch + 0;
-  real *spare = (real *)scratch + 48;
-  const long share = part % 32;
-  const long begin = (batch * share + 31) / 32, stop = (batch * (share + 1) + 31) / 32;
-  for (long i = 0; i < 48; i++) sums[i] = 0;
-  if (begin == stop) conv2d_3x3_1x16_14x14_s2_bn_stats_close(buf, part, sums);
+  const long share = part % 1;
+  const long begin = (batch * share + 0) / 1, stop = (batch * (share + 1) + 0) / 1;
   if (begin == stop) return;
-  const long first = part / 32 * 1 / 1, end = (part / 32 + 1) * 1 / 1;
-  for (long at = begin; at < stop; at += 5) {
-  const long n_images = stop - at < 5 ? stop - at : 5;
-  const real *source = x + at * 784;
-  real *result = y + at * 3136;
-  const long n = n_images * 1;
+  const long first = part / 1 * 1 / 1, end = (part / 1 + 1) * 1 / 1;
+  const real *source = x + begin * 784;
+  real *result = y + begin * 3136;
+  const long n = stop - begin;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
       const long column = g * 16 + 0 + (b - 0) * 16;
       const real *from = weight + column;
-      conv2d_3x3_1x16_14x14_s2_bn_stats_b0(source + g * 1, from, result + column, n);
+      conv2d_3x3_1x16_14x14_s2_b0(source + g * 1, from, result + column, n);
     }
-  }
-  conv2d_3x3_1x16_14x14_s2_bn_stats_behind(buf, batch, at, n_images, result, sums, at == begin, spare);
-  }
-  conv2d_3x3_1x16_14x14_s2_bn_stats_close(buf, part, sums);
-}
-
-// ==== conv2d_3x3_1x16_14x14_s2_bn_stats_finish
-// for  first/conv1+bn1 (1 launch a step: forward)
-// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
-//   %1 conv2d([batch, 28, 28, 1], [3, 3, 1, 16]) : [batch, 14, 14, 16]
-//   %2 bn_stats(%1) : [2, 16]
-// moves 0.006 MiB for a batch of 32, in 1 part
-void conv2d_3x3_1x16_14x14_s2_bn_stats_finish(void *const *buf, long batch, void *scratch, int part, int parts) {
-  MLA_USE(8)
-  const real *partial = buf[0]; // [32][3 of 16 channels]
-  real *result = buf[1]; // [2, 16]
-  const real result_rows = (real)((long)batch * 196);
-  for (long c = 0; c < 16; c += 8) {
-    const vec p0 = mla_load(partial + 32 + c);
-    vec total0 = {0};
-    vec total1 = {0};
-    for (long p = 0; p < 32; p++) {
-      const real *from = partial + p * 48 + c;
-      const vec sum0 = mla_load(from + 0);
-      const vec sum1 = mla_load(from + 16);
-      const long n_images = (batch * (p + 1) + 31) / 32 - (batch * p + 31) / 32;
-      const real part_rows = (real)(n_images * 196);
-      const vec moved = mla_load(from + 32) - p0;
-      total0 += sum0 + part_rows * moved;
-      total1 += sum1 + moved * (sum0 + sum0 + part_rows * moved);
-    }
-    const vec sum0 = total0;
-    const vec sum1 = total1;
-    mla_store(result + c, mla_vec(p0 + sum0 / result_rows));
-    mla_store(result + 16 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / result_rows) / result_rows, ((real)0))));
   }
 }
 
@@ -378,58 +292,13 @@ void conv2d_grad_weight_3x3_1x16_14x14_s2_finish(void *const *buf, long batch, v
   }
 }
 
-// ==== conv2d_3x3_16x32_7x7_s2_bn_stats
-// for  second/conv1+bn1 (1 launch a step: forward)
+// ==== conv2d_3x3_16x32_7x7_s2
+// for  second/conv1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
 //   %1 conv2d([batch, 14, 14, 16], [3, 3, 16, 32]) : [batch, 7, 7, 32]
-//   %2 bn_stats(%1) : [2, 32]
-// moves 0.601 MiB, 0.015 GFLOP for a batch of 32, in 24 parts
-// Behind the product: bn_stats of some images.
-static void conv2d_3x3_16x32_7x7_s2_bn_stats_behind(void *const *buf, long batch, long first, long n_images, const real *made, real *sums, long is_first, void *scratch) {
-  MLA_USE(8)
-  const real result_rows = (real)((long)batch * 49);
-  const long begin = first * 49, end = (first + n_images) * 49;
-  const real *from = made - begin * 32;
-  real *pivots = sums + 64;
-  if (is_first) {
-    MLA_USE(8)
-    for (long c = 0; c < 32; c += 8) {
-      const long e = first * 1568 + c;
-      const vec product = mla_load(from + e);
-      mla_store(pivots + c, product);
-    }
-  }
-  for (long block = begin; block < end; block += 128) {
-    const long stop = block + 128 < end ? block + 128 : end;
-    for (long c = 0; c < 32; c += 8) {
-      const vec p0 = mla_load(pivots + c);
-      vec s0 = {0};
-      vec s1 = {0};
-      for (long r = block; r < stop; r++) {
-        const long e = r * 32 + c;
-        const vec product = mla_load(from + e);
-        s0 += product - p0;
-        s1 += (product - p0) * (product - p0);
-      }
-      mla_store(sums + c, mla_load(sums + c) + s0);
-      mla_store(sums + 32 + c, mla_load(sums + 32 + c) + s1);
-    }
-  }
-}
-static void conv2d_3x3_16x32_7x7_s2_bn_stats_close(void *const *buf, int part, const real *sums) {
-  real *partial = (real *)buf[2] + part * 96; // [24 parts][3 of 32 channels]
-  for (long c = 0; c < 32; c++) {
-    real total0 = 0;
-    for (long i = c; i < 32; i += 32) total0 += sums[0 + i];
-    partial[0 + c] = total0;
-    real total1 = 0;
-    for (long i = c; i < 32; i += 32) total1 += sums[32 + i];
-    partial[32 + c] = total1;
-    partial[64 + c] = sums[64 + c];
-  }
-}
+// moves 0.592 MiB, 0.014 GFLOP for a batch of 32, in 3 parts
 // 4 pixels x 16 output channels; 1 columns left and 0 right are padding.
-static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0_t0(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_b0_l0_t0(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0}, a0_1 = {0};
   vec a1_0 = {0}, a1_1 = {0};
@@ -478,7 +347,7 @@ static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0_t0(
   mla_store(y + 104, a3_1);
 }
 // 3 pixels x 16 output channels.
-static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_b0_l0_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0}, a0_1 = {0};
   vec a1_0 = {0}, a1_1 = {0};
@@ -522,36 +391,32 @@ static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0_t1(
   mla_store(y + 72, a2_1);
 }
 // The rows of one image.
-static void conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0(const real *x, const real *w, real *y) {
+static void conv2d_3x3_16x32_7x7_s2_b0_l0(const real *x, const real *w, real *y) {
   for (long row = 0; row < 7; row++) {
     const long top = row * 2 - 1;
     const long skip = top < 0 ? -top : 0;
     const long n = 3 - skip;
     const real *from = x + (top + skip) * 224, *taps = w + 0 + skip * 768;
     real *to = y + (row * 1 + 0) * 224;
-    conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0_t0(from + 0, taps, to + 0, n);
-    conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0_t1(from + 112, taps, to + 128, n);
+    conv2d_3x3_16x32_7x7_s2_b0_l0_t0(from + 0, taps, to + 0, n);
+    conv2d_3x3_16x32_7x7_s2_b0_l0_t1(from + 112, taps, to + 128, n);
   }
 }
-static void conv2d_3x3_16x32_7x7_s2_bn_stats_b0(const real *x, const real *w, real *y, long n_images) {
+static void conv2d_3x3_16x32_7x7_s2_b0(const real *x, const real *w, real *y, long n_images) {
   for (; n_images > 0; n_images--, x += 3136, y += 1568) {
-    conv2d_3x3_16x32_7x7_s2_bn_stats_b0_l0(x, w, y);
+    conv2d_3x3_16x32_7x7_s2_b0_l0(x, w, y);
   }
 }
-// Parts: 24 shares of the images x 1 of the 2 blocks of output channels.
-void conv2d_3x3_16x32_7x7_s2_bn_stats(void *const *buf, long batch, void *scratch, int part, int parts) {
+// Parts: 3 shares of the images x 1 of the 2 blocks of output channels.
+void conv2d_3x3_16x32_7x7_s2(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
-  real *y = buf[3];
+  real *y = buf[2];
   (void)parts, (void)scratch;
   real *packed = scratch;
-  real *sums = (real *)scratch + 4608;
-  real *spare = (real *)scratch + 4704;
-  const long share = part % 24;
-  const long begin = (batch * share + 23) / 24, stop = (batch * (share + 1) + 23) / 24;
-  for (long i = 0; i < 96; i++) sums[i] = 0;
-  if (begin == stop) conv2d_3x3_16x32_7x7_s2_bn_stats_close(buf, part, sums);
+  const long share = part % 3;
+  const long begin = (batch * share + 2) / 3, stop = (batch * (share + 1) + 2) / 3;
   if (begin == stop) return;
-  const long first = part / 24 * 2 / 1, end = (part / 24 + 1) * 2 / 1;
+  const long first = part / 3 * 2 / 1, end = (part / 3 + 1) * 2 / 1;
   {
   real *w = packed;
   for (long g = 0; g < 1; g++) {
@@ -570,53 +435,16 @@ void conv2d_3x3_16x32_7x7_s2_bn_stats(void *const *buf, long batch, void *scratc
     }
   }
   }
-  for (long at = begin; at < stop; at += 5) {
-  const long n_images = stop - at < 5 ? stop - at : 5;
-  const real *source = x + at * 3136;
-  real *result = y + at * 1568;
-  const long n = n_images * 1;
+  const real *source = x + begin * 3136;
+  real *result = y + begin * 1568;
+  const long n = stop - begin;
   const real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 2; b++) {
       const long column = g * 32 + 0 + (b - 0) * 16;
-      conv2d_3x3_16x32_7x7_s2_bn_stats_b0(source + g * 16, w, result + column, n);
+      conv2d_3x3_16x32_7x7_s2_b0(source + g * 16, w, result + column, n);
       w += 2304;
     }
-  }
-  conv2d_3x3_16x32_7x7_s2_bn_stats_behind(buf, batch, at, n_images, result, sums, at == begin, spare);
-  }
-  conv2d_3x3_16x32_7x7_s2_bn_stats_close(buf, part, sums);
-}
-
-// ==== conv2d_3x3_16x32_7x7_s2_bn_stats_finish
-// for  second/conv1+bn1 (1 launch a step: forward)
-// from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
-//   %1 conv2d([batch, 14, 14, 16], [3, 3, 16, 32]) : [batch, 7, 7, 32]
-//   %2 bn_stats(%1) : [2, 32]
-// moves 0.009 MiB for a batch of 32, in 1 part
-void conv2d_3x3_16x32_7x7_s2_bn_stats_finish(void *const *buf, long batch, void *scratch, int part, int parts) {
-  MLA_USE(8)
-  const real *partial = buf[0]; // [24][3 of 32 channels]
-  real *result = buf[1]; // [2, 32]
-  const real result_rows = (real)((long)batch * 49);
-  for (long c = 0; c < 32; c += 8) {
-    const vec p0 = mla_load(partial + 64 + c);
-    vec total0 = {0};
-    vec total1 = {0};
-    for (long p = 0; p < 24; p++) {
-      const real *from = partial + p * 96 + c;
-      const vec sum0 = mla_load(from + 0);
-      const vec sum1 = mla_load(from + 32);
-      const long n_images = (batch * (p + 1) + 23) / 24 - (batch * p + 23) / 24;
-      const real part_rows = (real)(n_images * 49);
-      const vec moved = mla_load(from + 64) - p0;
-      total0 += sum0 + part_rows * moved;
-      total1 += sum1 + moved * (sum0 + sum0 + part_rows * moved);
-    }
-    const vec sum0 = total0;
-    const vec sum1 = total1;
-    mla_store(result + c, mla_vec(p0 + sum0 / result_rows));
-    mla_store(result + 32 + c, mla_vec(mla_max((sum1 - sum0 * sum0 / result_rows) / result_rows, ((real)0))));
   }
 }
 
@@ -864,390 +692,5 @@ void conv2d_grad_weight_3x3_16x32_7x7_s2_finish(void *const *buf, long batch, vo
     vec sum = mla_load(partial + i);
     for (long p = 1; p < 8; p++) sum += mla_load(partial + p * 4608 + i);
     mla_store(dw + i, sum);
-  }
-}
-
-// ==== conv2d_3x3_1x16_14x14_s2_relu
-// for  first/conv1+bn1+relu1 (0 launches a step; 1 in an evaluation)
-// from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
-//   %1 conv2d([batch, 28, 28, 1], [3, 3, 1, 16]) : [batch, 14, 14, 16]
-//   %2 batch_norm(%1, in2, in3, in4, in5) : [batch, 14, 14, 16]
-//   %3 relu(%2) : [batch, 14, 14, 16]
-// moves 0.479 MiB, 0.002 GFLOP for a batch of 32, in 1 part
-// Behind the product: batch_norm, relu of some images.
-static void conv2d_3x3_1x16_14x14_s2_relu_behind(void *const *buf, long batch, long first, long n_images, const real *made, void *scratch) {
-  MLA_USE(8)
-  const real *in2 = buf[2]; // [16]
-  const real *in3 = buf[3]; // [16]
-  const real *in4 = buf[4]; // [16]
-  const real *in5 = buf[5]; // [16]
-  real *out0 = buf[6]; // [batch, 14, 14, 16]
-  const long begin = first * 196, end = (first + n_images) * 196;
-  const real *from = made - begin * 16;
-  real *kept = scratch; // [2][16]
-  {
-    MLA_USE(8)
-    for (long c = 0; c < 16; c += 8) {
-      const vec a2 = mla_load(in2 + c);
-      const vec a3 = mla_load(in3 + c);
-      const vec a4 = mla_load(in4 + c);
-      const vec a5 = mla_load(in5 + c);
-      const vec k3 = mla_vec(a4 * mla_rsqrt(a3 + ((real)1e-05)));
-      const vec k4 = mla_vec(a5 - a2 * k3);
-      mla_store(kept + c, k3);
-      mla_store(kept + 16 + c, k4);
-    }
-  }
-  for (long r = begin; r < end; r++) {
-    for (long c = 0; c < 16; c += 8) {
-      const long e = r * 16 + c;
-      const vec k3 = mla_load(kept + c);
-      const vec k4 = mla_load(kept + 16 + c);
-      const vec product = mla_load(from + e);
-      const vec t3 = mla_vec(product * k3 + k4); // batch_norm
-      const vec t4 = mla_vec(mla_max(t3, ((real)0))); // relu
-      mla_store(out0 + e, t4);
-    }
-  }
-}
-// 4 pixels x 16 output channels; 1 columns left and 0 right are padding.
-static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_relu_b0_l0_t0(const real *x, const real *w, real *y, long n_rows) {
-  MLA_USE(8)
-  vec a0_0 = {0}, a0_1 = {0};
-  vec a1_0 = {0}, a1_1 = {0};
-  vec a2_0 = {0}, a2_1 = {0};
-  vec a3_0 = {0}, a3_1 = {0};
-  const real *xc, *wc;
-  for (; n_rows > 0; n_rows--, x += 28, w += 48) {
-    xc = x;
-    wc = w;
-    for (long c = 0; c < 1; c += 1, xc += 1, wc += 16) {
-      const vec w0_0 = mla_load(wc + 0), w0_1 = mla_load(wc + 8);
-      const vec w1_0 = mla_load(wc + 16), w1_1 = mla_load(wc + 24);
-      const vec w2_0 = mla_load(wc + 32), w2_1 = mla_load(wc + 40);
-      const vec x1_0 = mla_vec(xc[0]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[1]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[2]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[3]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[4]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[5]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0; a3_0 += w0_0 * x6_0; a3_1 += w0_1 * x6_0;
-      const vec x7_0 = mla_vec(xc[6]); a3_0 += w1_0 * x7_0; a3_1 += w1_1 * x7_0;
-      const vec x8_0 = mla_vec(xc[7]); a3_0 += w2_0 * x8_0; a3_1 += w2_1 * x8_0;
-    }
-  }
-  mla_store(y + 0, a0_0);
-  mla_store(y + 8, a0_1);
-  mla_store(y + 16, a1_0);
-  mla_store(y + 24, a1_1);
-  mla_store(y + 32, a2_0);
-  mla_store(y + 40, a2_1);
-  mla_store(y + 48, a3_0);
-  mla_store(y + 56, a3_1);
-}
-// 4 pixels x 16 output channels.
-static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_relu_b0_l0_t1(const real *x, const real *w, real *y, long n_rows) {
-  MLA_USE(8)
-  vec a0_0 = {0}, a0_1 = {0};
-  vec a1_0 = {0}, a1_1 = {0};
-  vec a2_0 = {0}, a2_1 = {0};
-  vec a3_0 = {0}, a3_1 = {0};
-  const real *xc, *wc;
-  for (; n_rows > 0; n_rows--, x += 28, w += 48) {
-    xc = x;
-    wc = w;
-    for (long c = 0; c < 1; c += 1, xc += 1, wc += 16) {
-      const vec w0_0 = mla_load(wc + 0), w0_1 = mla_load(wc + 8);
-      const vec w1_0 = mla_load(wc + 16), w1_1 = mla_load(wc + 24);
-      const vec w2_0 = mla_load(wc + 32), w2_1 = mla_load(wc + 40);
-      const vec x0_0 = mla_vec(xc[0]); a0_0 += w0_0 * x0_0; a0_1 += w0_1 * x0_0;
-      const vec x1_0 = mla_vec(xc[1]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[2]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[3]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[4]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[5]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[6]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0; a3_0 += w0_0 * x6_0; a3_1 += w0_1 * x6_0;
-      const vec x7_0 = mla_vec(xc[7]); a3_0 += w1_0 * x7_0; a3_1 += w1_1 * x7_0;
-      const vec x8_0 = mla_vec(xc[8]); a3_0 += w2_0 * x8_0; a3_1 += w2_1 * x8_0;
-    }
-  }
-  mla_store(y + 0, a0_0);
-  mla_store(y + 8, a0_1);
-  mla_store(y + 16, a1_0);
-  mla_store(y + 24, a1_1);
-  mla_store(y + 32, a2_0);
-  mla_store(y + 40, a2_1);
-  mla_store(y + 48, a3_0);
-  mla_store(y + 56, a3_1);
-}
-// 3 pixels x 16 output channels.
-static __attribute__((noinline)) void conv2d_3x3_1x16_14x14_s2_relu_b0_l0_t2(const real *x, const real *w, real *y, long n_rows) {
-  MLA_USE(8)
-  vec a0_0 = {0}, a0_1 = {0};
-  vec a1_0 = {0}, a1_1 = {0};
-  vec a2_0 = {0}, a2_1 = {0};
-  const real *xc, *wc;
-  for (; n_rows > 0; n_rows--, x += 28, w += 48) {
-    xc = x;
-    wc = w;
-    for (long c = 0; c < 1; c += 1, xc += 1, wc += 16) {
-      const vec w0_0 = mla_load(wc + 0), w0_1 = mla_load(wc + 8);
-      const vec w1_0 = mla_load(wc + 16), w1_1 = mla_load(wc + 24);
-      const vec w2_0 = mla_load(wc + 32), w2_1 = mla_load(wc + 40);
-      const vec x0_0 = mla_vec(xc[0]); a0_0 += w0_0 * x0_0; a0_1 += w0_1 * x0_0;
-      const vec x1_0 = mla_vec(xc[1]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[2]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[3]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[4]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[5]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[6]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0;
-    }
-  }
-  mla_store(y + 0, a0_0);
-  mla_store(y + 8, a0_1);
-  mla_store(y + 16, a1_0);
-  mla_store(y + 24, a1_1);
-  mla_store(y + 32, a2_0);
-  mla_store(y + 40, a2_1);
-}
-// The rows of one image.
-static void conv2d_3x3_1x16_14x14_s2_relu_b0_l0(const real *x, const real *w, real *y) {
-  for (long row = 0; row < 14; row++) {
-    const long top = row * 2 - 1;
-    const long skip = top < 0 ? -top : 0;
-    const long n = 3 - skip;
-    const real *from = x + (top + skip) * 28, *taps = w + 0 + skip * 48;
-    real *to = y + (row * 1 + 0) * 224;
-    conv2d_3x3_1x16_14x14_s2_relu_b0_l0_t0(from + 0, taps, to + 0, n);
-    conv2d_3x3_1x16_14x14_s2_relu_b0_l0_t1(from + 7, taps, to + 64, n);
-    for (long t = 0; t < 2; t++) conv2d_3x3_1x16_14x14_s2_relu_b0_l0_t2(from + 15 + t * 6, taps, to + 128 + t * 48, n);
-  }
-}
-static void conv2d_3x3_1x16_14x14_s2_relu_b0(const real *x, const real *w, real *y, long n_images) {
-  for (; n_images > 0; n_images--, x += 784, y += 3136) {
-    conv2d_3x3_1x16_14x14_s2_relu_b0_l0(x, w, y);
-  }
-}
-// Parts: 1 shares of the images x 1 of the 1 blocks of output channels.
-void conv2d_3x3_1x16_14x14_s2_relu(void *const *buf, long batch, void *scratch, int part, int parts) {
-  const real *x = buf[0], *weight = buf[1];
-  (void)parts, (void)scratch;
-  real *made = (real *)scratch + 0;
-  real *spare = (real *)scratch + 15680;
-  const long share = part % 1;
-  const long begin = (batch * share + 0) / 1, stop = (batch * (share + 1) + 0) / 1;
-  if (begin == stop) return;
-  const long first = part / 1 * 1 / 1, end = (part / 1 + 1) * 1 / 1;
-  for (long at = begin; at < stop; at += 5) {
-  const long n_images = stop - at < 5 ? stop - at : 5;
-  const real *source = x + at * 784;
-  real *result = made;
-  const long n = n_images * 1;
-  for (long g = 0; g < 1; g++) {
-    for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
-      const long column = g * 16 + 0 + (b - 0) * 16;
-      const real *from = weight + column;
-      conv2d_3x3_1x16_14x14_s2_relu_b0(source + g * 1, from, result + column, n);
-    }
-  }
-  conv2d_3x3_1x16_14x14_s2_relu_behind(buf, batch, at, n_images, result, spare);
-  }
-}
-
-// ==== conv2d_3x3_16x32_7x7_s2_relu
-// for  second/conv1+bn1+relu1 (0 launches a step; 1 in an evaluation)
-// from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
-//   %1 conv2d([batch, 14, 14, 16], [3, 3, 16, 32]) : [batch, 7, 7, 32]
-//   %2 batch_norm(%1, in2, in3, in4, in5) : [batch, 7, 7, 32]
-//   %3 relu(%2) : [batch, 7, 7, 32]
-// moves 0.592 MiB, 0.015 GFLOP for a batch of 32, in 3 parts
-// Behind the product: batch_norm, relu of some images.
-static void conv2d_3x3_16x32_7x7_s2_relu_behind(void *const *buf, long batch, long first, long n_images, const real *made, void *scratch) {
-  MLA_USE(8)
-  const real *in2 = buf[2]; // [32]
-  const real *in3 = buf[3]; // [32]
-  const real *in4 = buf[4]; // [32]
-  const real *in5 = buf[5]; // [32]
-  real *out0 = buf[6]; // [batch, 7, 7, 32]
-  const long begin = first * 49, end = (first + n_images) * 49;
-  const real *from = made - begin * 32;
-  real *kept = scratch; // [2][32]
-  {
-    MLA_USE(8)
-    for (long c = 0; c < 32; c += 8) {
-      const vec a2 = mla_load(in2 + c);
-      const vec a3 = mla_load(in3 + c);
-      const vec a4 = mla_load(in4 + c);
-      const vec a5 = mla_load(in5 + c);
-      const vec k3 = mla_vec(a4 * mla_rsqrt(a3 + ((real)1e-05)));
-      const vec k4 = mla_vec(a5 - a2 * k3);
-      mla_store(kept + c, k3);
-      mla_store(kept + 32 + c, k4);
-    }
-  }
-  for (long r = begin; r < end; r++) {
-    for (long c = 0; c < 32; c += 8) {
-      const long e = r * 32 + c;
-      const vec k3 = mla_load(kept + c);
-      const vec k4 = mla_load(kept + 32 + c);
-      const vec product = mla_load(from + e);
-      const vec t3 = mla_vec(product * k3 + k4); // batch_norm
-      const vec t4 = mla_vec(mla_max(t3, ((real)0))); // relu
-      mla_store(out0 + e, t4);
-    }
-  }
-}
-// 4 pixels x 16 output channels; 1 columns left and 0 right are padding.
-static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_relu_b0_l0_t0(const real *x, const real *w, real *y, long n_rows) {
-  MLA_USE(8)
-  vec a0_0 = {0}, a0_1 = {0};
-  vec a1_0 = {0}, a1_1 = {0};
-  vec a2_0 = {0}, a2_1 = {0};
-  vec a3_0 = {0}, a3_1 = {0};
-  const real *xc, *wc;
-  for (; n_rows > 0; n_rows--, x += 224, w += 768) {
-    xc = x;
-    wc = w;
-    for (long c = 0; c < 16; c += 2, xc += 2, wc += 32) {
-      {
-      const vec w0_0 = mla_load(wc + 0), w0_1 = mla_load(wc + 8);
-      const vec w1_0 = mla_load(wc + 256), w1_1 = mla_load(wc + 264);
-      const vec w2_0 = mla_load(wc + 512), w2_1 = mla_load(wc + 520);
-      const vec x1_0 = mla_vec(xc[0]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[16]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[32]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[48]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[64]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[80]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0; a3_0 += w0_0 * x6_0; a3_1 += w0_1 * x6_0;
-      const vec x7_0 = mla_vec(xc[96]); a3_0 += w1_0 * x7_0; a3_1 += w1_1 * x7_0;
-      const vec x8_0 = mla_vec(xc[112]); a3_0 += w2_0 * x8_0; a3_1 += w2_1 * x8_0;
-      }
-      {
-      const vec w0_0 = mla_load(wc + 16), w0_1 = mla_load(wc + 24);
-      const vec w1_0 = mla_load(wc + 272), w1_1 = mla_load(wc + 280);
-      const vec w2_0 = mla_load(wc + 528), w2_1 = mla_load(wc + 536);
-      const vec x1_0 = mla_vec(xc[1]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[17]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[33]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[49]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[65]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[81]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0; a3_0 += w0_0 * x6_0; a3_1 += w0_1 * x6_0;
-      const vec x7_0 = mla_vec(xc[97]); a3_0 += w1_0 * x7_0; a3_1 += w1_1 * x7_0;
-      const vec x8_0 = mla_vec(xc[113]); a3_0 += w2_0 * x8_0; a3_1 += w2_1 * x8_0;
-      }
-    }
-  }
-  mla_store(y + 0, a0_0);
-  mla_store(y + 8, a0_1);
-  mla_store(y + 32, a1_0);
-  mla_store(y + 40, a1_1);
-  mla_store(y + 64, a2_0);
-  mla_store(y + 72, a2_1);
-  mla_store(y + 96, a3_0);
-  mla_store(y + 104, a3_1);
-}
-// 3 pixels x 16 output channels.
-static __attribute__((noinline)) void conv2d_3x3_16x32_7x7_s2_relu_b0_l0_t1(const real *x, const real *w, real *y, long n_rows) {
-  MLA_USE(8)
-  vec a0_0 = {0}, a0_1 = {0};
-  vec a1_0 = {0}, a1_1 = {0};
-  vec a2_0 = {0}, a2_1 = {0};
-  const real *xc, *wc;
-  for (; n_rows > 0; n_rows--, x += 224, w += 768) {
-    xc = x;
-    wc = w;
-    for (long c = 0; c < 16; c += 2, xc += 2, wc += 32) {
-      {
-      const vec w0_0 = mla_load(wc + 0), w0_1 = mla_load(wc + 8);
-      const vec w1_0 = mla_load(wc + 256), w1_1 = mla_load(wc + 264);
-      const vec w2_0 = mla_load(wc + 512), w2_1 = mla_load(wc + 520);
-      const vec x0_0 = mla_vec(xc[0]); a0_0 += w0_0 * x0_0; a0_1 += w0_1 * x0_0;
-      const vec x1_0 = mla_vec(xc[16]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[32]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[48]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[64]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[80]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[96]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0;
-      }
-      {
-      const vec w0_0 = mla_load(wc + 16), w0_1 = mla_load(wc + 24);
-      const vec w1_0 = mla_load(wc + 272), w1_1 = mla_load(wc + 280);
-      const vec w2_0 = mla_load(wc + 528), w2_1 = mla_load(wc + 536);
-      const vec x0_0 = mla_vec(xc[1]); a0_0 += w0_0 * x0_0; a0_1 += w0_1 * x0_0;
-      const vec x1_0 = mla_vec(xc[17]); a0_0 += w1_0 * x1_0; a0_1 += w1_1 * x1_0;
-      const vec x2_0 = mla_vec(xc[33]); a0_0 += w2_0 * x2_0; a0_1 += w2_1 * x2_0; a1_0 += w0_0 * x2_0; a1_1 += w0_1 * x2_0;
-      const vec x3_0 = mla_vec(xc[49]); a1_0 += w1_0 * x3_0; a1_1 += w1_1 * x3_0;
-      const vec x4_0 = mla_vec(xc[65]); a1_0 += w2_0 * x4_0; a1_1 += w2_1 * x4_0; a2_0 += w0_0 * x4_0; a2_1 += w0_1 * x4_0;
-      const vec x5_0 = mla_vec(xc[81]); a2_0 += w1_0 * x5_0; a2_1 += w1_1 * x5_0;
-      const vec x6_0 = mla_vec(xc[97]); a2_0 += w2_0 * x6_0; a2_1 += w2_1 * x6_0;
-      }
-    }
-  }
-  mla_store(y + 0, a0_0);
-  mla_store(y + 8, a0_1);
-  mla_store(y + 32, a1_0);
-  mla_store(y + 40, a1_1);
-  mla_store(y + 64, a2_0);
-  mla_store(y + 72, a2_1);
-}
-// The rows of one image.
-static void conv2d_3x3_16x32_7x7_s2_relu_b0_l0(const real *x, const real *w, real *y) {
-  for (long row = 0; row < 7; row++) {
-    const long top = row * 2 - 1;
-    const long skip = top < 0 ? -top : 0;
-    const long n = 3 - skip;
-    const real *from = x + (top + skip) * 224, *taps = w + 0 + skip * 768;
-    real *to = y + (row * 1 + 0) * 224;
-    conv2d_3x3_16x32_7x7_s2_relu_b0_l0_t0(from + 0, taps, to + 0, n);
-    conv2d_3x3_16x32_7x7_s2_relu_b0_l0_t1(from + 112, taps, to + 128, n);
-  }
-}
-static void conv2d_3x3_16x32_7x7_s2_relu_b0(const real *x, const real *w, real *y, long n_images) {
-  for (; n_images > 0; n_images--, x += 3136, y += 1568) {
-    conv2d_3x3_16x32_7x7_s2_relu_b0_l0(x, w, y);
-  }
-}
-// Parts: 3 shares of the images x 1 of the 2 blocks of output channels.
-void conv2d_3x3_16x32_7x7_s2_relu(void *const *buf, long batch, void *scratch, int part, int parts) {
-  const real *x = buf[0], *weight = buf[1];
-  (void)parts, (void)scratch;
-  real *packed = scratch;
-  real *made = (real *)scratch + 4608;
-  real *spare = (real *)scratch + 12448;
-  const long share = part % 3;
-  const long begin = (batch * share + 2) / 3, stop = (batch * (share + 1) + 2) / 3;
-  if (begin == stop) return;
-  const long first = part / 3 * 2 / 1, end = (part / 3 + 1) * 2 / 1;
-  {
-  real *w = packed;
-  for (long g = 0; g < 1; g++) {
-    for (long b = first < 0 ? 0 : first; b < end && b < 2; b++) {
-      MLA_USE(8)
-      const long column = g * 32 + 0 + (b - 0) * 16;
-      const real *from = weight + column;
-      for (long tap = 0; tap < 9; tap++)
-        for (long c = 0; c < 16; c++) {
-          const real *row = from + (tap * 16 + c) * 32;
-          real *to = w + (tap * 16 + c) * 16;
-          mla_store(to + 0, mla_load(row + 0));
-          mla_store(to + 8, mla_load(row + 8));
-        }
-      w += 2304;
-    }
-  }
-  }
-  for (long at = begin; at < stop; at += 5) {
-  const long n_images = stop - at < 5 ? stop - at : 5;
-  const real *source = x + at * 3136;
-  real *result = made;
-  const long n = n_images * 1;
-  const real *w = packed;
-  for (long g = 0; g < 1; g++) {
-    for (long b = first < 0 ? 0 : first; b < end && b < 2; b++) {
-      const long column = g * 32 + 0 + (b - 0) * 16;
-      conv2d_3x3_16x32_7x7_s2_relu_b0(source + g * 16, w, result + column, n);
-      w += 2304;
-    }
-  }
-  conv2d_3x3_16x32_7x7_s2_relu_behind(buf, batch, at, n_images, result, spare);
   }
 }

@@ -1,8 +1,8 @@
-// kernels/elementwise.c of `small`: 5 kernels, in the order in which a step first comes to them.
+// kernels/elementwise.c of `small`: 6 kernels, in the order in which a step first comes to them.
 #include "../prelude.h"
 
 // ==== batch_norm_relu_16
-// for  first/bn1+relu1 (1 launch a step: forward)
+// for  first/bn1+relu1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:6  first  = image | conv(16, 3, stride: 2) | bn | relu
 //   %1 batch_norm(in0, in1, in2, in3, in4) : [batch, 14, 14, 16]
 //   %2 relu(%1) : [batch, 14, 14, 16]
@@ -39,6 +39,29 @@ void batch_norm_relu_16(void *const *buf, long batch, void *scratch, int part, i
       const vec t0 = mla_vec(a0 * k0 + k1); // batch_norm
       const vec t1 = mla_vec(mla_max(t0, ((real)0))); // relu
       mla_store(out0 + e, t1);
+    }
+  }
+}
+
+// ==== add_10
+// for  aux0/linear1; logits/linear1 (2 launches a step: forward; 1 in an evaluation)
+// from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
+//       examples/split.mlaan:8  logits = second | avgpool | linear(classes)
+//   %1 add(in0, in1) : [batch, 10]
+// moves 0.002 MiB, 0.000 GFLOP for a batch of 32, in 1 part
+void add_10(void *const *buf, long batch, void *scratch, int part, int parts) {
+  MLA_USE(2)
+  const real *in0 = buf[0]; // [batch, 10]
+  const real *in1 = buf[1]; // [10]
+  real *out0 = buf[2]; // [batch, 10]
+  const long rows = batch * 1, begin = rows * part / parts, end = rows * (part + 1) / parts;
+  for (long r = begin; r < end; r++) {
+    for (long c = 0; c < 10; c += 2) {
+      const long e = r * 10 + c;
+      const vec a1 = mla_load(in1 + c);
+      const vec a0 = mla_load(in0 + e);
+      const vec t0 = mla_vec(a0 + a1); // add
+      mla_store(out0 + e, t0);
     }
   }
 }
@@ -125,7 +148,7 @@ void batch_norm_relu_gate_bn_grad_input_16(void *const *buf, long batch, void *s
 }
 
 // ==== batch_norm_relu_32
-// for  second/bn1+relu1 (1 launch a step: forward)
+// for  second/bn1+relu1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:7  second = first | conv(32, 3, stride: 2) | bn | relu
 //   %1 batch_norm(in0, in1, in2, in3, in4) : [batch, 7, 7, 32]
 //   %2 relu(%1) : [batch, 7, 7, 32]

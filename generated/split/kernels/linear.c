@@ -1,31 +1,13 @@
 // kernels/linear.c of `small`: 8 kernels, in the order in which a step first comes to them.
 #include "../prelude.h"
 
-// ==== linear_16x10_add
+// ==== linear_16x10
 // for  aux0/linear1 (1 launch a step: forward)
 // from  examples/split.mlaan:13  auxiliary head { loss cross_entropy(x | avgpool | linear(classes), label) }
 //   %1 linear([batch, 16], [16, 10]) : [batch, 10]
-//   %2 add(%1, in2) : [batch, 10]
 // moves 0.004 MiB, 0.000 GFLOP for a batch of 32, in 1 part
-// Behind the product: add of some images.
-static void linear_16x10_add_behind(void *const *buf, long batch, long first, long n_images, const real *made, void *scratch) {
-  MLA_USE(2)
-  const real *in2 = buf[2]; // [10]
-  real *out0 = buf[3]; // [batch, 10]
-  const long begin = first * 1, end = (first + n_images) * 1;
-  const real *from = made - begin * 10;
-  for (long r = begin; r < end; r++) {
-    for (long c = 0; c < 10; c += 2) {
-      const long e = r * 10 + c;
-      const vec a2 = mla_load(in2 + c);
-      const vec product = mla_load(from + e);
-      const vec t2 = mla_vec(product + a2); // add
-      mla_store(out0 + e, t2);
-    }
-  }
-}
 // 13 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_16x10_add_b0_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_b0_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -94,7 +76,7 @@ static __attribute__((noinline)) void linear_16x10_add_b0_t13(const real *x, con
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_16x10_add_b0_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_b0_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -127,7 +109,7 @@ static __attribute__((noinline)) void linear_16x10_add_b0_t4(const real *x, cons
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_16x10_add_b0_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_b0_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -147,13 +129,13 @@ static __attribute__((noinline)) void linear_16x10_add_b0_t1(const real *x, cons
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_16x10_add_b0(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_add_b0_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_add_b0_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_add_b0_t1(x, w, y, 1);
+static void linear_16x10_b0(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_b0_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_b0_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_b0_t1(x, w, y, 1);
 }
 // 13 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_16x10_add_b1_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_b1_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -222,7 +204,7 @@ static __attribute__((noinline)) void linear_16x10_add_b1_t13(const real *x, con
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_16x10_add_b1_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_b1_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -255,7 +237,7 @@ static __attribute__((noinline)) void linear_16x10_add_b1_t4(const real *x, cons
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_16x10_add_b1_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_16x10_b1_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -275,20 +257,21 @@ static __attribute__((noinline)) void linear_16x10_add_b1_t1(const real *x, cons
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_16x10_add_b1(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_add_b1_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_add_b1_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_add_b1_t1(x, w, y, 1);
+static void linear_16x10_b1(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 208, y += 130) linear_16x10_b1_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 64, y += 40) linear_16x10_b1_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 16, y += 10) linear_16x10_b1_t1(x, w, y, 1);
 }
 // Parts: 1 shares of the images x 1 of the 2 blocks of output channels.
-void linear_16x10_add(void *const *buf, long batch, void *scratch, int part, int parts) {
+void linear_16x10(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
+  real *y = buf[2];
   (void)parts, (void)scratch;
   real *packed = scratch;
-  real *made = (real *)scratch + 160;
-  real *spare = (real *)scratch + 10400;
   const long share = part % 1;
-  const long begin = (batch * share + 0) / 1, stop = (batch * (share + 1) + 0) / 1;
+  const long n_tiles = batch * 1 / 13;
+  const long begin = n_tiles * share / 1 * 13;
+  const long stop = share == 0 ? batch * 1 : n_tiles * (share + 1) / 1 * 13;
   if (begin == stop) return;
   const long first = part / 1 * 2 / 1, end = (part / 1 + 1) * 2 / 1;
   {
@@ -320,25 +303,21 @@ void linear_16x10_add(void *const *buf, long batch, void *scratch, int part, int
     }
   }
   }
-  for (long at = begin; at < stop; at += 1024) {
-  const long n_images = stop - at < 1024 ? stop - at : 1024;
-  const real *source = x + at * 16;
-  real *result = made;
-  const long n = n_images * 1;
+  const real *source = x + begin * 16;
+  real *result = y + begin * 10;
+  const long n = stop - begin;
   const real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
       const long column = g * 10 + 0 + (b - 0) * 8;
-      linear_16x10_add_b0(source + g * 16, w, result + column, n);
+      linear_16x10_b0(source + g * 16, w, result + column, n);
       w += 128;
     }
     for (long b = first < 1 ? 1 : first; b < end && b < 2; b++) {
       const long column = g * 10 + 8 + (b - 1) * 2;
-      linear_16x10_add_b1(source + g * 16, w, result + column, n);
+      linear_16x10_b1(source + g * 16, w, result + column, n);
       w += 32;
     }
-  }
-  linear_16x10_add_behind(buf, batch, at, n_images, result, spare);
   }
 }
 
@@ -636,31 +615,13 @@ void linear_grad_input_16x10(void *const *buf, long batch, void *scratch, int pa
   }
 }
 
-// ==== linear_32x10_add
+// ==== linear_32x10
 // for  logits/linear1 (1 launch a step: forward; 1 in an evaluation)
 // from  examples/split.mlaan:8  logits = second | avgpool | linear(classes)
 //   %1 linear([batch, 32], [32, 10]) : [batch, 10]
-//   %2 add(%1, in2) : [batch, 10]
 // moves 0.006 MiB, 0.000 GFLOP for a batch of 32, in 1 part
-// Behind the product: add of some images.
-static void linear_32x10_add_behind(void *const *buf, long batch, long first, long n_images, const real *made, void *scratch) {
-  MLA_USE(2)
-  const real *in2 = buf[2]; // [10]
-  real *out0 = buf[3]; // [batch, 10]
-  const long begin = first * 1, end = (first + n_images) * 1;
-  const real *from = made - begin * 10;
-  for (long r = begin; r < end; r++) {
-    for (long c = 0; c < 10; c += 2) {
-      const long e = r * 10 + c;
-      const vec a2 = mla_load(in2 + c);
-      const vec product = mla_load(from + e);
-      const vec t2 = mla_vec(product + a2); // add
-      mla_store(out0 + e, t2);
-    }
-  }
-}
 // 13 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_32x10_add_b0_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_b0_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -729,7 +690,7 @@ static __attribute__((noinline)) void linear_32x10_add_b0_t13(const real *x, con
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_32x10_add_b0_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_b0_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -762,7 +723,7 @@ static __attribute__((noinline)) void linear_32x10_add_b0_t4(const real *x, cons
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 8 output channels.
-static __attribute__((noinline)) void linear_32x10_add_b0_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_b0_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(8)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -782,13 +743,13 @@ static __attribute__((noinline)) void linear_32x10_add_b0_t1(const real *x, cons
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_32x10_add_b0(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_add_b0_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_add_b0_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_add_b0_t1(x, w, y, 1);
+static void linear_32x10_b0(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_b0_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_b0_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_b0_t1(x, w, y, 1);
 }
 // 13 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_32x10_add_b1_t13(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_b1_t13(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -857,7 +818,7 @@ static __attribute__((noinline)) void linear_32x10_add_b1_t13(const real *x, con
   mla_store(y + 120, a12_0);
 }
 // 4 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_32x10_add_b1_t4(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_b1_t4(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   vec a1_0 = {0};
@@ -890,7 +851,7 @@ static __attribute__((noinline)) void linear_32x10_add_b1_t4(const real *x, cons
   mla_store(y + 30, a3_0);
 }
 // 1 pixels x 2 output channels.
-static __attribute__((noinline)) void linear_32x10_add_b1_t1(const real *x, const real *w, real *y, long n_rows) {
+static __attribute__((noinline)) void linear_32x10_b1_t1(const real *x, const real *w, real *y, long n_rows) {
   MLA_USE(2)
   vec a0_0 = {0};
   const real *xc, *wc;
@@ -910,20 +871,21 @@ static __attribute__((noinline)) void linear_32x10_add_b1_t1(const real *x, cons
   }
   mla_store(y + 0, a0_0);
 }
-static void linear_32x10_add_b1(const real *x, const real *w, real *y, long n_pixels) {
-  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_add_b1_t13(x, w, y, 1);
-  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_add_b1_t4(x, w, y, 1);
-  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_add_b1_t1(x, w, y, 1);
+static void linear_32x10_b1(const real *x, const real *w, real *y, long n_pixels) {
+  for (; n_pixels >= 13; n_pixels -= 13, x += 416, y += 130) linear_32x10_b1_t13(x, w, y, 1);
+  for (; n_pixels >= 4; n_pixels -= 4, x += 128, y += 40) linear_32x10_b1_t4(x, w, y, 1);
+  for (; n_pixels >= 1; n_pixels -= 1, x += 32, y += 10) linear_32x10_b1_t1(x, w, y, 1);
 }
 // Parts: 1 shares of the images x 1 of the 2 blocks of output channels.
-void linear_32x10_add(void *const *buf, long batch, void *scratch, int part, int parts) {
+void linear_32x10(void *const *buf, long batch, void *scratch, int part, int parts) {
   const real *x = buf[0], *weight = buf[1];
+  real *y = buf[2];
   (void)parts, (void)scratch;
   real *packed = scratch;
-  real *made = (real *)scratch + 320;
-  real *spare = (real *)scratch + 5440;
   const long share = part % 1;
-  const long begin = (batch * share + 0) / 1, stop = (batch * (share + 1) + 0) / 1;
+  const long n_tiles = batch * 1 / 13;
+  const long begin = n_tiles * share / 1 * 13;
+  const long stop = share == 0 ? batch * 1 : n_tiles * (share + 1) / 1 * 13;
   if (begin == stop) return;
   const long first = part / 1 * 2 / 1, end = (part / 1 + 1) * 2 / 1;
   {
@@ -955,25 +917,21 @@ void linear_32x10_add(void *const *buf, long batch, void *scratch, int part, int
     }
   }
   }
-  for (long at = begin; at < stop; at += 512) {
-  const long n_images = stop - at < 512 ? stop - at : 512;
-  const real *source = x + at * 32;
-  real *result = made;
-  const long n = n_images * 1;
+  const real *source = x + begin * 32;
+  real *result = y + begin * 10;
+  const long n = stop - begin;
   const real *w = packed;
   for (long g = 0; g < 1; g++) {
     for (long b = first < 0 ? 0 : first; b < end && b < 1; b++) {
       const long column = g * 10 + 0 + (b - 0) * 8;
-      linear_32x10_add_b0(source + g * 32, w, result + column, n);
+      linear_32x10_b0(source + g * 32, w, result + column, n);
       w += 256;
     }
     for (long b = first < 1 ? 1 : first; b < end && b < 2; b++) {
       const long column = g * 10 + 8 + (b - 1) * 2;
-      linear_32x10_add_b1(source + g * 32, w, result + column, n);
+      linear_32x10_b1(source + g * 32, w, result + column, n);
       w += 64;
     }
-  }
-  linear_32x10_add_behind(buf, batch, at, n_images, result, spare);
   }
 }
 
