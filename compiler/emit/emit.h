@@ -85,13 +85,10 @@ const char *emit_total(Emit *emit, const char *value, bool is_vec);
 const char *emit_largest(Emit *emit, const char *value, bool is_vec);
 const char *emit_once(Emit *emit);
 // The matrix families and the updates have skeletons of their own, chosen by the operator:
-void emit_conv_forward(Emit *emit, const Node *node);
-void emit_conv_grad_input(Emit *emit, const Node *node);
-void emit_conv_grad_weight(Emit *emit, const Node *node);
-void emit_conv_transpose_weight(Emit *emit, const Node *node);
-void emit_linear_forward(Emit *emit, const Node *node);
-void emit_linear_grad_input(Emit *emit, const Node *node);
-void emit_linear_grad_weight(Emit *emit, const Node *node);
+void emit_layer_forward(Emit *emit, const Node *node);
+void emit_layer_grad_input(Emit *emit, const Node *node);
+void emit_layer_grad_weight(Emit *emit, const Node *node);
+void emit_transpose_weight(Emit *emit, const Node *node);
 void emit_attention(Emit *emit, const Node *node);      // x
 void emit_attention_grad(Emit *emit, const Node *node); // g, x
 void emit_sgd(Emit *emit, const Node *node);

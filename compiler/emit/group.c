@@ -35,26 +35,17 @@ void emit_by_images(Emit *emit, const Node *node) {
 void emit_pairs(Emit *emit, const Node *node, int rows, bool is_combined) {
   emit->skeletons->pairs(emit, node, rows, is_combined);
 }
-void emit_conv_forward(Emit *emit, const Node *node) {
-  emit->skeletons->conv_forward(emit, node);
+void emit_layer_forward(Emit *emit, const Node *node) {
+  emit->skeletons->layer_forward(emit, node);
 }
-void emit_conv_grad_input(Emit *emit, const Node *node) {
-  emit->skeletons->conv_grad_input(emit, node);
+void emit_layer_grad_input(Emit *emit, const Node *node) {
+  emit->skeletons->layer_grad_input(emit, node);
 }
-void emit_conv_grad_weight(Emit *emit, const Node *node) {
-  emit->skeletons->conv_grad_weight(emit, node);
+void emit_layer_grad_weight(Emit *emit, const Node *node) {
+  emit->skeletons->layer_grad_weight(emit, node);
 }
-void emit_conv_transpose_weight(Emit *emit, const Node *node) {
-  emit->skeletons->conv_transpose_weight(emit, node);
-}
-void emit_linear_forward(Emit *emit, const Node *node) {
-  emit->skeletons->linear_forward(emit, node);
-}
-void emit_linear_grad_input(Emit *emit, const Node *node) {
-  emit->skeletons->linear_grad_input(emit, node);
-}
-void emit_linear_grad_weight(Emit *emit, const Node *node) {
-  emit->skeletons->linear_grad_weight(emit, node);
+void emit_transpose_weight(Emit *emit, const Node *node) {
+  emit->skeletons->transpose_weight(emit, node);
 }
 void emit_attention(Emit *emit, const Node *node) {
   emit->skeletons->attention(emit, node);

@@ -127,13 +127,10 @@ typedef struct Skeletons {
   void (*update)(Emit *emit, const UpdateRun *run, const char *rates, const char *element);
   void (*running)(Emit *emit, const Node *node);
   // SINGLE, written by the skeleton alone:
-  void (*conv_forward)(Emit *emit, const Node *node);
-  void (*conv_grad_input)(Emit *emit, const Node *node);
-  void (*conv_grad_weight)(Emit *emit, const Node *node);
-  void (*conv_transpose_weight)(Emit *emit, const Node *node);
-  void (*linear_forward)(Emit *emit, const Node *node);
-  void (*linear_grad_input)(Emit *emit, const Node *node);
-  void (*linear_grad_weight)(Emit *emit, const Node *node);
+  void (*layer_forward)(Emit *emit, const Node *node);
+  void (*layer_grad_input)(Emit *emit, const Node *node);
+  void (*layer_grad_weight)(Emit *emit, const Node *node);
+  void (*transpose_weight)(Emit *emit, const Node *node);
   void (*attention)(Emit *emit, const Node *node);
   void (*attention_grad)(Emit *emit, const Node *node);
   // Beside the graphs (exchange.c); NULL: the host prepares images and reads every loss where it is.

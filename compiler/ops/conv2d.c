@@ -73,5 +73,5 @@ void conv2d_host(const HostCall *call) {
 }
 
 void conv2d_emit(Emit *emit, const Node *node) {
-  emit_conv_forward(emit, node);
+  emit_layer_forward(emit, node);
 }

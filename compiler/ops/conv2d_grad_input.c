@@ -43,5 +43,5 @@ void conv2d_grad_input_host(const HostCall *call) {
 }
 
 void conv2d_grad_input_emit(Emit *emit, const Node *node) {
-  emit_conv_grad_input(emit, node);
+  emit_layer_grad_input(emit, node);
 }

@@ -35,5 +35,5 @@ void conv2d_grad_weight_host(const HostCall *call) {
 }
 
 void conv2d_grad_weight_emit(Emit *emit, const Node *node) {
-  emit_conv_grad_weight(emit, node);
+  emit_layer_grad_weight(emit, node);
 }

@@ -35,5 +35,5 @@ void linear_host(const HostCall *call) {
 }
 
 void linear_emit(Emit *emit, const Node *node) {
-  emit_linear_forward(emit, node);
+  emit_layer_forward(emit, node);
 }

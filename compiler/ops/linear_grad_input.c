@@ -29,5 +29,5 @@ void linear_grad_input_host(const HostCall *call) {
 }
 
 void linear_grad_input_emit(Emit *emit, const Node *node) {
-  emit_linear_grad_input(emit, node);
+  emit_layer_grad_input(emit, node);
 }

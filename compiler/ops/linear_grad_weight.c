@@ -28,5 +28,5 @@ void linear_grad_weight_host(const HostCall *call) {
 }
 
 void linear_grad_weight_emit(Emit *emit, const Node *node) {
-  emit_linear_grad_weight(emit, node);
+  emit_layer_grad_weight(emit, node);
 }

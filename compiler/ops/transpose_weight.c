@@ -32,5 +32,5 @@ void transpose_weight_host(const HostCall *call) {
 }
 
 void transpose_weight_emit(Emit *emit, const Node *node) {
-  emit_conv_transpose_weight(emit, node);
+  emit_transpose_weight(emit, node);
 }

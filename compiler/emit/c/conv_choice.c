@@ -50,25 +50,25 @@ static bool has_few_weights(const ConvSpec *spec) {
   return (int64_t)spec->kernel_h * spec->kernel_w * n_single * MOST_VECS * spec->vector_bytes <= FEW_BYTES;
 }
 
-static const char *cut_key(Emit *emit, const ConvSpec *spec, ConvDirection direction) {
+static const char *cut_key(Emit *emit, const ConvSpec *spec, LayerKernel kernel) {
   static const char *const names[] = {"forward", "grad_input", "grad_weight"};
   return writer_format(emit, "%s,%dx%d,%dx%d,%dx%d,stride%d,pad%d,groups%d,batch%lld,f%d,%d-byte vectors",
-                       names[direction], spec->kernel_h, spec->kernel_w, spec->in_c, spec->out_c, spec->in_h,
+                       names[kernel], spec->kernel_h, spec->kernel_w, spec->in_c, spec->out_c, spec->in_h,
                        spec->in_w, spec->stride, spec->pad, spec->groups, (long long)spec->batch,
                        8 * spec->elem_bytes, spec->vector_bytes);
 }
 
-ConvCut conv_choice(Emit *emit, const ConvSpec *spec, ConvDirection direction, int *use) {
+ConvCut conv_choice(Emit *emit, const ConvSpec *spec, LayerKernel kernel, int *use) {
   *use = 0;
   if (!emit->choices) return (ConvCut){0};
   Cuts cuts = {0};
-  const int channels = direction == CONV_GRAD_INPUT ? spec->in_c : spec->out_c,
+  const int channels = kernel == LAYER_GRAD_INPUT ? spec->in_c : spec->out_c,
             n_vecs = conv_div_up(channels / spec->groups, conv_max_lanes(spec));
-  if (direction == CONV_GRAD_WEIGHT)
+  if (kernel == LAYER_GRAD_WEIGHT)
     pass_cuts(&cuts, n_vecs);
   else
     tile_cuts(&cuts, has_few_weights(spec) ? n_vecs : 1);
-  const int picked = choices_pick(emit->choices, cut_key(emit, spec, direction), cuts.values, cuts.n, use);
+  const int picked = choices_pick(emit->choices, cut_key(emit, spec, kernel), cuts.values, cuts.n, use);
   ++*use;
   return cuts.items[picked];
 }

@@ -56,12 +56,9 @@ MatrixKernel matrix_attention(StrBuf *out, const char *symbol, const AttentionLa
 MatrixKernel matrix_attention_grad(StrBuf *out, const char *symbol, const AttentionLayer *layer); // g, x, dx
 
 // ---- the skeletons: convolution.c, attention.c ----
-void cuda_conv_forward(Emit *emit, const Node *node);
-void cuda_conv_grad_input(Emit *emit, const Node *node);
-void cuda_conv_grad_weight(Emit *emit, const Node *node);
-void cuda_conv_transpose_weight(Emit *emit, const Node *node);
-void cuda_linear_forward(Emit *emit, const Node *node);
-void cuda_linear_grad_input(Emit *emit, const Node *node);
-void cuda_linear_grad_weight(Emit *emit, const Node *node);
+void cuda_layer_forward(Emit *emit, const Node *node);
+void cuda_layer_grad_input(Emit *emit, const Node *node);
+void cuda_layer_grad_weight(Emit *emit, const Node *node);
+void cuda_transpose_weight(Emit *emit, const Node *node);
 void cuda_attention(Emit *emit, const Node *node);
 void cuda_attention_grad(Emit *emit, const Node *node);
