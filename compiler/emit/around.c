@@ -124,7 +124,7 @@ const char *around_stem(Emit *emit, const char *stem) {
   for (int i = 0; i < emit->group->n_nodes && emit->group->kind == GROUP_PRODUCT; i++) {
     NodeId id = emit->group->nodes[i];
     const OpInfo *info = op_info(graph_node(emit->graph, id)->op);
-    if (info->fuse == FUSE_SINGLE) continue;
+    if (info->fuse == FUSE_SINGLE && id != group_gathered(emit->graph, emit->group)) continue;
     if (group_is_before(emit->graph, emit->group, id)) before = writer_format(emit, "%s_", info->name);
     if (group_is_behind(emit->graph, emit->group, id)) behind = writer_format(emit, "_%s", info->name);
   }

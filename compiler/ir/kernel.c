@@ -25,6 +25,10 @@ bool op_is_costly(OpKind op) {
   return ops[i] == op;
 }
 
+bool op_is_gathered(OpKind op) {
+  return op == OP_resize;
+}
+
 static bool is_grouped(const Node *node) {
   const AttrDef *attrs = op_info(node->op)->attrs;
   for (int i = 0; attrs[i].name; i++)
@@ -75,6 +79,13 @@ bool group_is_before(const Graph *graph, const Group *group, NodeId id) {
   for (int i = 0; i < group->n_nodes; i++)
     if (reads(graph, group->nodes[i], id) && group_is_before(graph, group, group->nodes[i])) return true;
   return false;
+}
+
+NodeId group_gathered(const Graph *graph, const Group *group) {
+  if (group->kind != GROUP_PRODUCT) return NO_NODE;
+  NodeId operand = graph_node(graph, group->product)->in[0];
+  bool is_gathered = op_is_gathered(graph_node(graph, operand)->op);
+  return is_gathered && is_in_group(group, operand) ? operand : NO_NODE;
 }
 
 static bool is_output(const Group *group, NodeId id) {

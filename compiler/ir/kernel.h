@@ -14,6 +14,7 @@ typedef enum GroupKind {
 // A product (convolution, linear layer or a gradient of one) may take in
 //   before it   element-wise nodes from which input 0 follows, out of one tensor of its shape and values per channel or
 //               scalars; where the product pads, the padding is 0 and not what the nodes would make of 0;
+//               or else one node that gathers input 0 from a smaller tensor (op_is_gathered);
 //               and the transposition of its weight;
 //   behind it   element-wise nodes of the result's shape, which may read more tensors, each element for itself;
 //               and one reduction over its rows.
@@ -21,6 +22,7 @@ typedef enum GroupKind {
 typedef struct ProductFusion { // what the products of a target take in
   bool before, before_weights; // of activations, and of gradients of weights
   bool behind, sums, transposed;
+  bool gathered; // an operand that is gathered, of either
 } ProductFusion;
 
 // A GROUP_REDUCE ends in its reductions (all over one space); its element-wise values may be outputs too.
@@ -76,8 +78,12 @@ bool op_is_product(OpKind op);
 // Many instructions an element: exponentials, error functions, hashes. A product meets an element of its operand once for
 // each tap and each block of columns.
 bool op_is_costly(OpKind op);
+// An image's elements are gathered from a smaller image, in a few instructions each.
+bool op_is_gathered(OpKind op);
 // The result is an activation and may have something behind it; else it is a weight's gradient.
 bool product_has_rows(OpKind op);
+// The node of a GROUP_PRODUCT that gathers its operand, NO_NODE: none.
+NodeId group_gathered(const Graph *graph, const Group *group);
 // Of a GROUP_PRODUCT: the node stands before (behind) the product. The product itself is neither.
 bool group_is_before(const Graph *graph, const Group *group, NodeId id);
 bool group_is_behind(const Graph *graph, const Group *group, NodeId id);

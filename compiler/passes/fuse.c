@@ -24,6 +24,8 @@
 //   d = conv r, read by nobody else than products: r is computed where its tensor is fetched      { n r d }
 //   g' = gate(conv2d_grad_input ..), u = bn_grad_sums(g', c): both where the result is stored     { gi g' u }
 //
+//   u = resize x; d = conv u, u read by nobody else than products: the operand is gathered where it is fetched   { u d }
+//
 // Before a product comes only what starts from one tensor: fetching it costs what fetching r would have cost, however often
 // the taps of a kernel meet it; only if nobody needs r stored, for reading a stored r is cheaper still; and only what takes a
 // few instructions, for it is computed as often as it is met. Behind it
@@ -174,7 +176,22 @@ static bool is_taken_transposed(const Fuse *fuse, NodeId id) {
   return true;
 }
 
-static void take_transposed(Fuse *fuse, NodeId id) {
+// Products can fetch their operand from the smaller tensor that it is gathered from, if nobody else reads it.
+static bool is_taken_gathered(const Fuse *fuse, NodeId id) {
+  const Node *node = graph_node(fuse->graph, id);
+  if (!fuse->products.gathered || !op_is_gathered(node->op) || fuse->is_head[id]) return false;
+  if (shape_elems(graph_node(fuse->graph, node->in[0])->shape, 1) >= shape_elems(node->shape, 1))
+    return false;
+  for (NodeId u = fuse->users.first[id]; u < fuse->users.first[id + 1]; u++) {
+    const Node *product = graph_node(fuse->graph, fuse->users.items[u]);
+    if (!op_is_product(product->op) || product->module != node->module) return false;
+    for (int i = 0; i < product->n_in; i++)
+      if ((product->in[i] == id) != (i == 0)) return false;
+  }
+  return fuse->users.first[id] < fuse->users.first[id + 1];
+}
+
+static void take_by_users(Fuse *fuse, NodeId id) {
   for (NodeId u = fuse->users.first[id]; u < fuse->users.first[id + 1]; u++)
     take(fuse, fuse->rooted[fuse->users.items[u]], id);
 }
@@ -184,7 +201,7 @@ static void take_transposed(Fuse *fuse, NodeId id) {
 static bool is_bound_by(const Fuse *fuse, NodeId user, NodeId id) {
   FuseKind kind = fuse_of(fuse, user);
   if (kind == FUSE_VIEW) return true;
-  return kind == FUSE_SINGLE && !takes_before(fuse, fuse->rooted[user], id);
+  return kind == FUSE_SINGLE && !(fuse->rooted[user] && takes_before(fuse, fuse->rooted[user], id));
 }
 
 // The drafts that read `id`, each once. *is_bound: a view or a kernel of its own reads it from memory.
@@ -484,8 +501,8 @@ void pass_fuse(Graph *graph, PassCtx *ctx) {
     if (kind == FUSE_LEAF || kind == FUSE_VIEW) continue;
     if (is_point(&fuse, id) && !ctx->unfused)
       place_point(&fuse, id);
-    else if (is_taken_transposed(&fuse, id))
-      take_transposed(&fuse, id);
+    else if (is_taken_transposed(&fuse, id) || is_taken_gathered(&fuse, id))
+      take_by_users(&fuse, id);
     else
       open_draft(&fuse, id);
   }

@@ -22,6 +22,7 @@ enum { CONV_MAX_BESIDE = 4 };
 // What stands around a product, as functions that are written in front of its kernel (conv_around.h).
 typedef struct ConvAround {
   bool has_before, has_behind;
+  int64_t fetched;                       // elements that an image before the product is made of
   int result;                            // buffer of the product itself, -1: it is not stored
   int n_beside, beside[CONV_MAX_BESIDE]; // buffers as large as the result that are read behind the product
   int parts;      // shares of the images, fixed by the plan where there are sums; 0: none
@@ -39,11 +40,14 @@ typedef struct ConvSpec {
   int64_t batch;             // the full batch: how much work there is to divide into parts
   bool x_is_bf16, y_is_bf16; // how x (or its gradient) and y (or its cotangent) are stored
   ConvCut cut;
-  const ConvAround *around; // forward and input gradient; NULL: nothing
+  const ConvAround *around; // NULL: nothing
 } ConvSpec;
 
 // The first image of a share, as C text; takes shares - 1 and shares. The first share is never empty.
 #define CONV_SHARE(share) "(batch * " share " + %d) / %d"
+
+// Elements of the images that such a kernel works on at a time: they stay in the second-level cache.
+enum { CONV_TURN_ELEMS = 16 * 1024 };
 
 // What a written kernel needs from its launch.
 typedef struct ConvKernel {
@@ -60,7 +64,7 @@ ConvKernel conv_write_grad_input(StrBuf *out, const char *symbol,
 // Linear layers only (1x1 images): the same with the weight [in, out] as it is: g, weight, dx.
 ConvKernel conv_write_linear_grad_input(StrBuf *out, const char *symbol, const ConvSpec *spec);
 // x, g, partial[n_partials][weight]: one sum over a share of the images each. With one partial that is dw
-// itself.
+// itself. What `around` has before x is done to the images of a turn.
 ConvKernel conv_write_grad_weight(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials);
 // Sums the partials in order: partial, dw.
 ConvKernel conv_write_grad_weight_finish(StrBuf *out, const char *symbol, const ConvSpec *spec,

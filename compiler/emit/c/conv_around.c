@@ -26,16 +26,47 @@ static void put_given(Emit *lines, const char *from) {
 
 // ---- before ----
 
-static void write_before(Emit *emit, StrBuf *out, BufferRef *refs, int *n, ConvAround *around) {
-  Emit *lines = around_before(emit, *n);
-  if (!lines) return;
-  refs[0].node = lines->part.given;
-  const char *operand = writer_name(lines, group_root(emit->graph, emit->group)->in[0]);
-  strbuf_printf(out, "// Before the product: %s of some images.\n", operators_text(emit, lines));
+static void open_before(Emit *emit, StrBuf *out, const char *operators, NodeId fetched, ConvAround *around) {
+  around->has_before = true;
+  around->fetched = shape_elems(graph_node(emit->graph, fetched)->shape, 1);
+  strbuf_printf(out, "// Before the product: %s of some images.\n", operators);
   strbuf_put(
       out,
       "static void " KERNEL_SYMBOL
       "_before(void *const *buf, long batch, long first, long n_images, real *staged, void *scratch) {\n");
+}
+
+// The operator writes its lines as for a kernel of its own; here they fill the staged images.
+static void write_gathered(Emit *emit, StrBuf *out, BufferRef *refs, ConvAround *around) {
+  const NodeId id = group_gathered(emit->graph, emit->group);
+  if (id == NO_NODE) return;
+  const Node *node = graph_node(emit->graph, id);
+  const Skeletons skeletons = {.separable = c_separable_images};
+  Emit lines = {.arena = emit->arena,
+                .elem_bytes = emit->elem_bytes,
+                .max_lanes = emit->max_lanes,
+                .skeletons = &skeletons};
+  writer_begin(&lines, emit->graph, emit->group);
+  lines.node = node;
+  op_info(node->op)->emit(&lines, node);
+  refs[0].node = node->in[0];
+  open_before(emit, out, op_info(node->op)->name, node->in[0], around);
+  writer_line(out, 1, "(void)batch;");
+  strbuf_put(out, lines.body.text);
+  strbuf_put(out, "}\n");
+  const Shape in = graph_node(emit->graph, node->in[0])->shape;
+  around->spare = in.dim[2] * in.dim[3];
+}
+
+static void write_before(Emit *emit, StrBuf *out, BufferRef *refs, int *n, ConvAround *around) {
+  Emit *lines = around_before(emit, *n);
+  if (!lines) {
+    write_gathered(emit, out, refs, around);
+    return;
+  }
+  refs[0].node = lines->part.given;
+  const char *operand = writer_name(lines, group_root(emit->graph, emit->group)->in[0]);
+  open_before(emit, out, operators_text(emit, lines), lines->part.given, around);
   writer_line(out, 1, "MLA_USE(%d)", lines->space.lanes);
   writer_line(out, 1, "const real *x = buf[0]; // %s",
               shape_text(emit->arena, graph_node(emit->graph, lines->part.given)->shape));
@@ -48,7 +79,6 @@ static void write_before(Emit *emit, StrBuf *out, BufferRef *refs, int *n, ConvA
   strbuf_printf(&lines->body, "mla_store(to + e, %s);\n", operand);
   point_rows(lines, out);
   strbuf_put(out, "}\n");
-  around->has_before = true;
 }
 
 // ---- behind ----

@@ -12,7 +12,6 @@ enum {
   MAX_PARTS = 32,
   PACKED_BYTES = 512 * 1024,
   CACHE_LINE = 64,
-  TURN_ELEMS = 16 * 1024,
   MIN_PREFETCHED = 16
 };
 
@@ -104,7 +103,7 @@ static void choose_input_block(Gather *gather) {
 static void choose_turn(Gather *gather) {
   const int64_t x = (int64_t)gather->x_h * gather->x_w * gather->x_c,
                 y = (int64_t)gather->y_h * gather->y_w * gather->y_c;
-  gather->turn = (int)clamp64(TURN_ELEMS / (x > y ? x : y), 1, TURN_ELEMS);
+  gather->turn = (int)clamp64(CONV_TURN_ELEMS / (x > y ? x : y), 1, CONV_TURN_ELEMS);
   if (gather->spec->around->parts == 0) return;
   gather->block_parts = 1;
   gather->image_parts = gather->spec->around->parts;
@@ -242,7 +241,8 @@ static int64_t y_elems(const Gather *gather) {
 }
 
 static int64_t ahead_elems(const Gather *gather, int k) {
-  return gather->spec->around->has_before && k == 0 ? x_elems(gather) : y_elems(gather);
+  const ConvAround *around = gather->spec->around;
+  return around->has_before && k == 0 ? around->fetched : y_elems(gather);
 }
 
 static const char *ahead_list(const Gather *gather, int r, const char *before) {
@@ -511,7 +511,8 @@ static void write_turns(const Gather *gather) {
                 around->result < 0 ? "made" : arena_printf(out->arena, "y + at * %lld", y));
   strbuf_printf(out, "  const long n = n_images * %d;\n", gather->is_matrix ? gather->y_h * gather->y_w : 1);
   if (around->has_before && n_ahead(gather, 0))
-    strbuf_printf(out, "  const real *ahead0 = x + (at + %d) * %lld;\n", gather->turn, x);
+    strbuf_printf(out, "  const real *ahead0 = x + (at + %d) * %lld;\n", gather->turn,
+                  (long long)around->fetched);
   for (int k = around->has_before; k < n_ahead(gather, 0); k++)
     strbuf_printf(out, "  const real *ahead%d = (const real *)buf[%d] + at * %lld;\n", k,
                   around->beside[k - around->has_before], y);

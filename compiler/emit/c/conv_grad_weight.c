@@ -3,6 +3,9 @@
 // cache, then added to the sums in memory. A pass is one such set of accumulators. The images are divided among partial
 // sums, the passes among slices; while the passes sweep over a block, the next one is fetched.
 //
+// What comes before x is done to a few images at a time, into scratch, and while these are swept over, memory is asked for
+// the next ones. Every slice does that for itself, so there are fewer of them.
+//
 // Which channels are wide? 64 -> 12 takes 9 x 64 vectors of 12 lanes by its outputs, 9 x 12 x 4 full ones by its inputs.
 // Where inputs are wide or vectors reach beyond the channels, the sums stand in scratch, and are brought to the
 // gradient's order at the end; the rest of such a vector is whatever comes behind a pixel, and is dropped there.
@@ -17,6 +20,8 @@ enum {
   SHORT_PIXELS = 64,         // These will do if they stay in the first-level cache beside those that
   SHORT_BYTES = 24 * 1024,   // are fetched meanwhile.
   FETCHED_BYTES = 64 * 1024, // no larger block is fetched ahead
+  STAGED_PASSES = 8,         // a slice has as many if it stages x itself
+  READ_BEHIND = 64           // bytes, of the last vector
 };
 
 static int max_int(int a, int b) {
@@ -141,6 +146,10 @@ static bool is_fetched(const WeightGrad *grad) {
   return !grad->is_matrix && grad->block_images * grad->block_rows * row_bytes(grad->spec) <= FETCHED_BYTES;
 }
 
+static bool is_ahead(const WeightGrad *grad) {
+  return grad->turn && is_fetched(grad);
+}
+
 static int64_t grad_flops(const ConvSpec *spec) {
   return 2 * spec->batch * spec->out_h * spec->out_w * spec->out_c * (spec->in_c / spec->groups) *
          spec->kernel_h * spec->kernel_w;
@@ -158,7 +167,10 @@ static WeightGrad grad_new(StrBuf *out, const char *symbol, const ConvSpec *spec
   choose_blocks(&grad);
   const int64_t parts = grad_flops(spec) / PART_FLOPS;
   const int wanted = (int)(parts < MAX_PARTS ? parts : MAX_PARTS);
-  if (!stands_apart(&grad)) grad.n_slices = min_int(max_int(wanted / n_partials, 1), grad.n_passes);
+  if (spec->around && spec->around->has_before)
+    grad.turn = max_int(CONV_TURN_ELEMS / (spec->in_h * spec->in_w * spec->in_c), 1);
+  const int most = grad.turn ? max_int(grad.n_passes / STAGED_PASSES, 1) : grad.n_passes;
+  if (!stands_apart(&grad)) grad.n_slices = min_int(max_int(wanted / n_partials, 1), most);
   return grad;
 }
 
@@ -212,7 +224,10 @@ static void write_next(const WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
   strbuf_printf(grad->out, "  const long n_rows = (n_images - 1) * %d + last - row, n_swept = end - first;\n",
                 spec->out_h);
-  for (int i = 0; i < 2; i++) {
+  if (grad->turn)
+    strbuf_put(grad->out, "  const real *next_x = ahead;\n"
+                          "  const long x_share = (n_ahead + n_swept - 1) / n_swept;\n");
+  for (int i = grad->turn > 0; i < 2; i++) {
     const long long row = i ? g_row(spec) : x_row(spec),
                     image = i ? spec->out_h * row : x_row(spec) * spec->in_h / spec->stride;
     strbuf_printf(grad->out,
@@ -228,8 +243,8 @@ static void write_sweep(const WeightGrad *grad) {
   strbuf_printf(
       out,
       "static void %s_sweep(const real *x, const real *g, real *sums, long n_images, long row, long "
-      "last, long is_first, long first, long end) {\n",
-      grad->symbol);
+      "last, long is_first, long first, long end%s) {\n",
+      grad->symbol, is_ahead(grad) ? ", const real *ahead, long n_ahead" : "");
   if (is_fetched(grad)) write_next(grad);
   strbuf_printf(out,
                 "  enum { n_in = %d };\n  long pass = 0;\n  for (long group = 0; group < %d; group++) {\n",
@@ -261,34 +276,79 @@ static void write_passes(const WeightGrad *grad) {
       }
 }
 
-static void write_image_sweeps(const WeightGrad *grad) {
+// Images n..stop of x and g.
+static void write_image_blocks(const WeightGrad *grad, const char *ahead) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
-  strbuf_printf(out, "  const long begin = batch * share / %d, stop = batch * (share + 1) / %d;\n",
-                grad->n_partials, grad->n_partials);
   strbuf_printf(out, "  for (long n = begin; n < stop; n += %d)\n", grad->block_images);
   strbuf_printf(out, "    for (long row = 0; row < %d; row += %d)\n", spec->out_h, grad->block_rows);
   strbuf_printf(
       out,
       "      %s_sweep(x + n * %lld, g + n * %lld, sums, stop - n < %d ? stop - n : %d, row, row + %d "
-      "< %d ? row + %d : %d, 0, first, end);\n",
+      "< %d ? row + %d : %d, 0, first, end%s);\n",
       grad->symbol, (long long)spec->in_h * spec->in_w * spec->in_c,
       (long long)spec->out_h * spec->out_w * spec->out_c, grad->block_images, grad->block_images,
-      grad->block_rows, spec->out_h, grad->block_rows, spec->out_h);
+      grad->block_rows, spec->out_h, grad->block_rows, spec->out_h, ahead);
 }
 
-static void write_matrix_sweeps(const WeightGrad *grad) {
+static void write_image_sweeps(const WeightGrad *grad) {
+  strbuf_printf(grad->out, "  const long begin = batch * share / %d, stop = batch * (share + 1) / %d;\n",
+                grad->n_partials, grad->n_partials);
+  write_image_blocks(grad, "");
+}
+
+static int64_t image_pixels(const ConvSpec *spec) {
+  return (int64_t)spec->out_h * spec->out_w;
+}
+
+static void write_matrix_blocks(const WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
-  const long long pixels = (long long)spec->out_h * spec->out_w;
-  strbuf_printf(out,
-                "  const long begin = batch * %lld * share / %d, stop = batch * %lld * (share + 1) / %d;\n",
-                pixels, grad->n_partials, pixels, grad->n_partials);
   strbuf_printf(out, "  for (long n = begin; n < stop; n += %d)\n", grad->block_rows);
   strbuf_printf(
       out,
       "    %s_sweep(x + n * %d, g + n * %d, sums, 1, 0, stop - n < %d ? stop - n : %d, 0, first, end);\n",
       grad->symbol, spec->in_c, spec->out_c, grad->block_rows, grad->block_rows);
+}
+
+static void write_matrix_sweeps(const WeightGrad *grad) {
+  const long long pixels = image_pixels(grad->spec);
+  strbuf_printf(grad->out,
+                "  const long begin = batch * %lld * share / %d, stop = batch * %lld * (share + 1) / %d;\n",
+                pixels, grad->n_partials, pixels, grad->n_partials);
+  write_matrix_blocks(grad);
+}
+
+// The images of a turn are staged, then swept over block by block.
+static void write_staged_sweeps(const WeightGrad *grad, int64_t staged, int64_t spare) {
+  const ConvSpec *spec = grad->spec;
+  StrBuf *out = grad->out;
+  const long long fetched = spec->around->fetched, pixels = image_pixels(spec);
+  const int n_sweeps =
+      conv_div_up(grad->turn, grad->block_images) * conv_div_up(spec->out_h, grad->block_rows);
+  strbuf_printf(out, "  real *staged = (real *)scratch + %lld, *spare = (real *)scratch + %lld;\n",
+                (long long)staged, (long long)spare);
+  strbuf_printf(out, "  const long from = batch * share / %d, to = batch * (share + 1) / %d;\n",
+                grad->n_partials, grad->n_partials);
+  strbuf_printf(out, "  for (long at = from; at < to; at += %d) {\n", grad->turn);
+  strbuf_printf(out, "  const long n_images = to - at < %d ? to - at : %d;\n", grad->turn, grad->turn);
+  strbuf_printf(out, "  %s_before(buf, batch, at, n_images, staged, spare);\n", grad->symbol);
+  strbuf_printf(out, "  const real *x = staged, *g = (const real *)buf[1] + at * %lld;\n",
+                pixels * spec->out_c);
+  strbuf_printf(out, "  const long begin = 0, stop = n_images%s;\n",
+                grad->is_matrix ? arena_printf(out->arena, " * %lld", pixels) : "");
+  if (grad->is_matrix) {
+    write_matrix_blocks(grad);
+  } else if (is_ahead(grad)) {
+    const long long share = (grad->turn * fetched + n_sweeps - 1) / n_sweeps;
+    strbuf_printf(out, "  const real *ahead = (const real *)buf[0] + (at + %d) * %lld;\n", grad->turn,
+                  fetched);
+    strbuf_printf(out, "  long sweep = 0;\n");
+    write_image_blocks(grad, arena_printf(out->arena, ", ahead + %lld * sweep++, %lld", share, share));
+  } else {
+    write_image_blocks(grad, "");
+  }
+  strbuf_put(out, "  }\n");
 }
 
 // From the order in which they were summed to the gradient's, without the lanes that are no channels.
@@ -305,24 +365,31 @@ static void write_bring(const WeightGrad *grad) {
 ConvKernel conv_write_grad_weight(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
   const WeightGrad grad = grad_new(out, symbol, spec, n_partials);
   const int64_t n_taps = (int64_t)spec->kernel_h * spec->kernel_w;
+  const int64_t n_apart = stands_apart(&grad) ? n_taps * grad.n_single * grad.sum_row : 0;
+  const int64_t n_staged = (int64_t)grad.turn * spec->in_h * spec->in_w * spec->in_c;
+  const int64_t spare = n_apart + (grad.turn ? n_staged + READ_BEHIND / spec->elem_bytes : 0);
+  const int64_t end = spare + (grad.turn ? spec->around->spare : 0);
   write_passes(&grad);
   write_sweep(&grad);
   strbuf_printf(out, "void %s(void *const *buf, long batch, void *scratch, int part, int parts) {\n", symbol);
   strbuf_printf(out, "  const long share = part %% %d, slice = part / %d;\n", n_partials, n_partials);
   strbuf_printf(out, "  const long first = %dL * slice / %d, end = %dL * (slice + 1) / %d;\n", grad.n_passes,
                 grad.n_slices, grad.n_passes, grad.n_slices);
-  strbuf_put(out, "  const real *x = buf[0], *g = buf[1];\n");
-  strbuf_printf(out, "  real *dw = (real *)buf[2] + share * %lld, *sums = %s;\n",
-                (long long)n_taps * (spec->in_c / spec->groups) * spec->out_c,
-                stands_apart(&grad) ? "scratch" : "dw");
+  if (!grad.turn) strbuf_put(out, "  const real *x = buf[0], *g = buf[1];\n");
+  strbuf_printf(
+      out, "  real *dw = (real *)buf[%d] + share * %lld, *sums = %s;\n", grad.turn ? spec->around->result : 2,
+      (long long)n_taps * (spec->in_c / spec->groups) * spec->out_c, stands_apart(&grad) ? "scratch" : "dw");
   strbuf_put(out, "  (void)scratch, (void)parts;\n");
-  strbuf_printf(out, "  %s_sweep(x, g, sums, 0, 0, 0, 1, first, end); // the sums start at zero\n", symbol);
-  if (grad.is_matrix)
+  const char *none = grad.turn ? "buf[0], buf[1]" : "x, g", *no_next = is_ahead(&grad) ? ", buf[0], 0" : "";
+  strbuf_printf(out, "  %s_sweep(%s, sums, 0, 0, 0, 1, first, end%s); // the sums start at zero\n", symbol,
+                none, no_next);
+  if (grad.turn)
+    write_staged_sweeps(&grad, n_apart, spare);
+  else if (grad.is_matrix)
     write_matrix_sweeps(&grad);
   else
     write_image_sweeps(&grad);
   if (stands_apart(&grad)) write_bring(&grad);
   strbuf_put(out, "}\n");
-  const int64_t n_apart = stands_apart(&grad) ? n_taps * grad.n_single * grad.sum_row : 0;
-  return (ConvKernel){n_apart * spec->elem_bytes, n_partials * grad.n_slices};
+  return (ConvKernel){end * spec->elem_bytes, n_partials * grad.n_slices};
 }

@@ -19,6 +19,7 @@ typedef struct WeightGrad {
   int64_t sum_row; // from a single channel's sums to the next one's: [kernel_h][kernel_w][n_single][sum_row]
   int n_passes;
   int block_rows, block_images; // of one sweep; of a matrix, block_rows pixels
+  int turn;                     // images staged at a time, 0: x is read as it is
   int n_partials, n_slices;
 } WeightGrad;
 

@@ -63,16 +63,14 @@ static void draft_grad_weight(Emit *emit, const char *stem, ConvSpec *spec) {
   int n_partials = emit->group->parts, use = 0;
   if (!is_paired(emit, spec)) spec->cut = conv_choice(emit, spec, LAYER_GRAD_WEIGHT, &use);
   StrBuf text = strbuf_new(emit->arena);
+  KernelDraft draft = {.stem = around_stem(emit, stem), .role = "", .use = use};
+  spec->around = conv_around(emit, &text, &draft.buffers, &draft.n_buffers);
   ConvKernel kernel = is_paired(emit, spec)
                           ? conv_write_grad_weight_pairs(&text, KERNEL_SYMBOL, spec, n_partials)
                           : conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
-  KernelDraft draft = {.text = text.text,
-                       .stem = stem,
-                       .role = "",
-                       .use = use,
-                       .scratch_bytes = kernel.scratch_bytes,
-                       .parts = kernel.parts};
-  draft.buffers = single_buffers(emit, 1, &draft.n_buffers);
+  draft.text = text.text;
+  draft.scratch_bytes = kernel.scratch_bytes;
+  draft.parts = kernel.parts;
   BufferRef partial = {.kind = REF_PARTIAL};
   draft.buffers[draft.n_buffers++] = n_partials > 1 ? partial : single_output(emit);
   emit_draft(emit, draft);
@@ -80,7 +78,8 @@ static void draft_grad_weight(Emit *emit, const char *stem, ConvSpec *spec) {
 
   StrBuf sum = strbuf_new(emit->arena);
   kernel = conv_write_grad_weight_finish(&sum, KERNEL_SYMBOL, spec, n_partials);
-  KernelDraft finish = {.text = sum.text, .stem = writer_format(emit, "%s_finish", stem), .role = "finish"};
+  KernelDraft finish = {
+      .text = sum.text, .stem = writer_format(emit, "%s_finish", draft.stem), .role = "finish"};
   finish.scratch_bytes = kernel.scratch_bytes;
   finish.parts = kernel.parts;
   finish.buffers = ARENA_ARRAY(emit->arena, BufferRef, 2);

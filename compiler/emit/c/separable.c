@@ -100,24 +100,47 @@ static int separable_parts(const Emit *emit, Shape in, Shape to) {
   return parts < 1 ? 1 : parts > MOST ? MOST : (int)parts;
 }
 
+static SingleImage image_in(const Emit *emit) {
+  return single_image(graph_node(emit->graph, emit->node->in[0])->shape);
+}
+
+// From line `begin` to `end` of `out`, which follows from `in0`.
+static void put_lines(Emit *emit, StrBuf *out) {
+  const SingleImage in = image_in(emit), to = single_image(emit->node->shape);
+  writer_line(out, 1, "real *across = scratch; // [%lld][%lld]", (long long)in.width, (long long)in.channels);
+  writer_line(out, 1, "for (long line = begin; line < end; line++) {");
+  put_line(emit, out, in, to, writer_lanes(to.channels, writer_max_lanes(emit)));
+  writer_line(out, 1, "}");
+}
+
+void c_separable_images(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient) {
+  StrBuf *out = &emit->body;
+  const SingleImage in = image_in(emit);
+  put_tables(out, "row", &rows, is_gradient);
+  put_tables(out, "col", &columns, is_gradient);
+  writer_line(out, 1, "const real *in0 = (const real *)buf[0] + first * %lld; // %s",
+              (long long)(in.height * in.width * in.channels),
+              shape_text(emit->arena, graph_node(emit->graph, emit->node->in[0])->shape));
+  writer_line(out, 1, "real *out = staged; // %s", shape_text(emit->arena, emit->node->shape));
+  writer_line(out, 1, "const long begin = 0, end = n_images * %lld;",
+              (long long)single_image(emit->node->shape).height);
+  put_lines(emit, out);
+}
+
 void c_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient) {
   const Node *node = emit->node;
   const Shape shape = graph_node(emit->graph, node->in[0])->shape;
-  const SingleImage in = single_image(shape), to = single_image(node->shape);
+  const SingleImage in = image_in(emit);
   StrBuf text = strbuf_new(emit->arena);
   frame_open(&text);
   put_tables(&text, "row", &rows, is_gradient);
   put_tables(&text, "col", &columns, is_gradient);
   single_operands(emit, &text);
-  writer_line(&text, 1, "real *across = scratch; // [%lld][%lld]", (long long)in.width,
-              (long long)in.channels);
   writer_line(
       &text, 1,
       "const long lines = batch * %lld, begin = lines * part / parts, end = lines * (part + 1) / parts;",
-      (long long)to.height);
-  writer_line(&text, 1, "for (long line = begin; line < end; line++) {");
-  put_line(emit, &text, in, to, writer_lanes(to.channels, writer_max_lanes(emit)));
-  writer_line(&text, 1, "}");
+      (long long)single_image(node->shape).height);
+  put_lines(emit, &text);
   strbuf_put(&text, "}\n");
   KernelDraft draft = {.text = text.text, .stem = emit_stem(emit), .role = ""};
   draft.parts = separable_parts(emit, shape, node->shape);

@@ -9,6 +9,8 @@ void point_rows(Emit *emit, StrBuf *out);
 void reduce_blocks(Emit *emit, StrBuf *out, const char *used);
 void c_gather(Emit *emit);
 void c_separable(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient);
+// The same for images first..first + n_images of buf[0], into `staged`: lines of a function, left in the body.
+void c_separable_images(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gradient);
 void c_mean(Emit *emit, const Node *node, const char *term);
 void c_rows(Emit *emit, const Node *node);
 void c_images(Emit *emit, const Node *node);
