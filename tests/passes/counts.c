@@ -152,6 +152,37 @@ static void test_products(Arena *arena) {
   expect_count(count_ops(graph, OP_transpose_weight), 1, "transpositions, inside of a product");
 }
 
+// A decoder's convolution and the gradient of its weight read a resized tensor; nobody else does.
+static const Graph *decoder(Arena *arena, ProductFusion products) {
+  Net *net = net_new(arena, 1);
+  net_inputs(net, 16, 3);
+  net_at(net, 0, false, "net");
+  net_decoder(net, net_conv_bn_relu(net, net->graph->image, 8, 3, 2), 16, 1);
+  PipelineOptions options = {.batch = 2, .elem_bytes = 4, .products = products};
+  pipeline_run(net_model(net), arena, &options, NULL, NULL);
+  return net->graph;
+}
+
+static int count_resized(const Graph *graph, GroupKind kind) {
+  int n = 0;
+  for (int g = 0; g < graph->n_groups; g++)
+    for (int i = 0; i < graph->groups[g].n_nodes; i++) {
+      bool is_resize = graph_node(graph, graph->groups[g].nodes[i])->op == OP_resize;
+      n += is_resize && graph->groups[g].kind == kind;
+    }
+  return n;
+}
+
+static void test_gathered(Arena *arena) {
+  const Graph *plain = decoder(arena, (ProductFusion){0}),
+              *gathered = decoder(arena, (ProductFusion){.gathered = true});
+  expect_count(count_resized(plain, GROUP_SINGLE), 1, "a resized tensor, stored");
+  expect_count(count_resized(gathered, GROUP_SINGLE), 0, "a resized tensor, stored beside products");
+  expect_count(count_resized(gathered, GROUP_PRODUCT), 2, "products that resize their operand");
+  const int64_t resized = 2 * 16 * 16 * 8 * 4, small = 2 * 8 * 8 * 8 * 4;
+  expect_at_most(gathered->work_bytes, plain->work_bytes - resized + small + 1024, "bytes without it");
+}
+
 // An element-wise result takes over the bytes of an input that dies: three convolutions need two tensors.
 static void test_in_place(Arena *arena) {
   Net *net = net_new(arena, 1);
@@ -211,6 +242,7 @@ int main(void) {
   test_pruning(arena);
   test_fusion(arena);
   test_products(arena);
+  test_gathered(arena);
   test_in_place(arena);
   test_peaks(arena);
   arena_free(arena);

@@ -81,11 +81,11 @@ static void put_line(Emit *emit, StrBuf *out, SingleImage in, SingleImage to, in
   writer_line(out, 2, "}");
   writer_line(out, 2, "for (long x = 0; x < %lld; x++) {", (long long)to.width);
   writer_line(out, 3, "MLA_USE(%d)", lanes);
-  writer_line(out, 3, "const real *cols = col_weight + col_at[x], *first = across + col_first[x] * %lld;",
+  writer_line(out, 3, "const real *cols = col_weight + col_at[x], *start = across + col_first[x] * %lld;",
               channels);
   writer_line(out, 3, "const long n_cols = col_n[x];");
   writer_line(out, 3, "for (long c = 0; c < %lld; c += %d) {", channels, lanes);
-  put_sum(out, 4, "col", "first + c", channels);
+  put_sum(out, 4, "col", "start + c", channels);
   writer_line(out, 4, "mla_store(out + (line * %lld + x) * %lld + c, sum);", (long long)to.width, channels);
   writer_line(out, 3, "}");
   writer_line(out, 2, "}");

@@ -17,8 +17,8 @@ void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part,
   static const real col_weight[] = {0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425, 0.071428571428571425};
   const real *in0 = buf[0]; // [batch, 14, 14, 16]
   real *out = buf[1]; // [batch, 1, 1, 16]
-  real *across = scratch; // [14][16]
   const long lines = batch * 1, begin = lines * part / parts, end = lines * (part + 1) / parts;
+  real *across = scratch; // [14][16]
   for (long line = begin; line < end; line++) {
     const long n = line / 1, y = line % 1;
     const real *from = in0 + (n * 14 + row_first[y]) * 224;
@@ -33,12 +33,12 @@ void adaptive_avg_pool_16(void *const *buf, long batch, void *scratch, int part,
     }
     for (long x = 0; x < 1; x++) {
       MLA_USE(8)
-      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 16;
+      const real *cols = col_weight + col_at[x], *start = across + col_first[x] * 16;
       const long n_cols = col_n[x];
       for (long c = 0; c < 16; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
-          sum += mla_vec(cols[k]) * mla_load(first + c + k * 16);
+          sum += mla_vec(cols[k]) * mla_load(start + c + k * 16);
         mla_store(out + (line * 1 + x) * 16 + c, sum);
       }
     }
@@ -61,8 +61,8 @@ void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int 
   static const real col_weight[] = {0.071428571428571425};
   const real *in0 = buf[0]; // [batch, 1, 1, 16]
   real *out = buf[1]; // [batch, 14, 14, 16]
-  real *across = scratch; // [1][16]
   const long lines = batch * 14, begin = lines * part / parts, end = lines * (part + 1) / parts;
+  real *across = scratch; // [1][16]
   for (long line = begin; line < end; line++) {
     const long n = line / 14, y = line % 14;
     const real *from = in0 + (n * 1 + row_first[y]) * 16;
@@ -77,12 +77,12 @@ void adaptive_avg_pool_grad_16(void *const *buf, long batch, void *scratch, int 
     }
     for (long x = 0; x < 14; x++) {
       MLA_USE(8)
-      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 16;
+      const real *cols = col_weight + col_at[x], *start = across + col_first[x] * 16;
       const long n_cols = col_n[x];
       for (long c = 0; c < 16; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
-          sum += mla_vec(cols[k]) * mla_load(first + c + k * 16);
+          sum += mla_vec(cols[k]) * mla_load(start + c + k * 16);
         mla_store(out + (line * 14 + x) * 16 + c, sum);
       }
     }
@@ -105,8 +105,8 @@ void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part,
   static const real col_weight[] = {0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285, 0.14285714285714285};
   const real *in0 = buf[0]; // [batch, 7, 7, 32]
   real *out = buf[1]; // [batch, 1, 1, 32]
-  real *across = scratch; // [7][32]
   const long lines = batch * 1, begin = lines * part / parts, end = lines * (part + 1) / parts;
+  real *across = scratch; // [7][32]
   for (long line = begin; line < end; line++) {
     const long n = line / 1, y = line % 1;
     const real *from = in0 + (n * 7 + row_first[y]) * 224;
@@ -121,12 +121,12 @@ void adaptive_avg_pool_32(void *const *buf, long batch, void *scratch, int part,
     }
     for (long x = 0; x < 1; x++) {
       MLA_USE(8)
-      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 32;
+      const real *cols = col_weight + col_at[x], *start = across + col_first[x] * 32;
       const long n_cols = col_n[x];
       for (long c = 0; c < 32; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
-          sum += mla_vec(cols[k]) * mla_load(first + c + k * 32);
+          sum += mla_vec(cols[k]) * mla_load(start + c + k * 32);
         mla_store(out + (line * 1 + x) * 32 + c, sum);
       }
     }
@@ -149,8 +149,8 @@ void adaptive_avg_pool_grad_32(void *const *buf, long batch, void *scratch, int 
   static const real col_weight[] = {0.14285714285714285};
   const real *in0 = buf[0]; // [batch, 1, 1, 32]
   real *out = buf[1]; // [batch, 7, 7, 32]
-  real *across = scratch; // [1][32]
   const long lines = batch * 7, begin = lines * part / parts, end = lines * (part + 1) / parts;
+  real *across = scratch; // [1][32]
   for (long line = begin; line < end; line++) {
     const long n = line / 7, y = line % 7;
     const real *from = in0 + (n * 1 + row_first[y]) * 32;
@@ -165,12 +165,12 @@ void adaptive_avg_pool_grad_32(void *const *buf, long batch, void *scratch, int 
     }
     for (long x = 0; x < 7; x++) {
       MLA_USE(8)
-      const real *cols = col_weight + col_at[x], *first = across + col_first[x] * 32;
+      const real *cols = col_weight + col_at[x], *start = across + col_first[x] * 32;
       const long n_cols = col_n[x];
       for (long c = 0; c < 32; c += 8) {
         vec sum = {0};
         for (long k = 0; k < n_cols; k++)
-          sum += mla_vec(cols[k]) * mla_load(first + c + k * 32);
+          sum += mla_vec(cols[k]) * mla_load(start + c + k * 32);
         mla_store(out + (line * 7 + x) * 32 + c, sum);
       }
     }
