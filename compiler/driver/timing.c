@@ -46,7 +46,8 @@ static void print_json(const Timing *timing) {
     json_array_append_new(phases, json_pack("{s:s,s:f,s:s}", "name", phase->name, "seconds", phase->seconds,
                                             "detail", phase->detail));
   }
-  json_t *json = json_pack("{s:{s:f,s:o}}", "timing", "seconds", timing->last - timing->start, "phases", phases);
+  json_t *json =
+      json_pack("{s:{s:f,s:o}}", "timing", "seconds", timing->last - timing->start, "phases", phases);
   json_dumpf(json, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(json);

@@ -22,7 +22,7 @@ typedef struct MlaRunResult {
   double test_accuracy, test_loss, best_accuracy; // in [0, 1]
   // Until the first step was done: initial values; run directory and first checkpoint; the first batch and its step.
   double init_seconds, begin_seconds, first_step_seconds;
-  double seconds, images_per_second;              // of the whole call; while training (evaluations left out)
+  double seconds, images_per_second; // of the whole call; while training (evaluations left out)
   bool was_interrupted;
   int64_t n_bad_records; // left out because they cannot be read
 } MlaRunResult;
