@@ -1,8 +1,9 @@
 // Times the emitted convolution kernels alone: milliseconds and GFLOP/s (padding counted as work) of forward,
 // input gradient and weight gradient with its finish, and how long the text takes to compile.
 //
-//   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c compiler/emit/c/conv_*.c
-//      compiler/support/arena.c compiler/support/strbuf.c -o conv_bench -ldl -lpthread
+//   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c
+//      compiler/emit/c/conv_{few,gather,gather_block,grad_tile,grad_weight,parts,tile,weight}.c
+//      compiler/support/{arena,strbuf}.c -o conv_bench -ldl -lpthread
 //   ./conv_bench [threads [seconds per kernel [name of one shape]]]
 #include "compiler/emit/c/conv.h"
 #include "tests/support/kernels.h"
@@ -25,7 +26,8 @@ static const Shape shapes[] = {
     {"32->64s2@16", 16, 16, 32, 64, 3, 2, 1, 128},   {"3->16@32", 32, 32, 3, 16, 3, 1, 1, 128},
     {"16->32x1s2@32", 32, 32, 16, 32, 1, 2, 0, 128}, {"64->64@56", 56, 56, 64, 64, 3, 1, 1, 16},
     {"256->64x1@56", 56, 56, 256, 64, 1, 1, 0, 16},  {"512->512@7", 7, 7, 512, 512, 3, 1, 1, 16},
-    {"64->10", 1, 1, 64, 10, 1, 1, 0, 128},          {"512->1000", 1, 1, 512, 1000, 1, 1, 0, 128},
+    {"12->3@32", 32, 32, 12, 3, 3, 1, 1, 128},       {"64->10", 1, 1, 64, 10, 1, 1, 0, 128},
+    {"512->1000", 1, 1, 512, 1000, 1, 1, 0, 128},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_THREADS = 64 };
 

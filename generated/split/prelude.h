@@ -59,6 +59,12 @@ MLA_VECTOR(16)
     const vec mla_part = value;                                                                              \
     __builtin_memcpy(address, &mla_part, (n) * sizeof(real));                                                \
   })
+// Elements of a and b, numbered one behind the other, by as many constants as a vec has lanes.
+#ifdef __clang__
+#define mla_pick(lanes, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define mla_pick(lanes, a, b, ...) __builtin_shuffle(a, b, (w##lanes){__VA_ARGS__})
+#endif
 // Asks for n reals that will soon be read.
 MLA_INLINE void mla_fetch(const real *from, long n) {
   for (long i = 0; i < n; i += 64 / (long)sizeof(real)) __builtin_prefetch(from + i);

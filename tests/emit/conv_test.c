@@ -36,8 +36,11 @@ static const Case cases[] = {
     {1, 1, 100, 37, 1, 1, 1, 0, 1, 5},   {1, 1, 1, 1, 1, 1, 1, 0, 1, 3},
     {1, 1, 256, 512, 1, 1, 1, 0, 1, 33}, {5, 5, 512, 80, 3, 3, 1, 1, 1, 2},
     {1, 1, 4100, 64, 1, 1, 1, 0, 1, 7},  {6, 40, 16, 16, 3, 17, 1, 3, 1, 2},
+    {16, 32, 12, 3, 3, 3, 1, 1, 1, 2},   {9, 11, 20, 2, 5, 3, 2, 1, 1, 2},
+    {6, 7, 2, 33, 1, 1, 1, 0, 1, 3},     {1, 1, 100, 2, 1, 1, 1, 0, 1, 37},
+    {8, 8, 1, 19, 3, 3, 2, 1, 1, 2},     {5, 6, 64, 6, 3, 3, 1, 1, 1, 2},
 };
-enum { N_CASES = sizeof cases / sizeof *cases, GUARD = 64 };
+enum { N_CASES = sizeof cases / sizeof *cases, GUARD = 64, PATTERN = 0xff };
 static const KernelMachine machines[] = {{4, 64}, {8, 64}, {4, 32}, {4, 16}, {8, 32}, {8, 16}};
 enum { N_MACHINES = sizeof machines / sizeof *machines };
 
@@ -83,8 +86,8 @@ static void tensor_set(const Tensor *t, long i, double value) {
 static Tensor tensor_new(long n, int elem_bytes) {
   Tensor t = {n, elem_bytes, malloc((size_t)(n + 2 * GUARD) * (size_t)elem_bytes)};
   if (!t.memory) exit(1);
-  memset(t.memory, 0x7b,
-         (size_t)(n + 2 * GUARD) * (size_t)elem_bytes); // a huge number where nothing was written
+  // NaN where nothing was written, and around what is read.
+  memset(t.memory, PATTERN, (size_t)(n + 2 * GUARD) * (size_t)elem_bytes);
   return t;
 }
 
@@ -100,7 +103,7 @@ static Tensor tensor_random(long n, int elem_bytes, unsigned seed) {
 static bool guards_hold(const Tensor *t) {
   const long side = (long)GUARD * t->elem_bytes, end = side + t->n * t->elem_bytes;
   for (long i = 0; i < side; i++)
-    if (t->memory[i] != 0x7b || t->memory[end + i] != 0x7b) return false;
+    if ((unsigned char)t->memory[i] != PATTERN || (unsigned char)t->memory[end + i] != PATTERN) return false;
   return true;
 }
 

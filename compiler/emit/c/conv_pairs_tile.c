@@ -35,23 +35,10 @@ int pair_run_blocks(const PairRun *runs, int n_runs) {
   return n;
 }
 
-// The source position, counted from the tile's first, that pixel p reads for tap k; -1 outside the source.
-static int source_of(const PairTile *tile, int p, int k) {
-  const int j = p * tile->axis->source_step + k;
-  const int end = conv_tile_span(tile->axis, tile->run->n_pixels) - tile->run->right;
-  return j >= tile->run->left && j < end ? j : -1;
-}
-
-static bool tap_is_used(const PairTile *tile, int k) {
-  for (int p = 0; p < tile->run->n_pixels; p++)
-    if (source_of(tile, p, k) >= 0) return true;
-  return false;
-}
-
 // Weights of taps from..to-1 for pair c + u.
 static void write_weights(StrBuf *out, const PairTile *tile, int from, int to, int u) {
   for (int k = from; k < to; k++) {
-    if (!tap_is_used(tile, k)) continue;
+    if (!conv_tap_is_used(tile->axis, tile->run, k)) continue;
     const int64_t kernel = tile->axis->first_kernel + (int64_t)k * tile->axis->kernel_step;
     strbuf_put(out, "      const pairs");
     for (int v = 0; v < tile->n_vecs; v++)
@@ -78,7 +65,7 @@ static void write_products(StrBuf *out, const PairTile *tile, int from, int to, 
 }
 
 static void write_channel_loop(StrBuf *out, const PairTile *tile, int from, int to) {
-  const int end = conv_tile_span(tile->axis, tile->run->n_pixels) - tile->run->right;
+  const int end = conv_run_end(tile->axis, tile->run);
   strbuf_put(out, "    xc = x;\n    wc = w;\n");
   strbuf_printf(out, "    for (long c = 0; c < %d; c += %d, xc += %d, wc += %lld) {\n", tile->n_pairs,
                 tile->unroll, tile->unroll, (long long)(tile->unroll * tile->w_pair));
@@ -93,7 +80,7 @@ static void write_channel_loop(StrBuf *out, const PairTile *tile, int from, int 
 
 static bool reads_source(const PairTile *tile) {
   for (int k = 0; k < tile->axis->n_taps; k++)
-    if (tap_is_used(tile, k)) return true;
+    if (conv_tap_is_used(tile->axis, tile->run, k)) return true;
   return false;
 }
 

@@ -86,6 +86,18 @@ int conv_tile_span(const TapAxis *axis, int n_pixels) {
   return (n_pixels - 1) * axis->source_step + axis->n_taps;
 }
 
+int conv_run_end(const TapAxis *axis, const PixelRun *run) {
+  return conv_tile_span(axis, run->n_pixels) - run->right;
+}
+
+bool conv_tap_is_used(const TapAxis *axis, const PixelRun *run, int k) {
+  for (int p = 0; p < run->n_pixels; p++) {
+    const int j = p * axis->source_step + k;
+    if (j >= run->left && j < conv_run_end(axis, run)) return true;
+  }
+  return false;
+}
+
 static PixelRun tile_at(const TapAxis *axis, int first, int n_pixels) {
   const int span = conv_tile_span(axis, n_pixels), source = first * axis->source_step + axis->first;
   const int left = max_int(-source, 0), right = max_int(source + span - axis->n_source, 0);

@@ -39,7 +39,9 @@ typedef struct PixelRun {
   int first, n_pixels, left, right, count;
 } PixelRun;
 
-int conv_tile_span(const TapAxis *axis, int n_pixels); // source positions that a tile touches
+int conv_tile_span(const TapAxis *axis, int n_pixels);      // source positions that a tile touches
+int conv_run_end(const TapAxis *axis, const PixelRun *run); // the first of them behind the source
+bool conv_tap_is_used(const TapAxis *axis, const PixelRun *run, int k); // reads from inside the source
 // Cuts the axis into tiles of nearly equal size, at most max_pixels. Returns the number of runs.
 int conv_cut_pixels(Arena *arena, const TapAxis *axis, int max_pixels, PixelRun **runs);
 // Index of the first source position inside the source that the first tile of the run touches.

@@ -42,23 +42,10 @@ int conv_tile_best_vecs(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
   return best;
 }
 
-// The source position, counted from the tile's first, that pixel p reads for tap k; -1 outside the source.
-static int source_of(const Tile *tile, int p, int k) {
-  const int j = p * tile->axis->source_step + k;
-  const int end = conv_tile_span(tile->axis, tile->run->n_pixels) - tile->run->right;
-  return j >= tile->run->left && j < end ? j : -1;
-}
-
-static bool tap_is_used(const Tile *tile, int k) {
-  for (int p = 0; p < tile->run->n_pixels; p++)
-    if (source_of(tile, p, k) >= 0) return true;
-  return false;
-}
-
 // Weights of taps from..to-1 for input channel c + u.
 static void write_weights(StrBuf *out, const Tile *tile, int from, int to, int u) {
   for (int k = from; k < to; k++) {
-    if (!tap_is_used(tile, k)) continue;
+    if (!conv_tap_is_used(tile->axis, tile->run, k)) continue;
     const int64_t kernel = tile->axis->first_kernel + (int64_t)k * tile->axis->kernel_step;
     strbuf_put(out, "      const vec");
     for (int v = 0; v < tile->n_vecs; v++)
@@ -93,7 +80,7 @@ static void write_products(StrBuf *out, const Tile *tile, int from, int to, int 
 }
 
 static void write_channel_loop(StrBuf *out, const Tile *tile, int from, int to) {
-  const int end = conv_tile_span(tile->axis, tile->run->n_pixels) - tile->run->right;
+  const int end = conv_run_end(tile->axis, tile->run);
   strbuf_put(out, "    xc = x;\n    wc = w;\n");
   if (tile->is_blocked) {
     strbuf_put(out, "    for (long c = 0; c < n_in;");
