@@ -69,7 +69,8 @@ static int cuda_states(CudaProgram *p, CudaRun *run) {
 
 static int cuda_state_buffer(CudaProgram *p, CudaRun *run, StateId id) {
   const State *state = state_get(run->run->c->graph->states, id);
-  MlaBuffer whole = p->buffers[cuda_states(p, run)];
+  int states = cuda_states(p, run); // may move p->buffers
+  MlaBuffer whole = p->buffers[states];
   int64_t near = p->n_bytes;
   int buffer =
       cuda_buffer(p, shape_elems(state->shape, run->run->c->batch) * p->set->config.elem_bytes, cuda_elem(p));

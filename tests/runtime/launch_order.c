@@ -126,6 +126,23 @@ static bool run_shuffled(MlaDevice *device, const MlaProgram *program, const Mla
   return same;
 }
 
+// An order that is not allowed, in a process of its own: a kernel that reads something else in place of its labels may
+// end it, which is one way of not being the same.
+static bool is_same_unordered(const char *name, const MlaProgram *program, const MlaDependencies *d,
+                              uint64_t *random, const Result *expected) {
+  pid_t child = fork();
+  if (child == 0) {
+    MlaDevice device;
+    MlaDeviceOptions options = {.threads = 2};
+    MlaError error = {0};
+    check(mla_device_open(&device, name, &options, &error), &error);
+    _exit(run_shuffled(&device, program, d, random, true, expected) ? EXIT_SUCCESS : EXIT_FAILURE);
+  }
+  int status = 0;
+  check(child > 0 && waitpid(child, &status, 0) == child, &(MlaError){.text = "no process"});
+  return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
 static void run_case(const Case *c, Tally *tally) {
   Options options = {.input = c->model,
                      .device = c->device,
@@ -155,7 +172,7 @@ static void run_case(const Case *c, Tally *tally) {
          c->overlap, d.n, d.first[d.n], longest, (long long)program->region_bytes[MLA_WORK]);
   if (c->longest) expect(tally, longest <= c->longest, "modules with bytes of their own wait less");
   expect(tally, n_same == c->n_orders, "the same bits in every order that is allowed");
-  expect(tally, !run_shuffled(&device, program, &d, &random, true, &expected), "others in one that is not");
+  expect(tally, !is_same_unordered(c->device, program, &d, &random, &expected), "others in one that is not");
   free(expected.states);
   mla_dependencies_free(&d);
   mla_device_close(&device);
