@@ -5,6 +5,8 @@
 #include "runtime/device/dependencies.h"
 #include "runtime/train/train.h"
 #include "tests/runtime/device_sample.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { N_STEPS = 2 };
 
