@@ -1,15 +1,14 @@
 // A convolution or a linear layer as its kernels see it, whatever the target: the nodes of a launch told by what they are
-// to the layer y = layer(x, weight). A linear layer is a convolution of images of one pixel.
+// to the layer y = layer(x, weight).
 #pragma once
+#include "compiler/emit/layer_shape.h"
 #include "compiler/emit/writer.h"
 
 typedef enum LayerKernel { LAYER_FORWARD, LAYER_GRAD_INPUT, LAYER_GRAD_WEIGHT } LayerKernel;
 
-// x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c / groups, out_c], y [batch, out_h, out_w, out_c].
 typedef struct Layer {
   const Node *x, *weight, *y; // each itself or its gradient; NULL: not at hand
-  int in_h, in_w, in_c, out_h, out_w, out_c;
-  int kernel_h, kernel_w, stride, pad, groups;
+  LayerShape shape;
   bool is_linear;
 } Layer;
 

@@ -45,17 +45,17 @@ static const KernelMachine machines[] = {{4, 64}, {8, 64}, {4, 32}, {4, 16}, {8,
 enum { N_MACHINES = sizeof machines / sizeof *machines };
 
 static ConvSpec spec_of(const Case *c, KernelMachine machine) {
-  return (ConvSpec){.in_h = c->h,
-                    .in_w = c->w,
-                    .in_c = c->in_c,
-                    .out_h = (c->h + 2 * c->pad - c->kernel_h) / c->stride + 1,
-                    .out_w = (c->w + 2 * c->pad - c->kernel_w) / c->stride + 1,
-                    .out_c = c->out_c,
-                    .kernel_h = c->kernel_h,
-                    .kernel_w = c->kernel_w,
-                    .stride = c->stride,
-                    .pad = c->pad,
-                    .groups = c->groups,
+  return (ConvSpec){.shape = {.in_h = c->h,
+                              .in_w = c->w,
+                              .in_c = c->in_c,
+                              .out_h = (c->h + 2 * c->pad - c->kernel_h) / c->stride + 1,
+                              .out_w = (c->w + 2 * c->pad - c->kernel_w) / c->stride + 1,
+                              .out_c = c->out_c,
+                              .kernel_h = c->kernel_h,
+                              .kernel_w = c->kernel_w,
+                              .stride = c->stride,
+                              .pad = c->pad,
+                              .groups = c->groups},
                     .elem_bytes = machine.elem_bytes,
                     .vector_bytes = machine.vector_bytes,
                     .batch = c->batch};
@@ -128,7 +128,7 @@ static void visit(const Reference *ref, long xi, long wi, long gi) {
 }
 
 static void visit_pixel(const Reference *ref, long n, long oy, long ox) {
-  const ConvSpec *s = ref->spec;
+  const LayerShape *s = &ref->spec->shape;
   const long n_in = s->in_c / s->groups, n_out = s->out_c / s->groups;
   for (long ky = 0; ky < s->kernel_h; ky++)
     for (long kx = 0; kx < s->kernel_w; kx++) {
@@ -144,8 +144,8 @@ static void visit_pixel(const Reference *ref, long n, long oy, long ox) {
 
 static void run_reference(const Reference *ref, long batch) {
   for (long n = 0; n < batch; n++)
-    for (long oy = 0; oy < ref->spec->out_h; oy++)
-      for (long ox = 0; ox < ref->spec->out_w; ox++) visit_pixel(ref, n, oy, ox);
+    for (long oy = 0; oy < ref->spec->shape.out_h; oy++)
+      for (long ox = 0; ox < ref->spec->shape.out_w; ox++) visit_pixel(ref, n, oy, ox);
 }
 
 // ---- running
@@ -245,10 +245,12 @@ static bool check(const Run *run, const char *suffix, ConvKernel kernel, const T
 }
 
 static bool check_case(KernelLib *lib, int index, const ConvSpec *spec, const Kernels *k, long batch) {
-  const long n_weights = (long)spec->kernel_h * spec->kernel_w * (spec->in_c / spec->groups) * spec->out_c;
+  const long n_weights = (long)spec->shape.kernel_h * spec->shape.kernel_w *
+                         (spec->shape.in_c / spec->shape.groups) * spec->shape.out_c;
   Run run = {.lib = lib, .spec = spec, .kernels = k, .index = index, .batch = batch};
-  run.x = tensor_random(batch * spec->in_h * spec->in_w * spec->in_c, spec->elem_bytes, 1);
-  run.g = tensor_random(batch * spec->out_h * spec->out_w * spec->out_c, spec->elem_bytes, 2);
+  run.x = tensor_random(batch * spec->shape.in_h * spec->shape.in_w * spec->shape.in_c, spec->elem_bytes, 1);
+  run.g =
+      tensor_random(batch * spec->shape.out_h * spec->shape.out_w * spec->shape.out_c, spec->elem_bytes, 2);
   run.w = tensor_random(n_weights, spec->elem_bytes, 3);
   Tensor transposed = tensor_new(n_weights, spec->elem_bytes);
   char name[32];
@@ -266,8 +268,9 @@ static bool check_case(KernelLib *lib, int index, const ConvSpec *spec, const Ke
     fprintf(stderr,
             "  %dx%dx%d -> %d, kernel %dx%d, stride %d, pad %d, groups %d, batch %ld, %d-byte reals, %d-byte "
             "vectors\n",
-            spec->in_h, spec->in_w, spec->in_c, spec->out_c, spec->kernel_h, spec->kernel_w, spec->stride,
-            spec->pad, spec->groups, batch, spec->elem_bytes, spec->vector_bytes);
+            spec->shape.in_h, spec->shape.in_w, spec->shape.in_c, spec->shape.out_c, spec->shape.kernel_h,
+            spec->shape.kernel_w, spec->shape.stride, spec->shape.pad, spec->shape.groups, batch,
+            spec->elem_bytes, spec->vector_bytes);
   return is_good;
 }
 

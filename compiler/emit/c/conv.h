@@ -6,6 +6,7 @@
 // nothing is padded or copied. A linear layer is a convolution of 1x1 images; those and pointwise
 // convolutions run over all pixels of the batch as rows of one matrix product.
 #pragma once
+#include "compiler/emit/layer_shape.h"
 #include "compiler/support/strbuf.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,15 +31,13 @@ typedef struct ConvAround {
   int64_t spare;  // elements of scratch that the functions use
 } ConvAround;
 
-// x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c/groups, out_c], y [batch, out_h, out_w,
-// out_c].
 typedef struct ConvSpec {
-  int in_h, in_w, in_c, out_h, out_w, out_c;
-  int kernel_h, kernel_w, stride, pad, groups;
+  LayerShape shape;
   int elem_bytes;            // 4 or 8
   int vector_bytes;          // 64, 32 or 16
   int64_t batch;             // the full batch: how much work there is to divide into parts
   bool x_is_bf16, y_is_bf16; // how x (or its gradient) and y (or its cotangent) are stored
+  bool is_paired;            // products of bf16, two at a time; weights are float32 masters; no groups
   ConvCut cut;
   const ConvAround *around; // NULL: nothing
 } ConvSpec;

@@ -46,24 +46,26 @@ static void pass_cuts(Cuts *cuts, int n_vecs) {
 }
 
 static bool has_few_weights(const ConvSpec *spec) {
-  const int n_single = spec->in_c > spec->out_c ? spec->in_c : spec->out_c;
-  return (int64_t)spec->kernel_h * spec->kernel_w * n_single * MOST_VECS * spec->vector_bytes <= FEW_BYTES;
+  const int n_single = spec->shape.in_c > spec->shape.out_c ? spec->shape.in_c : spec->shape.out_c;
+  return (int64_t)spec->shape.kernel_h * spec->shape.kernel_w * n_single * MOST_VECS * spec->vector_bytes <=
+         FEW_BYTES;
 }
 
 static const char *cut_key(Emit *emit, const ConvSpec *spec, LayerKernel kernel) {
   static const char *const names[] = {"forward", "grad_input", "grad_weight"};
   return writer_format(emit, "%s,%dx%d,%dx%d,%dx%d,stride%d,pad%d,groups%d,batch%lld,f%d,%d-byte vectors",
-                       names[kernel], spec->kernel_h, spec->kernel_w, spec->in_c, spec->out_c, spec->in_h,
-                       spec->in_w, spec->stride, spec->pad, spec->groups, (long long)spec->batch,
-                       8 * spec->elem_bytes, spec->vector_bytes);
+                       names[kernel], spec->shape.kernel_h, spec->shape.kernel_w, spec->shape.in_c,
+                       spec->shape.out_c, spec->shape.in_h, spec->shape.in_w, spec->shape.stride,
+                       spec->shape.pad, spec->shape.groups, (long long)spec->batch, 8 * spec->elem_bytes,
+                       spec->vector_bytes);
 }
 
 ConvCut conv_choice(Emit *emit, const ConvSpec *spec, LayerKernel kernel, int *use) {
   *use = 0;
   if (!emit->choices) return (ConvCut){0};
   Cuts cuts = {0};
-  const int channels = kernel == LAYER_GRAD_INPUT ? spec->in_c : spec->out_c,
-            n_vecs = conv_div_up(channels / spec->groups, conv_max_lanes(spec));
+  const int channels = kernel == LAYER_GRAD_INPUT ? spec->shape.in_c : spec->shape.out_c,
+            n_vecs = conv_div_up(channels / spec->shape.groups, conv_max_lanes(spec));
   if (kernel == LAYER_GRAD_WEIGHT)
     pass_cuts(&cuts, n_vecs);
   else

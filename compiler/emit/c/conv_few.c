@@ -19,7 +19,7 @@ static int n_vectors(int lanes, int n_in) {
 // Multiply-adds of vectors for a pixel and tap: n_out for each vector of input channels, against one for each input channel.
 bool conv_few_suits(const ConvSpec *spec, int n_taps, int n_in, int n_out) {
   const int lanes = conv_max_lanes(spec);
-  if (lanes < 4 || spec->groups > 1 || n_taps == 0) return false;
+  if (lanes < 4 || spec->shape.groups > 1 || n_taps == 0) return false;
   const double with_folds = n_out * (n_vectors(lanes, n_in) + (double)FOLD_COST / n_taps);
   return 2 * n_out <= lanes && with_folds < n_in;
 }

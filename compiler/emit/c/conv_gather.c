@@ -29,7 +29,8 @@ static int64_t block_columns(const Gather *gather) {
 static void choose_blocks(Gather *gather) {
   const ConvSpec *spec = gather->spec;
   const int lanes = conv_max_lanes(spec);
-  gather->is_few = conv_few_suits(spec, spec->kernel_h * spec->kernel_w, gather->n_in, gather->n_out);
+  gather->is_few =
+      conv_few_suits(spec, spec->shape.kernel_h * spec->shape.kernel_w, gather->n_in, gather->n_out);
   if (gather->is_few) {
     gather->runs[0] = (ChannelRun){0, lanes, 1, 1, lanes - gather->n_out};
     gather->n_runs = gather->n_blocks = 1;
@@ -45,7 +46,8 @@ static void choose_blocks(Gather *gather) {
 // The weights of one block and of in_block input channels stay in the second-level cache.
 static void choose_input_block(Gather *gather) {
   const ConvSpec *spec = gather->spec;
-  const int64_t per_channel = spec->kernel_h * spec->kernel_w * block_columns(gather) * spec->elem_bytes;
+  const int64_t per_channel =
+      spec->shape.kernel_h * spec->shape.kernel_w * block_columns(gather) * spec->elem_bytes;
   gather->in_block = gather->n_in;
   if (gather->is_few) return;
   const int n = (int)clamp64((per_channel * gather->n_in + PACKED_BYTES - 1) / PACKED_BYTES, 1, gather->n_in);
@@ -64,8 +66,8 @@ static void choose_turn(Gather *gather) {
 
 static void choose_parts(Gather *gather) {
   const ConvSpec *spec = gather->spec;
-  const int64_t n_weights = (int64_t)spec->kernel_h * spec->kernel_w * gather->n_in * gather->y_c;
-  const int64_t pixels = spec->batch * spec->out_h * spec->out_w;
+  const int64_t n_weights = (int64_t)spec->shape.kernel_h * spec->shape.kernel_w * gather->n_in * gather->y_c;
+  const int64_t pixels = spec->batch * spec->shape.out_h * spec->shape.out_w;
   const int64_t n_parts = clamp64(2 * pixels * n_weights / PART_FLOPS, 1, MAX_PARTS);
   const bool is_large = n_weights * spec->elem_bytes > PACKED_BYTES && gather->n_groups == 1;
   gather->block_parts = is_large ? (int)clamp64(gather->n_blocks, 1, n_parts) : 1;
@@ -78,16 +80,16 @@ static void choose_parts(Gather *gather) {
 
 static Gather gather_new(StrBuf *out, const char *symbol, const ConvSpec *spec, bool is_transposed) {
   Gather gather = {.out = out, .symbol = symbol, .spec = spec, .is_transposed = is_transposed};
-  gather.x_h = spec->in_h, gather.x_w = spec->in_w, gather.x_c = spec->in_c;
-  gather.y_h = spec->out_h, gather.y_w = spec->out_w, gather.y_c = spec->out_c;
+  gather.x_h = spec->shape.in_h, gather.x_w = spec->shape.in_w, gather.x_c = spec->shape.in_c;
+  gather.y_h = spec->shape.out_h, gather.y_w = spec->shape.out_w, gather.y_c = spec->shape.out_c;
   if (is_transposed) {
-    gather.x_h = spec->out_h, gather.x_w = spec->out_w, gather.x_c = spec->out_c;
-    gather.y_h = spec->in_h, gather.y_w = spec->in_w, gather.y_c = spec->in_c;
+    gather.x_h = spec->shape.out_h, gather.x_w = spec->shape.out_w, gather.x_c = spec->shape.out_c;
+    gather.y_h = spec->shape.in_h, gather.y_w = spec->shape.in_w, gather.y_c = spec->shape.in_c;
   }
   gather.is_depthwise = conv_is_depthwise(spec);
   gather.is_matrix = conv_is_matrix(spec) && !gather.is_depthwise;
-  gather.n_groups = gather.is_depthwise ? 1 : spec->groups;
-  gather.n_in = gather.x_c / spec->groups;
+  gather.n_groups = gather.is_depthwise ? 1 : spec->shape.groups;
+  gather.n_in = gather.x_c / spec->shape.groups;
   gather.n_out = gather.y_c / gather.n_groups;
   return gather;
 }
@@ -99,7 +101,8 @@ static Gather gather_new(StrBuf *out, const char *symbol, const ConvSpec *spec, 
 // the block].
 static void write_packing(const Gather *gather, const ChannelRun *block) {
   StrBuf *out = gather->out;
-  const int width = block->lanes * block->n_vecs, n_taps = gather->spec->kernel_h * gather->spec->kernel_w;
+  const int width = block->lanes * block->n_vecs,
+            n_taps = gather->spec->shape.kernel_h * gather->spec->shape.kernel_w;
   if (gather->is_few) {
     conv_write_few_packing(out, block->lanes, n_taps, gather->n_in, gather->n_out,
                            gather->reads_plain ? 1 : gather->n_out, gather->reads_plain ? gather->n_in : 1);
@@ -134,7 +137,7 @@ static void write_packing(const Gather *gather, const ChannelRun *block) {
 
 // Elements of scratch that the weights of a block and in_block input channels take.
 static int64_t packed_elems(const Gather *gather, const ChannelRun *block) {
-  const int64_t n_taps = (int64_t)gather->spec->kernel_h * gather->spec->kernel_w;
+  const int64_t n_taps = (int64_t)gather->spec->shape.kernel_h * gather->spec->shape.kernel_w;
   if (gather->is_few) return n_taps * conv_few_tap_elems(block->lanes, gather->n_in, gather->n_out);
   return n_taps * gather->in_block * block->lanes * block->n_vecs;
 }
@@ -226,8 +229,8 @@ static Scratch scratch_of(const Gather *gather) {
   packed *= conv_div_up(gather->n_in, gather->in_block) * gather->n_groups;
   if (gather->block_parts > 1)
     packed = conv_div_up(gather->n_blocks, gather->block_parts) *
-             conv_div_up(gather->n_in, gather->in_block) * (int64_t)gather->spec->kernel_h *
-             gather->spec->kernel_w * gather->in_block * block_columns(gather);
+             conv_div_up(gather->n_in, gather->in_block) * (int64_t)gather->spec->shape.kernel_h *
+             gather->spec->shape.kernel_w * gather->in_block * block_columns(gather);
   Scratch scratch = {.staged = gather->is_packed ? packed : 0};
   const int64_t x = (int64_t)gather->x_h * gather->x_w * gather->x_c * gather->turn,
                 y = (int64_t)gather->y_h * gather->y_w * gather->y_c * gather->turn;

@@ -14,19 +14,21 @@ static int min_int(int a, int b) {
 // -----------------------------------------------------------------------------------------------------
 
 static int n_remainders(const Gather *gather) {
-  return gather->is_transposed ? gather->spec->stride : 1;
+  return gather->is_transposed ? gather->spec->shape.stride : 1;
 }
 
 static TapAxis row_axis(const Gather *gather, int lattice) {
   const ConvSpec *spec = gather->spec;
-  if (!gather->is_transposed) return conv_forward_axis(spec, spec->kernel_h, gather->x_h, gather->y_h);
-  return conv_backward_axis(spec, spec->kernel_h, gather->x_h, gather->y_h, lattice / spec->stride);
+  if (!gather->is_transposed) return conv_forward_axis(spec, spec->shape.kernel_h, gather->x_h, gather->y_h);
+  return conv_backward_axis(spec, spec->shape.kernel_h, gather->x_h, gather->y_h,
+                            lattice / spec->shape.stride);
 }
 
 TapAxis gather_columns(const Gather *gather, int lattice) {
   const ConvSpec *spec = gather->spec;
-  if (!gather->is_transposed) return conv_forward_axis(spec, spec->kernel_w, gather->x_w, gather->y_w);
-  return conv_backward_axis(spec, spec->kernel_w, gather->x_w, gather->y_w, lattice % spec->stride);
+  if (!gather->is_transposed) return conv_forward_axis(spec, spec->shape.kernel_w, gather->x_w, gather->y_w);
+  return conv_backward_axis(spec, spec->shape.kernel_w, gather->x_w, gather->y_w,
+                            lattice % spec->shape.stride);
 }
 
 TapAxis gather_matrix_axis(int n_pixels) {
@@ -76,7 +78,7 @@ static Tile make_tile(const Gather *gather, const ChannelRun *block, const TapAx
                 .x_row = (int64_t)gather->x_w * gather->x_c,
                 .w_in = w_in,
                 .w_tap = w_tap,
-                .w_row = rows->kernel_step * gather->spec->kernel_w * w_tap,
+                .w_row = rows->kernel_step * gather->spec->shape.kernel_w * w_tap,
                 .y_pixel = (int64_t)gather->y_c * columns->out_step};
 }
 
@@ -198,7 +200,7 @@ static void write_lattice(const Gather *gather, int r, int lattice) {
     names[i] = arena_printf(out->arena, "%s_b%d_l%d_t%d", gather->symbol, r, lattice, i);
     write_tile(gather, names[i], block, &rows, &columns, &runs[i]);
   }
-  const int64_t w_tap = weight_tap_stride(gather, block), w_row = gather->spec->kernel_w * w_tap;
+  const int64_t w_tap = weight_tap_stride(gather, block), w_row = gather->spec->shape.kernel_w * w_tap;
   if (rows.out_step > 1 || columns.out_step > 1)
     strbuf_printf(out, "// One image: rows in steps of %d from %d, pixels in steps of %d from %d.\n",
                   rows.out_step, rows.out_first, columns.out_step, columns.out_first);

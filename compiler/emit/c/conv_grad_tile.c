@@ -78,7 +78,7 @@ static void write_product(const Straight *s, int j, int p, int i) {
 }
 
 static int64_t source_at(const Straight *s, int j) {
-  return (int64_t)(j - s->run->left) * s->pass->grad->spec->in_c;
+  return (int64_t)(j - s->run->left) * s->pass->grad->spec->shape.in_c;
 }
 
 // A gradient vector is loaded just before the first source pixel that it meets.
@@ -89,7 +89,7 @@ static void write_by_source(const Straight *s) {
   for (int j = 0; j < span; j++) {
     if (!source_is_used(s, j)) continue;
     for (; loaded < s->run->n_pixels && loaded * s->axis->source_step <= j; loaded++)
-      if (pixel_is_used(s, loaded)) write_vectors(pass, 'g', loaded, loaded * pass->grad->spec->out_c);
+      if (pixel_is_used(s, loaded)) write_vectors(pass, 'g', loaded, loaded * pass->grad->spec->shape.out_c);
     if (x_is_wide(pass)) write_vectors(pass, 'x', j, source_at(s, j));
     for (int i = 0; i < pass->single->n_vecs; i++) {
       if (!x_is_wide(pass)) write_broadcast(pass, 'x', j, i, source_at(s, j));
@@ -109,7 +109,7 @@ static void write_by_pixel(const Straight *s) {
     for (; loaded < end; loaded++)
       if (source_is_used(s, loaded)) write_vectors(pass, 'x', loaded, source_at(s, loaded));
     for (int i = 0; pixel_is_used(s, p) && i < pass->single->n_vecs; i++) {
-      write_broadcast(pass, 'g', p, i, (int64_t)p * pass->grad->spec->out_c);
+      write_broadcast(pass, 'g', p, i, (int64_t)p * pass->grad->spec->shape.out_c);
       for (int j = p * s->axis->source_step; j < end; j++)
         if (meets(s, j, p)) write_product(s, j, p, i);
       strbuf_put(pass->grad->out, "\n");
@@ -132,26 +132,34 @@ static int straight_pixels(const GradPass *pass) {
 static void write_image_rows(const GradPass *pass) {
   const ConvSpec *spec = pass->grad->spec;
   StrBuf *out = pass->grad->out;
-  const TapAxis axis = {
-      pass->taps->n_vecs, pass->taps->offset - spec->pad, 0, 1, spec->stride, spec->out_w, spec->in_w, 0, 1};
+  const TapAxis axis = {pass->taps->n_vecs,
+                        pass->taps->offset - spec->shape.pad,
+                        0,
+                        1,
+                        spec->shape.stride,
+                        spec->shape.out_w,
+                        spec->shape.in_w,
+                        0,
+                        1};
   PixelRun *runs;
   const int n_runs = conv_cut_pixels(out->arena, &axis, straight_pixels(pass), &runs);
   strbuf_printf(out, "  for (; n_images > 0; n_images--, x += %lld, g += %lld) {\n",
-                (long long)spec->in_h * spec->in_w * spec->in_c,
-                (long long)spec->out_h * spec->out_w * spec->out_c);
+                (long long)spec->shape.in_h * spec->shape.in_w * spec->shape.in_c,
+                (long long)spec->shape.out_h * spec->shape.out_w * spec->shape.out_c);
   strbuf_put(out, "    const real *xr = x, *gr = g;\n");
   strbuf_printf(out, "    for (long row = 0; row < n_rows; row++, xr += %lld, gr += %lld) {\n",
-                (long long)spec->stride * spec->in_w * spec->in_c, (long long)spec->out_w * spec->out_c);
+                (long long)spec->shape.stride * spec->shape.in_w * spec->shape.in_c,
+                (long long)spec->shape.out_w * spec->shape.out_c);
   for (int r = 0; r < n_runs; r++) {
     if (runs[r].left + runs[r].right >= conv_tile_span(&axis, runs[r].n_pixels)) continue;
     strbuf_printf(out, "      const real *x%d = xr + %lld, *g%d = gr + %lld;\n", r,
-                  (long long)conv_run_source(&axis, &runs[r]) * spec->in_c, r,
-                  (long long)runs[r].first * spec->out_c);
+                  (long long)conv_run_source(&axis, &runs[r]) * spec->shape.in_c, r,
+                  (long long)runs[r].first * spec->shape.out_c);
     strbuf_printf(out,
                   "      for (long t = 0; t < %d; t++) {\n        const real *xc = x%d + t * %lld, *gc = g%d "
                   "+ t * %lld;\n",
-                  runs[r].count, r, (long long)runs[r].n_pixels * spec->stride * spec->in_c, r,
-                  (long long)runs[r].n_pixels * spec->out_c);
+                  runs[r].count, r, (long long)runs[r].n_pixels * spec->shape.stride * spec->shape.in_c, r,
+                  (long long)runs[r].n_pixels * spec->shape.out_c);
     write_straight(&(Straight){pass, &axis, &runs[r]});
     strbuf_put(out, "      }\n");
   }
@@ -168,7 +176,8 @@ static void write_matrix_rows(const GradPass *pass) {
     const TapAxis axis = {1, 0, 0, 1, 1, n_pixels[i], n_pixels[i], 0, 1};
     const PixelRun run = {0, n_pixels[i], 0, 0, 1};
     strbuf_printf(out, "  for (; n_rows >= %d; n_rows -= %d, xc += %lld, gc += %lld) {\n", n_pixels[i],
-                  n_pixels[i], (long long)n_pixels[i] * spec->in_c, (long long)n_pixels[i] * spec->out_c);
+                  n_pixels[i], (long long)n_pixels[i] * spec->shape.in_c,
+                  (long long)n_pixels[i] * spec->shape.out_c);
     write_straight(&(Straight){pass, &axis, &run});
     strbuf_put(out, "  }\n");
   }

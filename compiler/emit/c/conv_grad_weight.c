@@ -35,17 +35,17 @@ static int min_int(int a, int b) {
 // --------------------------------------------------------------------------------------------------
 
 static int tap_runs(const ConvSpec *spec) {
-  return conv_div_up(spec->kernel_w, MAX_LIVE_TAPS);
+  return conv_div_up(spec->shape.kernel_w, MAX_LIVE_TAPS);
 }
 
 static ChannelRun tap_run(const WeightGrad *grad, int k) {
-  const int first = grad->spec->kernel_w * k / grad->n_tap_runs,
-            end = grad->spec->kernel_w * (k + 1) / grad->n_tap_runs;
+  const int first = grad->spec->shape.kernel_w * k / grad->n_tap_runs,
+            end = grad->spec->shape.kernel_w * (k + 1) / grad->n_tap_runs;
   return (ChannelRun){first, 1, end - first, 1, 0};
 }
 
 static int live_taps(const ConvSpec *spec) {
-  return conv_div_up(spec->kernel_w, tap_runs(spec));
+  return conv_div_up(spec->shape.kernel_w, tap_runs(spec));
 }
 
 // Single channels of a pass: accumulators, the wide vectors in use, a broadcast and one register more must fit.
@@ -79,7 +79,7 @@ static int best_vecs(const WeightGrad *grad) {
 
 static void cut_channels(WeightGrad *grad, bool is_by_input, bool is_padded) {
   const ConvSpec *spec = grad->spec;
-  const int n_in = spec->in_c / spec->groups, n_out = spec->out_c / grad->n_groups;
+  const int n_in = spec->shape.in_c / spec->shape.groups, n_out = spec->shape.out_c / grad->n_groups;
   grad->is_by_input = is_by_input;
   grad->is_padded = is_padded;
   grad->n_wide = is_by_input ? n_in : n_out;
@@ -87,7 +87,7 @@ static void cut_channels(WeightGrad *grad, bool is_by_input, bool is_padded) {
   const int n_vecs = best_vecs(grad);
   grad->n_wide_runs = conv_cut_channels(wide_lanes(grad), conv_max_lanes(spec), n_vecs, grad->wide_runs);
   grad->n_single_runs = conv_cut_channels(grad->n_single, 1, most_singles(grad, n_vecs), grad->single_runs);
-  grad->sum_row = is_by_input || is_padded ? wide_lanes(grad) : spec->out_c;
+  grad->sum_row = is_by_input || is_padded ? wide_lanes(grad) : spec->shape.out_c;
 }
 
 // Vectors multiplied for one pixel and tap, and a little for what must be loaded.
@@ -100,7 +100,7 @@ static double cut_cost(const WeightGrad *grad) {
 static void choose_cut(WeightGrad *grad) {
   cut_channels(grad, false, false);
   WeightGrad try = *grad;
-  for (int i = 1; i < 4 && grad->spec->groups == 1; i++) {
+  for (int i = 1; i < 4 && grad->spec->shape.groups == 1; i++) {
     cut_channels(&try, i & 1, i & 2);
     if (cut_cost(&try) < 0.9 * cut_cost(grad)) *grad = try;
   }
@@ -115,10 +115,10 @@ static bool stands_apart(const WeightGrad *grad) {
 
 // Elements that a row of the result takes.
 static int64_t x_row(const ConvSpec *spec) {
-  return (int64_t)spec->stride * spec->in_w * spec->in_c;
+  return (int64_t)spec->shape.stride * spec->shape.in_w * spec->shape.in_c;
 }
 static int64_t g_row(const ConvSpec *spec) {
-  return (int64_t)spec->out_w * spec->out_c;
+  return (int64_t)spec->shape.out_w * spec->shape.out_c;
 }
 
 static int64_t row_bytes(const ConvSpec *spec) {
@@ -127,18 +127,18 @@ static int64_t row_bytes(const ConvSpec *spec) {
 
 static void choose_blocks(WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
-  const bool is_short = SHORT_PIXELS * row_bytes(spec) <= SHORT_BYTES * spec->out_w;
+  const bool is_short = SHORT_PIXELS * row_bytes(spec) <= SHORT_BYTES * spec->shape.out_w;
   const int given = spec->cut.pixels, least = given ? given : is_short ? SHORT_PIXELS : LEAST_PIXELS;
   if (grad->is_matrix) {
-    const int cached = CACHED_BYTES / ((spec->in_c + spec->out_c) * spec->elem_bytes);
+    const int cached = CACHED_BYTES / ((spec->shape.in_c + spec->shape.out_c) * spec->elem_bytes);
     grad->block_rows = given ? given : max_int(cached, LEAST_PIXELS);
     grad->block_images = 1;
     return;
   }
   const int cached = given ? 0 : (int)(CACHED_BYTES / row_bytes(spec));
-  const int most = max_int(max_int(cached, conv_div_up(least, spec->out_w)), 1);
-  grad->block_rows = conv_div_up(spec->out_h, conv_div_up(spec->out_h, most));
-  grad->block_images = grad->block_rows == spec->out_h ? max_int(most / spec->out_h, 1) : 1;
+  const int most = max_int(max_int(cached, conv_div_up(least, spec->shape.out_w)), 1);
+  grad->block_rows = conv_div_up(spec->shape.out_h, conv_div_up(spec->shape.out_h, most));
+  grad->block_images = grad->block_rows == spec->shape.out_h ? max_int(most / spec->shape.out_h, 1) : 1;
 }
 
 // While passes sweep over a block, the next one is fetched. (Of a matrix, the machine sees by itself what comes next.)
@@ -151,24 +151,25 @@ static bool is_ahead(const WeightGrad *grad) {
 }
 
 static int64_t grad_flops(const ConvSpec *spec) {
-  return 2 * spec->batch * spec->out_h * spec->out_w * spec->out_c * (spec->in_c / spec->groups) *
-         spec->kernel_h * spec->kernel_w;
+  return 2 * spec->batch * spec->shape.out_h * spec->shape.out_w * spec->shape.out_c *
+         (spec->shape.in_c / spec->shape.groups) * spec->shape.kernel_h * spec->shape.kernel_w;
 }
 
 static WeightGrad grad_new(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
   WeightGrad grad = {.out = out, .symbol = symbol, .spec = spec, .n_partials = n_partials, .n_slices = 1};
   grad.is_depthwise = conv_is_depthwise(spec);
-  grad.is_matrix = conv_is_matrix(spec) && spec->groups == 1;
-  grad.n_groups = grad.is_depthwise ? 1 : spec->groups;
+  grad.is_matrix = conv_is_matrix(spec) && spec->shape.groups == 1;
+  grad.n_groups = grad.is_depthwise ? 1 : spec->shape.groups;
   choose_cut(&grad);
   grad.n_tap_runs = tap_runs(spec);
   grad.n_passes = grad.n_groups * conv_run_blocks(grad.wide_runs, grad.n_wide_runs) *
-                  conv_run_blocks(grad.single_runs, grad.n_single_runs) * grad.n_tap_runs * spec->kernel_h;
+                  conv_run_blocks(grad.single_runs, grad.n_single_runs) * grad.n_tap_runs *
+                  spec->shape.kernel_h;
   choose_blocks(&grad);
   const int64_t parts = grad_flops(spec) / PART_FLOPS;
   const int wanted = (int)(parts < MAX_PARTS ? parts : MAX_PARTS);
   if (spec->around && spec->around->has_before)
-    grad.turn = max_int(CONV_TURN_ELEMS / (spec->in_h * spec->in_w * spec->in_c), 1);
+    grad.turn = max_int(CONV_TURN_ELEMS / (spec->shape.in_h * spec->shape.in_w * spec->shape.in_c), 1);
   const int most = grad.turn ? max_int(grad.n_passes / STAGED_PASSES, 1) : grad.n_passes;
   if (!stands_apart(&grad)) grad.n_slices = min_int(max_int(wanted / n_partials, 1), most);
   return grad;
@@ -188,8 +189,8 @@ static void write_pass_call(const WeightGrad *grad, int w, int s, int k) {
   strbuf_printf(out,
                 "            %s(from, g + low * %lld + %s, sums + ((ky * %d + %d) * %d + single) * %lld + "
                 "wide, n_images, n, is_first);\n",
-                pass_name(grad, w, s, k), (long long)grad->spec->out_w * grad->spec->out_c,
-                grad->is_by_input ? "single" : "wide", grad->spec->kernel_w, tap_run(grad, k).offset,
+                pass_name(grad, w, s, k), (long long)grad->spec->shape.out_w * grad->spec->shape.out_c,
+                grad->is_by_input ? "single" : "wide", grad->spec->shape.kernel_w, tap_run(grad, k).offset,
                 grad->n_single, (long long)grad->sum_row);
   if (is_fetched(grad)) {
     strbuf_put(out, "            mla_fetch(next_x + (pass - first) * x_share, x_share);\n");
@@ -202,18 +203,19 @@ static void write_kernel_rows(const WeightGrad *grad, int w, int s) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
   const char *x_channel = grad->is_depthwise || grad->is_by_input ? "wide" : "group * n_in + single";
-  strbuf_printf(out, "        for (long ky = 0; ky < %d; ky++) {\n", spec->kernel_h);
+  strbuf_printf(out, "        for (long ky = 0; ky < %d; ky++) {\n", spec->shape.kernel_h);
   if (grad->is_matrix) {
     strbuf_put(out, "          const long low = 0, n = last - row;\n");
     strbuf_printf(out, "          const real *from = x + %s;\n", x_channel);
   } else {
     strbuf_printf(out, "          long low = ky < %d ? (%d - ky) / %d : 0, high = (%d - ky) / %d;\n",
-                  spec->pad, spec->pad + spec->stride - 1, spec->stride,
-                  spec->in_h + spec->pad + spec->stride - 1, spec->stride);
+                  spec->shape.pad, spec->shape.pad + spec->shape.stride - 1, spec->shape.stride,
+                  spec->shape.in_h + spec->shape.pad + spec->shape.stride - 1, spec->shape.stride);
     strbuf_put(out, "          low = low > row ? low : row, high = high < last ? high : last;\n");
     strbuf_put(out, "          const long n = high > low ? high - low : 0;\n");
-    strbuf_printf(out, "          const real *from = x + (low * %d + ky - %d) * %lld + %s;\n", spec->stride,
-                  spec->pad, (long long)spec->in_w * spec->in_c, x_channel);
+    strbuf_printf(out, "          const real *from = x + (low * %d + ky - %d) * %lld + %s;\n",
+                  spec->shape.stride, spec->shape.pad, (long long)spec->shape.in_w * spec->shape.in_c,
+                  x_channel);
   }
   for (int k = 0; k < grad->n_tap_runs; k++) write_pass_call(grad, w, s, k);
   strbuf_put(out, "        }\n");
@@ -223,13 +225,13 @@ static void write_kernel_rows(const WeightGrad *grad, int w, int s) {
 static void write_next(const WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
   strbuf_printf(grad->out, "  const long n_rows = (n_images - 1) * %d + last - row, n_swept = end - first;\n",
-                spec->out_h);
+                spec->shape.out_h);
   if (grad->turn)
     strbuf_put(grad->out, "  const real *next_x = ahead;\n"
                           "  const long x_share = (n_ahead + n_swept - 1) / n_swept;\n");
   for (int i = grad->turn > 0; i < 2; i++) {
     const long long row = i ? g_row(spec) : x_row(spec),
-                    image = i ? spec->out_h * row : x_row(spec) * spec->in_h / spec->stride;
+                    image = i ? spec->shape.out_h * row : x_row(spec) * spec->shape.in_h / spec->shape.stride;
     strbuf_printf(grad->out,
                   "  const real *next_%c = %c + (n_images - 1) * %lld + last * %lld;\n"
                   "  const long %c_share = (n_rows * %lld + n_swept - 1) / n_swept;\n",
@@ -248,7 +250,7 @@ static void write_sweep(const WeightGrad *grad) {
   if (is_fetched(grad)) write_next(grad);
   strbuf_printf(out,
                 "  enum { n_in = %d };\n  long pass = 0;\n  for (long group = 0; group < %d; group++) {\n",
-                grad->spec->in_c / grad->spec->groups, grad->n_groups);
+                grad->spec->shape.in_c / grad->spec->shape.groups, grad->n_groups);
   for (int w = 0; w < grad->n_wide_runs; w++) {
     const ChannelRun *wide = &grad->wide_runs[w];
     strbuf_printf(out, "    for (long b = 0; b < %d; b++) {\n", wide->count);
@@ -281,14 +283,14 @@ static void write_image_blocks(const WeightGrad *grad, const char *ahead) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
   strbuf_printf(out, "  for (long n = begin; n < stop; n += %d)\n", grad->block_images);
-  strbuf_printf(out, "    for (long row = 0; row < %d; row += %d)\n", spec->out_h, grad->block_rows);
+  strbuf_printf(out, "    for (long row = 0; row < %d; row += %d)\n", spec->shape.out_h, grad->block_rows);
   strbuf_printf(
       out,
       "      %s_sweep(x + n * %lld, g + n * %lld, sums, stop - n < %d ? stop - n : %d, row, row + %d "
       "< %d ? row + %d : %d, 0, first, end%s);\n",
-      grad->symbol, (long long)spec->in_h * spec->in_w * spec->in_c,
-      (long long)spec->out_h * spec->out_w * spec->out_c, grad->block_images, grad->block_images,
-      grad->block_rows, spec->out_h, grad->block_rows, spec->out_h, ahead);
+      grad->symbol, (long long)spec->shape.in_h * spec->shape.in_w * spec->shape.in_c,
+      (long long)spec->shape.out_h * spec->shape.out_w * spec->shape.out_c, grad->block_images,
+      grad->block_images, grad->block_rows, spec->shape.out_h, grad->block_rows, spec->shape.out_h, ahead);
 }
 
 static void write_image_sweeps(const WeightGrad *grad) {
@@ -298,7 +300,7 @@ static void write_image_sweeps(const WeightGrad *grad) {
 }
 
 static int64_t image_pixels(const ConvSpec *spec) {
-  return (int64_t)spec->out_h * spec->out_w;
+  return (int64_t)spec->shape.out_h * spec->shape.out_w;
 }
 
 static void write_matrix_blocks(const WeightGrad *grad) {
@@ -308,7 +310,7 @@ static void write_matrix_blocks(const WeightGrad *grad) {
   strbuf_printf(
       out,
       "    %s_sweep(x + n * %d, g + n * %d, sums, 1, 0, stop - n < %d ? stop - n : %d, 0, first, end);\n",
-      grad->symbol, spec->in_c, spec->out_c, grad->block_rows, grad->block_rows);
+      grad->symbol, spec->shape.in_c, spec->shape.out_c, grad->block_rows, grad->block_rows);
 }
 
 static void write_matrix_sweeps(const WeightGrad *grad) {
@@ -325,7 +327,7 @@ static void write_staged_sweeps(const WeightGrad *grad, int64_t staged, int64_t 
   StrBuf *out = grad->out;
   const long long fetched = spec->around->fetched, pixels = image_pixels(spec);
   const int n_sweeps =
-      conv_div_up(grad->turn, grad->block_images) * conv_div_up(spec->out_h, grad->block_rows);
+      conv_div_up(grad->turn, grad->block_images) * conv_div_up(spec->shape.out_h, grad->block_rows);
   strbuf_printf(out, "  real *staged = (real *)scratch + %lld, *spare = (real *)scratch + %lld;\n",
                 (long long)staged, (long long)spare);
   strbuf_printf(out, "  const long from = batch * share / %d, to = batch * (share + 1) / %d;\n",
@@ -334,7 +336,7 @@ static void write_staged_sweeps(const WeightGrad *grad, int64_t staged, int64_t 
   strbuf_printf(out, "  const long n_images = to - at < %d ? to - at : %d;\n", grad->turn, grad->turn);
   strbuf_printf(out, "  %s_before(buf, batch, at, n_images, staged, spare);\n", grad->symbol);
   strbuf_printf(out, "  const real *x = staged, *g = (const real *)buf[1] + at * %lld;\n",
-                pixels * spec->out_c);
+                pixels * spec->shape.out_c);
   strbuf_printf(out, "  const long begin = 0, stop = n_images%s;\n",
                 grad->is_matrix ? arena_printf(out->arena, " * %lld", pixels) : "");
   if (grad->is_matrix) {
@@ -355,18 +357,19 @@ static void write_staged_sweeps(const WeightGrad *grad, int64_t staged, int64_t 
 static void write_bring(const WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
   const char *single = grad->is_by_input ? "o" : "i", *wide = grad->is_by_input ? "i" : "o";
-  strbuf_printf(grad->out, "  for (long tap = 0; tap < %d; tap++)\n", spec->kernel_h * spec->kernel_w);
-  strbuf_printf(grad->out, "    for (long i = 0; i < %d; i++)\n", spec->in_c);
-  strbuf_printf(grad->out, "      for (long o = 0; o < %d; o++)\n", spec->out_c);
+  strbuf_printf(grad->out, "  for (long tap = 0; tap < %d; tap++)\n",
+                spec->shape.kernel_h * spec->shape.kernel_w);
+  strbuf_printf(grad->out, "    for (long i = 0; i < %d; i++)\n", spec->shape.in_c);
+  strbuf_printf(grad->out, "      for (long o = 0; o < %d; o++)\n", spec->shape.out_c);
   strbuf_printf(grad->out, "        dw[(tap * %d + i) * %d + o] = sums[(tap * %d + %s) * %lld + %s];\n",
-                spec->in_c, spec->out_c, grad->n_single, single, (long long)grad->sum_row, wide);
+                spec->shape.in_c, spec->shape.out_c, grad->n_single, single, (long long)grad->sum_row, wide);
 }
 
 ConvKernel conv_write_grad_weight(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
   const WeightGrad grad = grad_new(out, symbol, spec, n_partials);
-  const int64_t n_taps = (int64_t)spec->kernel_h * spec->kernel_w;
+  const int64_t n_taps = (int64_t)spec->shape.kernel_h * spec->shape.kernel_w;
   const int64_t n_apart = stands_apart(&grad) ? n_taps * grad.n_single * grad.sum_row : 0;
-  const int64_t n_staged = (int64_t)grad.turn * spec->in_h * spec->in_w * spec->in_c;
+  const int64_t n_staged = (int64_t)grad.turn * spec->shape.in_h * spec->shape.in_w * spec->shape.in_c;
   const int64_t spare = n_apart + (grad.turn ? n_staged + READ_BEHIND / spec->elem_bytes : 0);
   const int64_t end = spare + (grad.turn ? spec->around->spare : 0);
   write_passes(&grad);
@@ -376,9 +379,10 @@ ConvKernel conv_write_grad_weight(StrBuf *out, const char *symbol, const ConvSpe
   strbuf_printf(out, "  const long first = %dL * slice / %d, end = %dL * (slice + 1) / %d;\n", grad.n_passes,
                 grad.n_slices, grad.n_passes, grad.n_slices);
   if (!grad.turn) strbuf_put(out, "  const real *x = buf[0], *g = buf[1];\n");
-  strbuf_printf(
-      out, "  real *dw = (real *)buf[%d] + share * %lld, *sums = %s;\n", grad.turn ? spec->around->result : 2,
-      (long long)n_taps * (spec->in_c / spec->groups) * spec->out_c, stands_apart(&grad) ? "scratch" : "dw");
+  strbuf_printf(out, "  real *dw = (real *)buf[%d] + share * %lld, *sums = %s;\n",
+                grad.turn ? spec->around->result : 2,
+                (long long)n_taps * (spec->shape.in_c / spec->shape.groups) * spec->shape.out_c,
+                stands_apart(&grad) ? "scratch" : "dw");
   strbuf_put(out, "  (void)scratch, (void)parts;\n");
   const char *none = grad.turn ? "buf[0], buf[1]" : "x, g", *no_next = is_ahead(&grad) ? ", buf[0], 0" : "";
   strbuf_printf(out, "  %s_sweep(%s, sums, 0, 0, 0, 1, first, end%s); // the sums start at zero\n", symbol,

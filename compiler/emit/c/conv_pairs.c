@@ -37,19 +37,19 @@ static int64_t clamp64(int64_t x, int64_t low, int64_t high) {
 // ---- choices ----
 
 static int n_remainders(const Pairs *pairs) {
-  return pairs->is_transposed ? pairs->spec->stride : 1;
+  return pairs->is_transposed ? pairs->spec->shape.stride : 1;
 }
 
 static TapAxis row_axis(const Pairs *pairs, int lattice) {
   const ConvSpec *spec = pairs->spec;
-  if (!pairs->is_transposed) return conv_forward_axis(spec, spec->kernel_h, pairs->x_h, pairs->y_h);
-  return conv_backward_axis(spec, spec->kernel_h, pairs->x_h, pairs->y_h, lattice / spec->stride);
+  if (!pairs->is_transposed) return conv_forward_axis(spec, spec->shape.kernel_h, pairs->x_h, pairs->y_h);
+  return conv_backward_axis(spec, spec->shape.kernel_h, pairs->x_h, pairs->y_h, lattice / spec->shape.stride);
 }
 
 static TapAxis column_axis(const Pairs *pairs, int lattice) {
   const ConvSpec *spec = pairs->spec;
-  if (!pairs->is_transposed) return conv_forward_axis(spec, spec->kernel_w, pairs->x_w, pairs->y_w);
-  return conv_backward_axis(spec, spec->kernel_w, pairs->x_w, pairs->y_w, lattice % spec->stride);
+  if (!pairs->is_transposed) return conv_forward_axis(spec, spec->shape.kernel_w, pairs->x_w, pairs->y_w);
+  return conv_backward_axis(spec, spec->shape.kernel_w, pairs->x_w, pairs->y_w, lattice % spec->shape.stride);
 }
 
 // A matrix product has as many positions as a tile.
@@ -67,7 +67,8 @@ static int run_width(const Pairs *pairs, const PairRun *run) {
 }
 
 static int64_t packed_pairs(const Pairs *pairs, const PairRun *run) {
-  return (int64_t)pairs->spec->kernel_h * pairs->spec->kernel_w * pairs->n_pairs * run_width(pairs, run);
+  return (int64_t)pairs->spec->shape.kernel_h * pairs->spec->shape.kernel_w * pairs->n_pairs *
+         run_width(pairs, run);
 }
 
 static int64_t most_packed(const Pairs *pairs) {
@@ -82,8 +83,8 @@ static int64_t most_packed(const Pairs *pairs) {
 // Packing costs a part as much as some dozens of pixels: parts of large weights share the blocks.
 static void choose_parts(Pairs *pairs) {
   const ConvSpec *spec = pairs->spec;
-  const int64_t n_weights = (int64_t)spec->kernel_h * spec->kernel_w * pairs->x_c * pairs->y_c;
-  const int64_t pixels = spec->batch * spec->out_h * spec->out_w;
+  const int64_t n_weights = (int64_t)spec->shape.kernel_h * spec->shape.kernel_w * pairs->x_c * pairs->y_c;
+  const int64_t pixels = spec->batch * spec->shape.out_h * spec->shape.out_w;
   const int64_t n_parts = clamp64(2 * pixels * n_weights / PART_FLOPS, 1, MAX_PARTS);
   pairs->block_parts = n_weights > LARGE_WEIGHT ? (int)clamp64(pairs->n_blocks, 1, n_parts) : 1;
   pairs->image_parts = (int)clamp64(n_parts / pairs->block_parts, 1, spec->batch > 0 ? spec->batch : 1);
@@ -91,15 +92,15 @@ static void choose_parts(Pairs *pairs) {
 
 static Pairs pairs_new(StrBuf *out, const char *symbol, const ConvSpec *spec, bool is_transposed) {
   Pairs pairs = {.out = out, .symbol = symbol, .spec = spec, .is_transposed = is_transposed};
-  pairs.x_h = spec->in_h, pairs.x_w = spec->in_w, pairs.x_c = spec->in_c;
-  pairs.y_h = spec->out_h, pairs.y_w = spec->out_w, pairs.y_c = spec->out_c;
+  pairs.x_h = spec->shape.in_h, pairs.x_w = spec->shape.in_w, pairs.x_c = spec->shape.in_c;
+  pairs.y_h = spec->shape.out_h, pairs.y_w = spec->shape.out_w, pairs.y_c = spec->shape.out_c;
   if (is_transposed) {
-    pairs.x_h = spec->out_h, pairs.x_w = spec->out_w, pairs.x_c = spec->out_c;
-    pairs.y_h = spec->in_h, pairs.y_w = spec->in_w, pairs.y_c = spec->in_c;
+    pairs.x_h = spec->shape.out_h, pairs.x_w = spec->shape.out_w, pairs.x_c = spec->shape.out_c;
+    pairs.y_h = spec->shape.in_h, pairs.y_w = spec->shape.in_w, pairs.y_c = spec->shape.in_c;
   }
   const bool x_is_bf16 = is_transposed ? spec->y_is_bf16 : spec->x_is_bf16;
-  pairs.x_type = pair_type(x_is_bf16);
-  pairs.y_type = pair_type(is_transposed ? spec->x_is_bf16 : spec->y_is_bf16);
+  pairs.x_type = conv_type(x_is_bf16);
+  pairs.y_type = conv_type(is_transposed ? spec->x_is_bf16 : spec->y_is_bf16);
   pairs.is_matrix = conv_is_matrix(spec);
   pairs.is_copied = !x_is_bf16 || pairs.x_c % 2 != 0;
   pairs.n_pairs = conv_div_up(pairs.x_c, 2);
@@ -178,7 +179,7 @@ static void write_packing(const Pairs *pairs, int r) {
   } else {
     strbuf_printf(out, "  MLA_USE(%d)\n", pairs->lanes);
     strbuf_printf(out, "  for (long tap = 0; tap < %d; tap++) {\n",
-                  pairs->spec->kernel_h * pairs->spec->kernel_w);
+                  pairs->spec->shape.kernel_h * pairs->spec->shape.kernel_w);
     strbuf_printf(out, "    const real *low = weight + tap * %lld;\n", (long long)pairs->x_c * pairs->y_c);
     strbuf_printf(out, "    for (long c = 0; c < %d; c++, low += %d, to += %d) {\n", whole, 2 * pairs->y_c,
                   width);
@@ -212,7 +213,7 @@ static PairTile make_tile(const Pairs *pairs, const PairRun *block, const TapAxi
                     .x_row = (int64_t)pairs->x_w * pairs->n_pairs,
                     .w_pair = width,
                     .w_tap = w_tap,
-                    .w_row = rows->kernel_step * pairs->spec->kernel_w * w_tap,
+                    .w_row = rows->kernel_step * pairs->spec->shape.kernel_w * w_tap,
                     .y_pixel = (int64_t)pairs->y_c * columns->out_step};
 }
 
@@ -260,7 +261,7 @@ static void write_lattice(const Pairs *pairs, int r, int lattice) {
     names[i] = arena_printf(out->arena, "%s_b%d_l%d_t%d", pairs->symbol, r, lattice, i);
     pair_write_tile(out, names[i], &tile);
   }
-  const int64_t w_row = pairs->spec->kernel_w * (int64_t)run_width(pairs, block) * pairs->n_pairs;
+  const int64_t w_row = pairs->spec->shape.kernel_w * (int64_t)run_width(pairs, block) * pairs->n_pairs;
   strbuf_put(out, "// The rows of one image");
   if (rows.out_step > 1 || columns.out_step > 1)
     strbuf_printf(out, " from %d in steps of %d, their pixels from %d in steps of %d", rows.out_first,

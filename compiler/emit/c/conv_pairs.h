@@ -21,7 +21,6 @@ enum { PAIR_MAX_RUNS = 3 };
 // Cuts channels into blocks of at most max_vecs vectors; the block with a vector that is not full is a run of its own.
 int pair_cut_channels(int channels, int lanes, int max_vecs, PairRun runs[PAIR_MAX_RUNS]);
 int pair_run_blocks(const PairRun *runs, int n_runs);
-const char *pair_type(bool is_bf16); // "bf16", "real"
 
 // One register tile, as conv_tile.h has it; strides are in pairs, those of y in elements. The written function is
 //   static void NAME(const pair *x, const pair *w, TYPE *y, long n_rows)

@@ -12,10 +12,6 @@ static int live_taps(const TapAxis *axis) {
   return n_chunks > 0 ? conv_div_up(axis->n_taps, n_chunks) : 0;
 }
 
-const char *pair_type(bool is_bf16) {
-  return is_bf16 ? "bf16" : "real";
-}
-
 int pair_cut_channels(int channels, int lanes, int max_vecs, PairRun runs[PAIR_MAX_RUNS]) {
   const int n_vecs = conv_div_up(channels, lanes), rest = channels - (n_vecs - 1) * lanes;
   const int n_blocks = conv_div_up(n_vecs, max_vecs), small = n_vecs / n_blocks, n_large = n_vecs % n_blocks;

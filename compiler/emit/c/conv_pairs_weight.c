@@ -45,13 +45,13 @@ static int min_int(int a, int b) {
 // ---- choices ----
 
 static ChannelRun tap_run(const WeightPairs *grad, int k) {
-  const int first = grad->spec->kernel_w * k / grad->n_tap_runs,
-            end = grad->spec->kernel_w * (k + 1) / grad->n_tap_runs;
+  const int first = grad->spec->shape.kernel_w * k / grad->n_tap_runs,
+            end = grad->spec->shape.kernel_w * (k + 1) / grad->n_tap_runs;
   return (ChannelRun){.offset = first, .lanes = 1, .n_vecs = end - first, .count = 1};
 }
 
 static int live_taps(const ConvSpec *spec) {
-  return conv_div_up(spec->kernel_w, conv_div_up(spec->kernel_w, MAX_LIVE_TAPS));
+  return conv_div_up(spec->shape.kernel_w, conv_div_up(spec->shape.kernel_w, MAX_LIVE_TAPS));
 }
 
 // Input channels of a pass: accumulators, the vectors of g in use, a broadcast and one register more must fit.
@@ -61,7 +61,7 @@ static int most_inputs(const ConvSpec *spec, int n_vecs) {
 
 // Loads per product.
 static double pass_cost(const ConvSpec *spec, int n_vecs) {
-  const double n_in = (double)spec->in_c / conv_div_up(spec->in_c, most_inputs(spec, n_vecs));
+  const double n_in = (double)spec->shape.in_c / conv_div_up(spec->shape.in_c, most_inputs(spec, n_vecs));
   return (n_in + n_vecs) / (live_taps(spec) * n_in * n_vecs);
 }
 
@@ -76,33 +76,34 @@ static int best_vecs(const ConvSpec *spec, int n_vecs) {
 
 static void choose_blocks(WeightPairs *grad) {
   const ConvSpec *spec = grad->spec;
-  const int pixel = 4 * (spec->in_c + grad->g_width);
+  const int pixel = 4 * (spec->shape.in_c + grad->g_width);
   if (grad->is_matrix) {
     grad->block_rows = max_int(CACHED_BYTES / pixel, LEAST_PIXELS);
     grad->block_images = 1;
     return;
   }
-  const int64_t row =
-      4 * ((int64_t)spec->stride * spec->in_w * spec->in_c + (int64_t)spec->out_w * grad->g_width);
-  const int most = max_int(max_int((int)(CACHED_BYTES / row), conv_div_up(LEAST_PIXELS, spec->out_w)), 1);
-  grad->block_rows = conv_div_up(spec->out_h, conv_div_up(spec->out_h, most));
-  grad->block_images = grad->block_rows == spec->out_h ? max_int(most / spec->out_h, 1) : 1;
+  const int64_t row = 4 * ((int64_t)spec->shape.stride * spec->shape.in_w * spec->shape.in_c +
+                           (int64_t)spec->shape.out_w * grad->g_width);
+  const int most =
+      max_int(max_int((int)(CACHED_BYTES / row), conv_div_up(LEAST_PIXELS, spec->shape.out_w)), 1);
+  grad->block_rows = conv_div_up(spec->shape.out_h, conv_div_up(spec->shape.out_h, most));
+  grad->block_images = grad->block_rows == spec->shape.out_h ? max_int(most / spec->shape.out_h, 1) : 1;
 }
 
 static WeightPairs grad_new(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
   WeightPairs grad = {.out = out, .symbol = symbol, .spec = spec, .n_partials = n_partials};
   grad.is_matrix = conv_is_matrix(spec);
   grad.lanes = conv_max_lanes(spec);
-  const int n_out_vecs = conv_div_up(spec->out_c, grad.lanes), n_vecs = best_vecs(spec, n_out_vecs);
+  const int n_out_vecs = conv_div_up(spec->shape.out_c, grad.lanes), n_vecs = best_vecs(spec, n_out_vecs);
   grad.g_width = n_out_vecs * grad.lanes;
-  grad.n_outs = pair_cut_channels(spec->out_c, grad.lanes, n_vecs, grad.outs);
-  grad.n_ins = conv_cut_channels(spec->in_c, 1, most_inputs(spec, n_vecs), grad.ins);
-  grad.n_tap_runs = conv_div_up(spec->kernel_w, MAX_LIVE_TAPS);
+  grad.n_outs = pair_cut_channels(spec->shape.out_c, grad.lanes, n_vecs, grad.outs);
+  grad.n_ins = conv_cut_channels(spec->shape.in_c, 1, most_inputs(spec, n_vecs), grad.ins);
+  grad.n_tap_runs = conv_div_up(spec->shape.kernel_w, MAX_LIVE_TAPS);
   grad.n_passes = pair_run_blocks(grad.outs, grad.n_outs) * conv_run_blocks(grad.ins, grad.n_ins) *
-                  grad.n_tap_runs * spec->kernel_h;
+                  grad.n_tap_runs * spec->shape.kernel_h;
   choose_blocks(&grad);
-  const int64_t flops = 2 * spec->batch * spec->out_h * spec->out_w * spec->out_c * spec->in_c *
-                        spec->kernel_h * (int64_t)spec->kernel_w;
+  const int64_t flops = 2 * spec->batch * spec->shape.out_h * spec->shape.out_w * spec->shape.out_c *
+                        spec->shape.in_c * spec->shape.kernel_h * (int64_t)spec->shape.kernel_w;
   const int wanted = (int)(flops / PART_FLOPS < MAX_PARTS ? flops / PART_FLOPS : MAX_PARTS);
   grad.n_slices = max_int(min_int(wanted / n_partials, grad.n_passes / SLICE_PASSES), 1);
   return grad;
@@ -111,16 +112,18 @@ static WeightPairs grad_new(StrBuf *out, const char *symbol, const ConvSpec *spe
 // Rows of x that a block of rows of g meets, at most.
 static int block_source_rows(const WeightPairs *grad) {
   const ConvSpec *spec = grad->spec;
-  return grad->is_matrix ? grad->block_rows
-                         : min_int((grad->block_rows - 1) * spec->stride + spec->kernel_h, spec->in_h);
+  return grad->is_matrix
+             ? grad->block_rows
+             : min_int((grad->block_rows - 1) * spec->shape.stride + spec->shape.kernel_h, spec->shape.in_h);
 }
 
 static int64_t woven_x(const WeightPairs *grad) { // pairs in a block of one pair of images
-  return (int64_t)block_source_rows(grad) * (grad->is_matrix ? 1 : grad->spec->in_w) * grad->spec->in_c;
+  return (int64_t)block_source_rows(grad) * (grad->is_matrix ? 1 : grad->spec->shape.in_w) *
+         grad->spec->shape.in_c;
 }
 
 static int64_t woven_g(const WeightPairs *grad) {
-  return (int64_t)grad->block_rows * (grad->is_matrix ? 1 : grad->spec->out_w) * grad->g_width;
+  return (int64_t)grad->block_rows * (grad->is_matrix ? 1 : grad->spec->shape.out_w) * grad->g_width;
 }
 
 // ---- weaving ----
@@ -150,11 +153,12 @@ static void write_weaving(const WeightPairs *grad, const char *name, const char 
 // Rows of an image are woven as one where their pixels need no padding.
 static void write_weavings(const WeightPairs *grad) {
   const ConvSpec *spec = grad->spec;
-  const bool is_whole = grad->g_width == spec->out_c && !grad->is_matrix;
-  const int pixels = is_whole ? spec->out_w : 1;
-  write_weaving(grad, "x", pair_type(spec->x_is_bf16), (grad->is_matrix ? 1 : spec->in_w) * spec->in_c,
-                (grad->is_matrix ? 1 : spec->in_w) * spec->in_c);
-  write_weaving(grad, "g", pair_type(spec->y_is_bf16), pixels * spec->out_c, pixels * grad->g_width);
+  const bool is_whole = grad->g_width == spec->shape.out_c && !grad->is_matrix;
+  const int pixels = is_whole ? spec->shape.out_w : 1;
+  write_weaving(grad, "x", conv_type(spec->x_is_bf16),
+                (grad->is_matrix ? 1 : spec->shape.in_w) * spec->shape.in_c,
+                (grad->is_matrix ? 1 : spec->shape.in_w) * spec->shape.in_c);
+  write_weaving(grad, "g", conv_type(spec->y_is_bf16), pixels * spec->shape.out_c, pixels * grad->g_width);
 }
 
 // ---- one pass ----
@@ -166,7 +170,8 @@ typedef struct Pass {
 } Pass;
 
 static int64_t weight_at(const Pass *pass, int tap, int in, int v) {
-  return ((int64_t)tap * pass->grad->spec->in_c + in) * pass->grad->spec->out_c + v * pass->grad->lanes;
+  return ((int64_t)tap * pass->grad->spec->shape.in_c + in) * pass->grad->spec->shape.out_c +
+         v * pass->grad->lanes;
 }
 
 static bool is_partial(const Pass *pass, int v) {
@@ -200,7 +205,7 @@ static void write_gradients(const Pass *pass, int p) {
 static void write_products(const Pass *pass, const TapAxis *axis, const PixelRun *run, int j, int i) {
   StrBuf *out = pass->grad->out;
   strbuf_printf(out, "        const pairs x%d_%d = mla_spread(xc[%lld]);", j, i,
-                (long long)(j - run->left) * pass->grad->spec->in_c + i);
+                (long long)(j - run->left) * pass->grad->spec->shape.in_c + i);
   for (int p = 0; p < run->n_pixels; p++) {
     const int k = j - p * axis->source_step;
     if (k < 0 || k >= axis->n_taps) continue;
@@ -237,12 +242,12 @@ static void write_pixel_run(const Pass *pass, const TapAxis *axis, const PixelRu
   const ConvSpec *spec = pass->grad->spec;
   StrBuf *out = pass->grad->out;
   strbuf_printf(out, "      const pair *x%d = xr + %lld, *g%d = gr + %lld;\n", r,
-                (long long)conv_run_source(axis, run) * spec->in_c, r,
+                (long long)conv_run_source(axis, run) * spec->shape.in_c, r,
                 (long long)run->first * pass->grad->g_width);
   strbuf_printf(out,
                 "      for (long t = 0; t < %d; t++) {\n        const pair *xc = x%d + t * %lld, *gc = g%d + "
                 "t * %lld;\n",
-                run->count, r, (long long)run->n_pixels * spec->stride * spec->in_c, r,
+                run->count, r, (long long)run->n_pixels * spec->shape.stride * spec->shape.in_c, r,
                 (long long)run->n_pixels * pass->grad->g_width);
   write_pixels(pass, axis, run);
   strbuf_put(out, "      }\n");
@@ -251,16 +256,23 @@ static void write_pixel_run(const Pass *pass, const TapAxis *axis, const PixelRu
 static void write_image_rows(const Pass *pass) {
   const ConvSpec *spec = pass->grad->spec;
   StrBuf *out = pass->grad->out;
-  const TapAxis axis = {
-      pass->taps->n_vecs, pass->taps->offset - spec->pad, 0, 1, spec->stride, spec->out_w, spec->in_w, 0, 1};
+  const TapAxis axis = {pass->taps->n_vecs,
+                        pass->taps->offset - spec->shape.pad,
+                        0,
+                        1,
+                        spec->shape.stride,
+                        spec->shape.out_w,
+                        spec->shape.in_w,
+                        0,
+                        1};
   PixelRun *runs;
   const int n_runs = conv_cut_pixels(out->arena, &axis, pass_pixels(pass), &runs);
   strbuf_printf(out, "  for (; n_images > 0; n_images--, x += %lld, g += %lld) {\n",
                 (long long)woven_x(pass->grad), (long long)woven_g(pass->grad));
   strbuf_put(out, "    const pair *xr = x, *gr = g;\n");
   strbuf_printf(out, "    for (long row = 0; row < n_rows; row++, xr += %lld, gr += %lld) {\n",
-                (long long)spec->stride * spec->in_w * spec->in_c,
-                (long long)spec->out_w * pass->grad->g_width);
+                (long long)spec->shape.stride * spec->shape.in_w * spec->shape.in_c,
+                (long long)spec->shape.out_w * pass->grad->g_width);
   for (int r = 0; r < n_runs; r++)
     if (runs[r].left + runs[r].right < conv_tile_span(&axis, runs[r].n_pixels))
       write_pixel_run(pass, &axis, &runs[r], r);
@@ -276,7 +288,7 @@ static void write_matrix_rows(const Pass *pass) {
     const TapAxis axis = {1, 0, 0, 1, 1, n_pixels[i], n_pixels[i], 0, 1};
     const PixelRun run = {0, n_pixels[i], 0, 0, 1};
     strbuf_printf(out, "  for (; n_rows >= %d; n_rows -= %d, xc += %lld, gc += %lld) {\n", n_pixels[i],
-                  n_pixels[i], (long long)n_pixels[i] * pass->grad->spec->in_c,
+                  n_pixels[i], (long long)n_pixels[i] * pass->grad->spec->shape.in_c,
                   (long long)n_pixels[i] * pass->grad->g_width);
     write_pixels(pass, &axis, &run);
     strbuf_put(out, "  }\n");
@@ -333,26 +345,26 @@ static void write_pass_calls(const WeightPairs *grad, int o, int i) {
                   "          %s(from, g + (low - row) * %lld + column, dw + ((ky * %d + %d) * %d + channel) "
                   "* %d + column, "
                   "n_images, n, is_first);\n        pass++;\n",
-                  pass_name(grad, o, i, k), (long long)spec->out_w * grad->g_width, spec->kernel_w,
-                  taps.offset, spec->in_c, spec->out_c);
+                  pass_name(grad, o, i, k), (long long)spec->shape.out_w * grad->g_width,
+                  spec->shape.kernel_w, taps.offset, spec->shape.in_c, spec->shape.out_c);
   }
 }
 
 static void write_kernel_rows(const WeightPairs *grad, int o, int i) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
-  strbuf_printf(out, "      for (long ky = 0; ky < %d; ky++) {\n", spec->kernel_h);
+  strbuf_printf(out, "      for (long ky = 0; ky < %d; ky++) {\n", spec->shape.kernel_h);
   if (grad->is_matrix) {
     strbuf_put(out,
                "        const long low = row, n = last - row;\n        const pair *from = x + channel;\n");
   } else {
-    strbuf_printf(out, "        long low = ky < %d ? (%d - ky) / %d : 0, high = (%d - ky) / %d;\n", spec->pad,
-                  spec->pad + spec->stride - 1, spec->stride, spec->in_h + spec->pad + spec->stride - 1,
-                  spec->stride);
+    strbuf_printf(out, "        long low = ky < %d ? (%d - ky) / %d : 0, high = (%d - ky) / %d;\n",
+                  spec->shape.pad, spec->shape.pad + spec->shape.stride - 1, spec->shape.stride,
+                  spec->shape.in_h + spec->shape.pad + spec->shape.stride - 1, spec->shape.stride);
     strbuf_put(out, "        low = low > row ? low : row, high = high < last ? high : last;\n");
     strbuf_put(out, "        const long n = high > low ? high - low : 0;\n");
     strbuf_printf(out, "        const pair *from = x + (low * %d + ky - %d - top) * %lld + channel;\n",
-                  spec->stride, spec->pad, (long long)spec->in_w * spec->in_c);
+                  spec->shape.stride, spec->shape.pad, (long long)spec->shape.in_w * spec->shape.in_c);
   }
   write_pass_calls(grad, o, i);
   strbuf_put(out, "      }\n");
@@ -388,19 +400,21 @@ static void write_sweep(const WeightPairs *grad) {
 static void write_image_sweeps(const WeightPairs *grad) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
-  const long long x_row = (long long)spec->in_w * spec->in_c, g_row = (long long)spec->out_w * spec->out_c;
-  const long long x_image = x_row * spec->in_h, g_image = g_row * spec->out_h;
-  const bool is_whole = grad->g_width == spec->out_c;
+  const long long x_row = (long long)spec->shape.in_w * spec->shape.in_c,
+                  g_row = (long long)spec->shape.out_w * spec->shape.out_c;
+  const long long x_image = x_row * spec->shape.in_h, g_image = g_row * spec->shape.out_h;
+  const bool is_whole = grad->g_width == spec->shape.out_c;
   strbuf_printf(out, "  const long begin = batch * share / %d, stop = batch * (share + 1) / %d;\n",
                 grad->n_partials, grad->n_partials);
   strbuf_printf(out, "  for (long n = begin; n < stop; n += %d)\n", 2 * grad->block_images);
-  strbuf_printf(out, "    for (long row = 0; row < %d; row += %d) {\n", spec->out_h, grad->block_rows);
+  strbuf_printf(out, "    for (long row = 0; row < %d; row += %d) {\n", spec->shape.out_h, grad->block_rows);
   strbuf_printf(out, "      const long last = row + %d < %d ? row + %d : %d;\n", grad->block_rows,
-                spec->out_h, grad->block_rows, spec->out_h);
-  strbuf_printf(out, "      const long high = row * %d - %d, low = (last - 1) * %d + %d;\n", spec->stride,
-                spec->pad, spec->stride, spec->kernel_h - spec->pad);
+                spec->shape.out_h, grad->block_rows, spec->shape.out_h);
+  strbuf_printf(out, "      const long high = row * %d - %d, low = (last - 1) * %d + %d;\n",
+                spec->shape.stride, spec->shape.pad, spec->shape.stride,
+                spec->shape.kernel_h - spec->shape.pad);
   strbuf_printf(out, "      const long top = high > 0 ? high : 0, bottom = low < %d ? low : %d;\n",
-                spec->in_h, spec->in_h);
+                spec->shape.in_h, spec->shape.in_h);
   strbuf_put(out, "      long n_images = 0;\n");
   strbuf_printf(out, "      for (long i = n; i < stop && n_images < %d; i += 2, n_images++) {\n",
                 grad->block_images);
@@ -415,7 +429,8 @@ static void write_image_sweeps(const WeightPairs *grad) {
       "        %s_g(g + i * %lld + row * %lld, g + (i + is_pair) * %lld + row * %lld, gs + n_images * %lld, "
       "(last - row)%s, %lld, is_pair);\n      }\n",
       grad->symbol, g_image, g_row, g_image, g_row, (long long)woven_g(grad),
-      is_whole ? "" : arena_printf(out->arena, " * %d", spec->out_w), is_whole ? g_row : spec->out_c);
+      is_whole ? "" : arena_printf(out->arena, " * %d", spec->shape.out_w),
+      is_whole ? g_row : spec->shape.out_c);
   strbuf_printf(out, "      %s_sweep(xs, gs, dw, n_images, top, row, last, 0, first, end);\n    }\n",
                 grad->symbol);
 }
@@ -424,7 +439,7 @@ static void write_image_sweeps(const WeightPairs *grad) {
 static void write_matrix_sweeps(const WeightPairs *grad) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
-  const long long pixels = (long long)spec->out_h * spec->out_w;
+  const long long pixels = (long long)spec->shape.out_h * spec->shape.out_w;
   strbuf_printf(out,
                 "  const long begin = batch * %lld * share / %d, stop = batch * %lld * (share + 1) / %d;\n",
                 pixels, grad->n_partials, pixels, grad->n_partials);
@@ -434,12 +449,12 @@ static void write_matrix_sweeps(const WeightPairs *grad) {
   const struct {
     const char *name;
     int channels, width;
-  } sides[] = {{"x", spec->in_c, spec->in_c}, {"g", spec->out_c, grad->g_width}};
+  } sides[] = {{"x", spec->shape.in_c, spec->shape.in_c}, {"g", spec->shape.out_c, grad->g_width}};
   for (int i = 0; i < 2; i++) {
     const char *name = sides[i].name;
     const int c = sides[i].channels;
     strbuf_printf(out, "    const %s *%s_at = %s + n * %d;\n",
-                  pair_type(i ? spec->y_is_bf16 : spec->x_is_bf16), name, name, c);
+                  conv_type(i ? spec->y_is_bf16 : spec->x_is_bf16), name, name, c);
     strbuf_printf(out, "    %s_%s(%s_at, %s_at + %d, %ss, whole, %d, 1);\n", grad->symbol, name, name, name,
                   c, name, 2 * c);
     strbuf_printf(out,
@@ -461,10 +476,11 @@ ConvKernel conv_write_grad_weight_pairs(StrBuf *out, const char *symbol, const C
   strbuf_printf(out, "  const long share = part %% %d, slice = part / %d;\n", n_partials, n_partials);
   strbuf_printf(out, "  const long first = %dL * slice / %d, end = %dL * (slice + 1) / %d;\n", grad.n_passes,
                 grad.n_slices, grad.n_passes, grad.n_slices);
-  strbuf_printf(out, "  const %s *x = buf[0];\n  const %s *g = buf[1];\n", pair_type(spec->x_is_bf16),
-                pair_type(spec->y_is_bf16));
+  strbuf_printf(out, "  const %s *x = buf[0];\n  const %s *g = buf[1];\n", conv_type(spec->x_is_bf16),
+                conv_type(spec->y_is_bf16));
   strbuf_printf(out, "  real *dw = (real *)buf[2] + share * %lld;\n",
-                (long long)spec->kernel_h * spec->kernel_w * spec->in_c * spec->out_c);
+                (long long)spec->shape.kernel_h * spec->shape.kernel_w * spec->shape.in_c *
+                    spec->shape.out_c);
   // vectors of the woven gradient begin at cache lines
   strbuf_printf(out, "  pair *gs = scratch, *xs = gs + %lld;\n  (void)parts;\n", (long long)n_g);
   strbuf_printf(out, "  %s_sweep(xs, gs, dw, 0, 0, 0, 0, 1, first, end); // the sums start at zero\n",

@@ -18,26 +18,39 @@ int conv_n_registers(const ConvSpec *spec) {
   return spec->vector_bytes == 64 ? 32 : 16;
 }
 
+const ConvTerm *conv_term(const ConvSpec *spec) {
+  static const ConvTerm reals = {"real", "vec", "mla_load", "mla_vec", " %1$s += %2$s * %3$s;"};
+  static const ConvTerm pairs = {"pair", "pairs", "mla_load_pairs", "mla_spread",
+                                 " %1$s = mla_dot(%1$s, %2$s, %3$s);"};
+  return spec->is_paired ? &pairs : &reals;
+}
+
+const char *conv_type(bool is_bf16) {
+  return is_bf16 ? "bf16" : "real";
+}
+
 bool conv_is_matrix(const ConvSpec *spec) {
-  return spec->kernel_h == 1 && spec->kernel_w == 1 && spec->stride == 1 && spec->pad == 0;
+  return spec->shape.kernel_h == 1 && spec->shape.kernel_w == 1 && spec->shape.stride == 1 &&
+         spec->shape.pad == 0;
 }
 
 bool conv_is_depthwise(const ConvSpec *spec) {
-  return spec->groups > 1 && spec->groups == spec->in_c && spec->groups == spec->out_c;
+  return spec->shape.groups > 1 && spec->shape.groups == spec->shape.in_c &&
+         spec->shape.groups == spec->shape.out_c;
 }
 
 TapAxis conv_forward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out) {
-  return (TapAxis){kernel, -spec->pad, 0, 1, spec->stride, n_out, n_source, 0, 1};
+  return (TapAxis){kernel, -spec->shape.pad, 0, 1, spec->shape.stride, n_out, n_source, 0, 1};
 }
 
 // Result positions r, r + s, r + 2s, ...: tap t reaches source position (r + pad - t) / s where that is
 // whole.
 TapAxis conv_backward_axis(const ConvSpec *spec, int kernel, int n_source, int n_out, int remainder) {
-  const int s = spec->stride, lowest = (remainder + spec->pad) % s;
+  const int s = spec->shape.stride, lowest = (remainder + spec->shape.pad) % s;
   const int n_taps = kernel > lowest ? conv_div_up(kernel - lowest, s) : 0;
   const int n_positions = n_out > remainder ? conv_div_up(n_out - remainder, s) : 0;
   const int first_kernel = n_taps > 0 ? lowest + s * (n_taps - 1) : 0;
-  const int first = n_taps > 0 ? (remainder + spec->pad - first_kernel) / s : 0;
+  const int first = n_taps > 0 ? (remainder + spec->shape.pad - first_kernel) / s : 0;
   return (TapAxis){n_taps, first, first_kernel, -s, 1, n_positions, n_source, remainder, s};
 }
 

@@ -5,6 +5,17 @@
 
 enum { CONV_MAX_RUNS = 8 };
 
+// What is multiplied in a sum: numbers, or pairs of bf16 whose products are added at once (prelude: mla_dot).
+typedef struct ConvTerm {
+  const char *type;         // "real", "pair": as it lies in memory
+  const char *vector;       // "vec", "pairs": in registers
+  const char *load;         // "mla_load"
+  const char *spread;       // "mla_vec": one in every lane
+  const char *multiply_add; // format of a statement, from the sum and two factors
+} ConvTerm;
+const ConvTerm *conv_term(const ConvSpec *spec);
+const char *conv_type(bool is_bf16); // "bf16", "real": of a tensor
+
 // `count` neighbouring blocks of channels, each of n_vecs vectors of `lanes` lanes, the first at channel
 // `offset`. `lacking` lanes of the last vector lie beyond the channels: they are neither loaded nor stored.
 typedef struct ChannelRun {

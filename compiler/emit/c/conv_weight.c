@@ -4,7 +4,8 @@
 enum { PART_ELEMS = 16 * 1024, MAX_PARTS = 16, SQUARE = 16 };
 
 static int64_t weight_elems(const ConvSpec *spec) {
-  return (int64_t)spec->kernel_h * spec->kernel_w * (spec->in_c / spec->groups) * spec->out_c;
+  return (int64_t)spec->shape.kernel_h * spec->shape.kernel_w * (spec->shape.in_c / spec->shape.groups) *
+         spec->shape.out_c;
 }
 
 static int parts_for(int64_t n_elems) {
@@ -36,8 +37,9 @@ ConvKernel conv_write_grad_weight_finish(StrBuf *out, const char *symbol, const 
 
 // Squares of SQUARE x SQUARE elements, so that every cache line is used whole while it is there.
 ConvKernel conv_write_transpose_weight(StrBuf *out, const char *symbol, const ConvSpec *spec) {
-  const int n_in = spec->in_c / spec->groups, n_out = spec->out_c / spec->groups;
-  const int n_bands = conv_div_up(n_out, SQUARE), n_items = spec->kernel_h * spec->kernel_w * n_bands;
+  const int n_in = spec->shape.in_c / spec->shape.groups, n_out = spec->shape.out_c / spec->shape.groups;
+  const int n_bands = conv_div_up(n_out, SQUARE),
+            n_items = spec->shape.kernel_h * spec->shape.kernel_w * n_bands;
   const int wanted = parts_for(weight_elems(spec)), n_parts = wanted < n_items ? wanted : n_items;
   strbuf_printf(out, "void %s(void *const *buf, long batch, void *scratch, int part, int parts) {\n", symbol);
   strbuf_put(out, "  const real *weight = buf[0];\n  real *transposed = buf[1];\n");
@@ -47,16 +49,16 @@ ConvKernel conv_write_transpose_weight(StrBuf *out, const char *symbol, const Co
   strbuf_printf(out,
                 "    const long tap = item / %d, o0 = item %% %d * %d, o1 = o0 + %d < %d ? o0 + %d : %d;\n",
                 n_bands, n_bands, SQUARE, SQUARE, n_out, SQUARE, n_out);
-  strbuf_printf(out, "    for (long g = 0; g < %d; g++) {\n", spec->groups);
+  strbuf_printf(out, "    for (long g = 0; g < %d; g++) {\n", spec->shape.groups);
   strbuf_printf(out, "      const real *from = weight + tap * %lld + g * %d;\n",
-                (long long)n_in * spec->out_c, n_out);
-  strbuf_printf(out, "      real *to = transposed + tap * %lld + g * %d;\n", (long long)n_out * spec->in_c,
-                n_in);
+                (long long)n_in * spec->shape.out_c, n_out);
+  strbuf_printf(out, "      real *to = transposed + tap * %lld + g * %d;\n",
+                (long long)n_out * spec->shape.in_c, n_in);
   strbuf_printf(out, "      for (long i0 = 0; i0 < %d; i0 += %d)\n        for (long o = o0; o < o1; o++)\n",
                 n_in, SQUARE);
   strbuf_printf(
       out, "          for (long i = i0; i < i0 + %d && i < %d; i++) to[o * %d + i] = from[i * %d + o];\n",
-      SQUARE, n_in, spec->in_c, spec->out_c);
+      SQUARE, n_in, spec->shape.in_c, spec->shape.out_c);
   strbuf_put(out, "    }\n  }\n}\n");
   return (ConvKernel){0, n_parts};
 }

@@ -7,28 +7,15 @@
 
 static ConvSpec spec_of(const Emit *emit, const Layer *layer) {
   return (ConvSpec){
-      .in_h = layer->in_h,
-      .in_w = layer->in_w,
-      .in_c = layer->in_c,
-      .out_h = layer->out_h,
-      .out_w = layer->out_w,
-      .out_c = layer->out_c,
-      .kernel_h = layer->kernel_h,
-      .kernel_w = layer->kernel_w,
-      .stride = layer->stride,
-      .pad = layer->pad,
-      .groups = layer->groups,
+      .shape = layer->shape,
       .elem_bytes = emit->elem_bytes,
       .vector_bytes = emit->elem_bytes * emit->max_lanes,
       .batch = emit->graph->batch,
       .x_is_bf16 = layer->x && layer->x->dtype == DT_BF16,
       .y_is_bf16 = layer->y && layer->y->dtype == DT_BF16,
+      .is_paired =
+          emit->precision == MLA_PRECISION_BF16 && layer->shape.groups == 1, // in groups they stay exact
   };
-}
-
-// Products of bf16 come in pairs; convolutions in groups stay exact.
-static bool is_paired(const Emit *emit, const ConvSpec *spec) {
-  return emit->precision == MLA_PRECISION_BF16 && spec->groups == 1;
 }
 
 typedef ConvKernel ConvWriter(StrBuf *out, const char *symbol, const ConvSpec *spec);
@@ -54,20 +41,19 @@ static void draft_cut(Emit *emit, const Node *node, LayerKernel kernel, ConvWrit
   Layer layer = layer_of(emit, node, kernel);
   ConvSpec spec = spec_of(emit, &layer);
   int use = 0;
-  if (!is_paired(emit, &spec)) spec.cut = conv_choice(emit, &spec, kernel, &use);
-  draft_plain(emit, node, layer_stem(emit, node, &layer), &spec, is_paired(emit, &spec) ? pairs : exact, use);
+  if (!spec.is_paired) spec.cut = conv_choice(emit, &spec, kernel, &use);
+  draft_plain(emit, node, layer_stem(emit, node, &layer), &spec, spec.is_paired ? pairs : exact, use);
 }
 
 // With one part the partial sum is the gradient itself.
 static void draft_grad_weight(Emit *emit, const char *stem, ConvSpec *spec) {
   int n_partials = emit->group->parts, use = 0;
-  if (!is_paired(emit, spec)) spec->cut = conv_choice(emit, spec, LAYER_GRAD_WEIGHT, &use);
+  if (!spec->is_paired) spec->cut = conv_choice(emit, spec, LAYER_GRAD_WEIGHT, &use);
   StrBuf text = strbuf_new(emit->arena);
   KernelDraft draft = {.stem = around_stem(emit, stem), .role = "", .use = use};
   spec->around = conv_around(emit, &text, &draft.buffers, &draft.n_buffers);
-  ConvKernel kernel = is_paired(emit, spec)
-                          ? conv_write_grad_weight_pairs(&text, KERNEL_SYMBOL, spec, n_partials)
-                          : conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
+  ConvKernel kernel = spec->is_paired ? conv_write_grad_weight_pairs(&text, KERNEL_SYMBOL, spec, n_partials)
+                                      : conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
   draft.text = text.text;
   draft.scratch_bytes = kernel.scratch_bytes;
   draft.parts = kernel.parts;

@@ -11,17 +11,7 @@ static TileMath math_of(const Emit *emit) {
 }
 
 static MatrixLayer matrix_of(const Emit *emit, const Layer *layer) {
-  return (MatrixLayer){.in_h = layer->in_h,
-                       .in_w = layer->in_w,
-                       .in_c = layer->in_c,
-                       .out_h = layer->out_h,
-                       .out_w = layer->out_w,
-                       .out_c = layer->out_c,
-                       .kernel_h = layer->kernel_h,
-                       .kernel_w = layer->kernel_w,
-                       .stride = layer->stride,
-                       .pad = layer->pad,
-                       .groups = layer->groups,
+  return (MatrixLayer){.shape = layer->shape,
                        .elem_bytes = emit->elem_bytes,
                        .choices = emit->choices,
                        .batch = emit->graph->batch,
@@ -34,16 +24,16 @@ typedef MatrixKernel LayerWriter(StrBuf *out, const char *symbol, const MatrixLa
 // transposition of the weight. The buffers are the factors and, last, the result.
 static bool is_plain_product(const Emit *emit, const Node *node, const MatrixLayer *layer) {
   int n_own = 1 + (node->n_in > 1 && writer_is_computed(emit, node->in[1]));
-  return matrix_is_plain(layer) && layer->groups == 1 && emit->group->n_nodes == n_own;
+  return matrix_is_plain(layer) && layer->shape.groups == 1 && emit->group->n_nodes == n_own;
 }
 
 static MlaProduct product_of(const MatrixLayer *layer, LayerWriter *write, int n_buffers) {
-  int64_t pixels = (int64_t)layer->out_h * layer->out_w;
+  int64_t pixels = (int64_t)layer->shape.out_h * layer->shape.out_w;
   bool is_forward = write == matrix_forward;
   return (MlaProduct){.rows = pixels,
                       .rows_by_image = true,
-                      .columns = is_forward ? layer->out_c : layer->in_c,
-                      .terms = is_forward ? layer->in_c : layer->out_c,
+                      .columns = is_forward ? layer->shape.out_c : layer->shape.in_c,
+                      .terms = is_forward ? layer->shape.in_c : layer->shape.out_c,
                       .right_transposed = write == matrix_plain_grad_input,
                       .left = 0,
                       .right = 1,
@@ -51,9 +41,9 @@ static MlaProduct product_of(const MatrixLayer *layer, LayerWriter *write, int n
 }
 
 static MlaProduct grad_weight_product(const MatrixLayer *layer, int n_buffers) {
-  return (MlaProduct){.rows = layer->in_c,
-                      .columns = layer->out_c,
-                      .terms = (int64_t)layer->out_h * layer->out_w,
+  return (MlaProduct){.rows = layer->shape.in_c,
+                      .columns = layer->shape.out_c,
+                      .terms = (int64_t)layer->shape.out_h * layer->shape.out_w,
                       .terms_by_image = true,
                       .left_transposed = true,
                       .left = 0,

@@ -8,7 +8,8 @@ enum {
 }; // of shared memory, for values per channel; more are computed where they are used
 
 bool matrix_is_plain(const MatrixLayer *layer) {
-  return layer->kernel_h * layer->kernel_w == 1 && layer->stride == 1 && layer->pad == 0;
+  return layer->shape.kernel_h * layer->shape.kernel_w == 1 && layer->shape.stride == 1 &&
+         layer->shape.pad == 0;
 }
 
 // Elements that one access may fetch where both numbers of channels are met.
@@ -29,14 +30,14 @@ static const char *image_text(StrBuf *out, int h, int w, int c) {
                     : arena_printf(out->arena, "[batch, %d, %d, %d]", h, w, c);
 }
 static const char *x_text(StrBuf *out, const MatrixLayer *layer) {
-  return image_text(out, layer->in_h, layer->in_w, layer->in_c);
+  return image_text(out, layer->shape.in_h, layer->shape.in_w, layer->shape.in_c);
 }
 static const char *y_text(StrBuf *out, const MatrixLayer *layer) {
-  return image_text(out, layer->out_h, layer->out_w, layer->out_c);
+  return image_text(out, layer->shape.out_h, layer->shape.out_w, layer->shape.out_c);
 }
 static const char *weight_text(StrBuf *out, const MatrixLayer *layer, int in, int of) {
-  if (layer->kernel_h * layer->kernel_w == 1) return arena_printf(out->arena, "[%d, %d]", in, of);
-  return arena_printf(out->arena, "[%d, %d, %d, %d]", layer->kernel_h, layer->kernel_w, in, of);
+  if (layer->shape.kernel_h * layer->shape.kernel_w == 1) return arena_printf(out->arena, "[%d, %d]", in, of);
+  return arena_printf(out->arena, "[%d, %d, %d, %d]", layer->shape.kernel_h, layer->shape.kernel_w, in, of);
 }
 
 static void open_kernel(StrBuf *out, const char *symbol, int threads, int n_buffers) {
@@ -62,16 +63,17 @@ static void put_result(StrBuf *out, const MatrixLayer *layer, int alone, const c
 
 static void put_layer(StrBuf *out, const MatrixLayer *layer) {
   if (matrix_is_plain(layer)) {
-    writer_line(out, 1, "constexpr int OUT_PIXELS = %d, IN_C = %d, OUT_C = %d;", layer->out_h * layer->out_w,
-                layer->in_c, layer->out_c);
+    writer_line(out, 1, "constexpr int OUT_PIXELS = %d, IN_C = %d, OUT_C = %d;",
+                layer->shape.out_h * layer->shape.out_w, layer->shape.in_c, layer->shape.out_c);
   } else {
     writer_line(out, 1, "constexpr int IN_H = %d, IN_W = %d, IN_C = %d, OUT_H = %d, OUT_W = %d, OUT_C = %d;",
-                layer->in_h, layer->in_w, layer->in_c, layer->out_h, layer->out_w, layer->out_c);
-    writer_line(out, 1, "constexpr int KERNEL_H = %d, KERNEL_W = %d, STRIDE = %d, PAD = %d;", layer->kernel_h,
-                layer->kernel_w, layer->stride, layer->pad);
+                layer->shape.in_h, layer->shape.in_w, layer->shape.in_c, layer->shape.out_h,
+                layer->shape.out_w, layer->shape.out_c);
+    writer_line(out, 1, "constexpr int KERNEL_H = %d, KERNEL_W = %d, STRIDE = %d, PAD = %d;",
+                layer->shape.kernel_h, layer->shape.kernel_w, layer->shape.stride, layer->shape.pad);
   }
   writer_line(out, 1, "constexpr int GROUPS = %d, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;",
-              layer->groups);
+              layer->shape.groups);
 }
 
 // Taps times the channels of x, as text.
@@ -156,11 +158,11 @@ static MlaGrid grid_of(const Product *product, int64_t pixels, int64_t beside) {
 
 static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
   Fetch fetch = {.along_terms = true,
-                 .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups),
+                 .lanes = lanes_of(layer, layer->shape.in_c, layer->shape.in_c / layer->shape.groups),
                  .each = "",
                  .channel = "(unsigned)(next + left_term) % GROUP_IN",
                  .n_channels = "GROUP_IN",
-                 .most_channels = layer->in_c / layer->groups};
+                 .most_channels = layer->shape.in_c / layer->shape.groups};
   (void)out;
   if (matrix_is_plain(layer)) {
     fetch.prepare =
@@ -200,7 +202,7 @@ static Fetch forward_left(StrBuf *out, const MatrixLayer *layer) {
 static Fetch weight_right(const MatrixLayer *layer, int columns, const char *row, const char *inside,
                           const char *tensor, const char *at) {
   return (Fetch){.along_terms = false,
-                 .lanes = lanes_of(layer, columns, columns / layer->groups),
+                 .lanes = lanes_of(layer, columns, columns / layer->shape.groups),
                  .prepare = "const int right_at = group * GROUP_COLUMNS + first_column + right_column;\n"
                             "const bool is_column = first_column + right_column < GROUP_COLUMNS;\n",
                  .locate = "",
@@ -211,11 +213,12 @@ static Fetch weight_right(const MatrixLayer *layer, int columns, const char *row
 }
 
 MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
-  int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups;
-  int64_t pixels = (int64_t)layer->out_h * layer->out_w;
+  int group_in = layer->shape.in_c / layer->shape.groups,
+      group_out = layer->shape.out_c / layer->shape.groups;
+  int64_t pixels = (int64_t)layer->shape.out_h * layer->shape.out_w;
   StrBuf head = strbuf_new(out->arena);
   put_buffer(&head, 0, false, "x", x_text(out, layer));
-  put_buffer(&head, 1, false, "weight", weight_text(out, layer, group_in, layer->out_c));
+  put_buffer(&head, 1, false, "weight", weight_text(out, layer, group_in, layer->shape.out_c));
   put_result(&head, layer, 2, "y", y_text(out, layer));
   put_layer(&head, layer);
   writer_line(
@@ -223,26 +226,26 @@ MatrixKernel matrix_forward(StrBuf *out, const char *symbol, const MatrixLayer *
       "// Rows are pixels of y, columns its channels (of one group), terms of a sum taps x channels of x.");
   if (!matrix_is_plain(layer)) writer_line(&head, 1, "constexpr int OUT_PIXELS = OUT_H * OUT_W;");
   writer_line(&head, 1, "constexpr int GROUP_COLUMNS = GROUP_OUT, n_terms = %s;", taps_in(layer));
-  Product product = {
-      .left = forward_left(out, layer),
-      .right = weight_right(layer, layer->out_c, "const int term = next + right_term + i * RIGHT_APART;\n",
-                            "is_column && term < n_terms", "weight", "term * OUT_C + right_at"),
-      .result = "y",
-      .target = "const long to = (long)row * OUT_C + group * GROUP_OUT + first_column;\n",
-      .n_columns = "GROUP_OUT",
-      .place = arena_printf(out->arena, "%s%sconst int n_rows = batch * OUT_PIXELS;\n", place_of_columns,
-                            place_of_part(out, layer)),
-      .rows = has_sums(layer->around) ? rows_of_tile : rows_of_block,
-      .n_tiles = all_tiles,
-      .has_first_row = true};
+  Product product = {.left = forward_left(out, layer),
+                     .right = weight_right(
+                         layer, layer->shape.out_c, "const int term = next + right_term + i * RIGHT_APART;\n",
+                         "is_column && term < n_terms", "weight", "term * OUT_C + right_at"),
+                     .result = "y",
+                     .target = "const long to = (long)row * OUT_C + group * GROUP_OUT + first_column;\n",
+                     .n_columns = "GROUP_OUT",
+                     .place = arena_printf(out->arena, "%s%sconst int n_rows = batch * OUT_PIXELS;\n",
+                                           place_of_columns, place_of_part(out, layer)),
+                     .rows = has_sums(layer->around) ? rows_of_tile : rows_of_block,
+                     .n_tiles = all_tiles,
+                     .has_first_row = true};
   choose_tile(&product, layer,
               (TileSize){.rows = layer->batch * pixels,
                          .columns = group_out,
-                         .terms = (int64_t)layer->kernel_h * layer->kernel_w * group_in,
-                         .copies = layer->groups},
-              lanes_of(layer, layer->out_c, group_out));
+                         .terms = (int64_t)layer->shape.kernel_h * layer->shape.kernel_w * group_in,
+                         .copies = layer->shape.groups},
+              lanes_of(layer, layer->shape.out_c, group_out));
   return finish(out, symbol, head.text, &product, 3,
-                grid_of(&product, pixels, div_up(group_out, product.tile.block_n) * layer->groups));
+                grid_of(&product, pixels, div_up(group_out, product.tile.block_n) * layer->shape.groups));
 }
 
 // ---- the gradient of x ----
@@ -254,7 +257,7 @@ static const char *grad_input_place(StrBuf *out, const MatrixLayer *layer) {
     return arena_printf(out->arena,
                         "%s%sconst int n_rows = batch * OUT_PIXELS;\nconstexpr int n_terms = GROUP_OUT;\n",
                         place_of_columns, place_of_part(out, layer));
-  const char *phases = layer->stride == 1 || has_sums(layer->around) ? "" : " * STRIDE * STRIDE";
+  const char *phases = layer->shape.stride == 1 || has_sums(layer->around) ? "" : " * STRIDE * STRIDE";
   return arena_printf(
       out->arena,
       "constexpr int COLUMN_BLOCKS = (GROUP_IN + BLOCK_N - 1) / BLOCK_N, BESIDE = COLUMN_BLOCKS * "
@@ -270,7 +273,7 @@ static const char *grad_input_rows(StrBuf *out, const MatrixLayer *layer) {
   if (matrix_is_plain(layer)) return has_sums(layer->around) ? rows_of_tile : rows_of_block;
   const char *first = has_sums(layer->around) ? rows_of_tile : rows_of_block;
   const char *phase = "constexpr int phase_y = 0, phase_x = 0;\n";
-  if (layer->stride > 1) {
+  if (layer->shape.stride > 1) {
     phase = arena_printf(
         out->arena,
         "// Pixels of x with the same rest modulo the stride saw the same taps: one phase a %s.\n"
@@ -294,11 +297,11 @@ static const char *grad_input_rows(StrBuf *out, const MatrixLayer *layer) {
 
 static Fetch grad_input_left(const MatrixLayer *layer) {
   Fetch fetch = {.along_terms = true,
-                 .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
+                 .lanes = lanes_of(layer, layer->shape.out_c, layer->shape.out_c / layer->shape.groups),
                  .each = "",
                  .channel = "(unsigned)(next + left_term) % GROUP_OUT",
                  .n_channels = "GROUP_OUT",
-                 .most_channels = layer->out_c / layer->groups};
+                 .most_channels = layer->shape.out_c / layer->shape.groups};
   if (matrix_is_plain(layer)) {
     fetch.prepare =
         "const long left_at = (long)(first_row + left_row) * OUT_C + group * GROUP_OUT + left_term;\n";
@@ -338,7 +341,8 @@ static const char grad_input_row[] =
     "const int weight_row = (ky * KERNEL_W + kx) * GROUP_OUT + term % GROUP_OUT;\n";
 
 static const char *grad_input_target(const MatrixLayer *layer) {
-  if (layer->stride == 1) return "const long to = (long)row * IN_C + group * GROUP_IN + first_column;\n";
+  if (layer->shape.stride == 1)
+    return "const long to = (long)row * IN_C + group * GROUP_IN + first_column;\n";
   return "const int pixel = row % (PHASE_H * PHASE_W), iy = pixel / PHASE_W * STRIDE + phase_y, ix = pixel "
          "% "
          "PHASE_W * "
@@ -355,7 +359,7 @@ static const char *grad_input_target(const MatrixLayer *layer) {
 static Fetch grad_input_weight(const MatrixLayer *layer) {
   return (Fetch){
       .along_terms = true,
-      .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
+      .lanes = lanes_of(layer, layer->shape.out_c, layer->shape.out_c / layer->shape.groups),
       .prepare = "",
       .locate =
           matrix_is_plain(layer)
@@ -372,7 +376,7 @@ static Fetch grad_input_weight(const MatrixLayer *layer) {
 
 // The right factor from the transposed weight [taps, out, in], where the columns stand side by side.
 static Fetch grad_input_transposed(const MatrixLayer *layer) {
-  return weight_right(layer, layer->in_c,
+  return weight_right(layer, layer->shape.in_c,
                       matrix_is_plain(layer)
                           ? "const int term = next + right_term + i * RIGHT_APART, weight_row = term;\n"
                           : grad_input_row,
@@ -381,13 +385,14 @@ static Fetch grad_input_transposed(const MatrixLayer *layer) {
 
 static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const MatrixLayer *layer,
                                      bool is_transposed) {
-  int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups, s = layer->stride;
-  int64_t pixels = div_up(layer->in_h, s) * div_up(layer->in_w, s), phases = (int64_t)s * s;
+  int group_in = layer->shape.in_c / layer->shape.groups,
+      group_out = layer->shape.out_c / layer->shape.groups, s = layer->shape.stride;
+  int64_t pixels = div_up(layer->shape.in_h, s) * div_up(layer->shape.in_w, s), phases = (int64_t)s * s;
   StrBuf head = strbuf_new(out->arena);
   put_buffer(&head, 0, false, "g", y_text(out, layer));
   put_buffer(&head, 1, false, is_transposed ? "transposed" : "weight",
-             is_transposed ? weight_text(out, layer, group_out, layer->in_c)
-                           : weight_text(out, layer, group_in, layer->out_c));
+             is_transposed ? weight_text(out, layer, group_out, layer->shape.in_c)
+                           : weight_text(out, layer, group_in, layer->shape.out_c));
   put_result(&head, layer, 2, "dx", x_text(out, layer));
   put_layer(&head, layer);
   writer_line(
@@ -401,18 +406,20 @@ static MatrixKernel write_grad_input(StrBuf *out, const char *symbol, const Matr
                      .n_columns = "GROUP_COLUMNS",
                      .place = grad_input_place(out, layer),
                      .rows = grad_input_rows(out, layer),
-                     .n_tiles = layer->stride == 1 ? all_tiles
-                                                   : "(n_rows + BLOCK_M - 1) / BLOCK_M * (STRIDE * STRIDE)",
-                     .has_first_row = layer->stride == 1};
-  choose_tile(&product, layer,
-              (TileSize){.rows = layer->batch * pixels,
-                         .columns = group_in,
-                         .terms = div_up((int64_t)layer->kernel_h * layer->kernel_w, phases) * group_out,
-                         .copies = layer->groups * phases},
-              lanes_of(layer, layer->in_c, group_in));
+                     .n_tiles = layer->shape.stride == 1
+                                    ? all_tiles
+                                    : "(n_rows + BLOCK_M - 1) / BLOCK_M * (STRIDE * STRIDE)",
+                     .has_first_row = layer->shape.stride == 1};
+  choose_tile(
+      &product, layer,
+      (TileSize){.rows = layer->batch * pixels,
+                 .columns = group_in,
+                 .terms = div_up((int64_t)layer->shape.kernel_h * layer->shape.kernel_w, phases) * group_out,
+                 .copies = layer->shape.groups * phases},
+      lanes_of(layer, layer->shape.in_c, group_in));
   return finish(out, symbol, head.text, &product, 3,
                 grid_of(&product, pixels,
-                        div_up(group_in, product.tile.block_n) * layer->groups *
+                        div_up(group_in, product.tile.block_n) * layer->shape.groups *
                             (has_sums(layer->around) ? 1 : phases)));
 }
 
@@ -444,7 +451,7 @@ static const char *grad_weight_place(StrBuf *out, int parts) {
 
 static Fetch grad_weight_left(const MatrixLayer *layer) {
   Fetch fetch = {.along_terms = false,
-                 .lanes = lanes_of(layer, layer->in_c, layer->in_c / layer->groups),
+                 .lanes = lanes_of(layer, layer->shape.in_c, layer->shape.in_c / layer->shape.groups),
                  .locate = "",
                  .channel = "(first_row + left_row) % GROUP_IN",
                  .n_channels = "GROUP_IN",
@@ -477,7 +484,7 @@ static Fetch grad_weight_left(const MatrixLayer *layer) {
 
 static Fetch grad_weight_right(const MatrixLayer *layer) {
   return (Fetch){.along_terms = false,
-                 .lanes = lanes_of(layer, layer->out_c, layer->out_c / layer->groups),
+                 .lanes = lanes_of(layer, layer->shape.out_c, layer->shape.out_c / layer->shape.groups),
                  .prepare =
                      "const bool is_column = first_column + right_column < GROUP_OUT;\n"
                      "const long right_at = (long)first_image * OUT_PIXELS * OUT_C + group * GROUP_OUT + "
@@ -506,14 +513,15 @@ static const char *join_parts(StrBuf *out, const MatrixLayer *layer) {
                       "for (int p = 1; p < PARTS; p++) total += mla_load(partial + (long)p * WEIGHT + at);\n"
                       "mla_store(dw + at, total);\n"
                       "}\n",
-                      lanes_of(layer, layer->out_c, layer->out_c / layer->groups));
+                      lanes_of(layer, layer->shape.out_c, layer->shape.out_c / layer->shape.groups));
 }
 
 MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer, int parts) {
-  int group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups;
-  int64_t rows = (int64_t)layer->kernel_h * layer->kernel_w * group_in;
+  int group_in = layer->shape.in_c / layer->shape.groups,
+      group_out = layer->shape.out_c / layer->shape.groups;
+  int64_t rows = (int64_t)layer->shape.kernel_h * layer->shape.kernel_w * group_in;
   StrBuf head = strbuf_new(out->arena);
-  const char *shape = weight_text(out, layer, group_in, layer->out_c);
+  const char *shape = weight_text(out, layer, group_in, layer->shape.out_c);
   put_buffer(&head, 0, false, "x", x_text(out, layer));
   put_buffer(&head, 1, false, "g", y_text(out, layer));
   int at = layer->around ? layer->around->result_buffer - 2 : 2;
@@ -540,12 +548,12 @@ MatrixKernel matrix_grad_weight(StrBuf *out, const char *symbol, const MatrixLay
   choose_tile(&product, layer,
               (TileSize){.rows = rows,
                          .columns = group_out,
-                         .terms = div_up(layer->batch, parts) * layer->out_h * layer->out_w,
-                         .copies = (int64_t)layer->groups * parts,
+                         .terms = div_up(layer->batch, parts) * layer->shape.out_h * layer->shape.out_w,
+                         .copies = (int64_t)layer->shape.groups * parts,
                          .joined = parts > 1 ? parts : 0},
-              lanes_of(layer, layer->out_c, group_out));
-  int64_t blocks =
-      div_up(rows, product.tile.block_m) * div_up(group_out, product.tile.block_n) * layer->groups * parts;
+              lanes_of(layer, layer->shape.out_c, group_out));
+  int64_t blocks = div_up(rows, product.tile.block_m) * div_up(group_out, product.tile.block_n) *
+                   layer->shape.groups * parts;
   MatrixKernel kernel =
       finish(out, symbol, head.text, &product, parts > 1 ? 5 : 3, (MlaGrid){.fixed = blocks, .per_block = 1});
   kernel.n_tickets = parts > 1 ? (int)(blocks / parts) : 0;

@@ -11,12 +11,11 @@
 #pragma once
 #include "compiler/emit/cuda/around.h"
 #include "compiler/emit/cuda/tile.h"
+#include "compiler/emit/layer_shape.h"
 #include "compiler/emit/writer.h"
 
-// x [batch, in_h, in_w, in_c], weight [kernel_h, kernel_w, in_c / groups, out_c], y [batch, out_h, out_w, out_c].
 typedef struct MatrixLayer {
-  int in_h, in_w, in_c, out_h, out_w, out_c;
-  int kernel_h, kernel_w, stride, pad, groups;
+  LayerShape shape;
   int elem_bytes; // 4 or 8
   int64_t batch;  // the full batch: how much work the tiles are chosen for
   TileMath math;  // how its products may be formed

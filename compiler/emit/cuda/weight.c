@@ -13,15 +13,16 @@ static void open_kernel(StrBuf *out, const char *symbol) {
 // Squares of SIDE x SIDE through shared memory, so that reading and writing are both along rows.
 MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const MatrixLayer *layer) {
   enum { SIDE = 32 };
-  int64_t group_in = layer->in_c / layer->groups, group_out = layer->out_c / layer->groups;
+  int64_t group_in = layer->shape.in_c / layer->shape.groups,
+          group_out = layer->shape.out_c / layer->shape.groups;
   int64_t in_squares = (group_in + SIDE - 1) / SIDE, out_squares = (group_out + SIDE - 1) / SIDE;
   open_kernel(out, symbol);
   writer_line(out, 1, "const real *weight = (const real *)buf.at[0]; // [TAPS, GROUP_IN, OUT_C]");
   writer_line(out, 1, "real *transposed = (real *)buf.at[1]; // [TAPS, GROUP_OUT, IN_C]");
-  writer_line(out, 1, "constexpr int IN_C = %d, OUT_C = %d; // of %d taps", layer->in_c, layer->out_c,
-              layer->kernel_h * layer->kernel_w);
+  writer_line(out, 1, "constexpr int IN_C = %d, OUT_C = %d; // of %d taps", layer->shape.in_c,
+              layer->shape.out_c, layer->shape.kernel_h * layer->shape.kernel_w);
   writer_line(out, 1, "constexpr int GROUPS = %d, GROUP_IN = IN_C / GROUPS, GROUP_OUT = OUT_C / GROUPS;",
-              layer->groups);
+              layer->shape.groups);
   writer_line(out, 1, "// A block transposes one square of SIDE x SIDE of the matrix of one tap and group.");
   writer_line(out, 1,
               "constexpr int SIDE = %d, ROWS = %d / SIDE, IN_SQUARES = (GROUP_IN + SIDE - 1) / SIDE, "
@@ -48,8 +49,8 @@ MatrixKernel matrix_transpose_weight(StrBuf *out, const char *symbol, const Matr
               "square[x][o];");
   writer_line(out, 1, "(void)batch;");
   strbuf_put(out, "}\n");
-  return (MatrixKernel){
-      .threads = THREADS,
-      .grid = {.fixed = (int64_t)layer->kernel_h * layer->kernel_w * layer->groups * in_squares * out_squares,
-               .per_block = 1}};
+  return (MatrixKernel){.threads = THREADS,
+                        .grid = {.fixed = (int64_t)layer->shape.kernel_h * layer->shape.kernel_w *
+                                          layer->shape.groups * in_squares * out_squares,
+                                 .per_block = 1}};
 }
