@@ -5,8 +5,8 @@
 #include "compiler/driver/balance.h"
 #include "compiler/driver/deal.h"
 #include "compiler/driver/plan.h"
+#include "compiler/driver/text.h"
 #include "compiler/driver/trial.h"
-#include "compiler/driver/within.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -109,12 +109,8 @@ static void say(const Balancing *balancing) {
   arena_free(arena);
 }
 
-int balance_choose(Compilation *c, const Options *options) {
-  if (options->sets.n == OPTIONS_MAX_LIST)
-    return usage_error("--set is given too often to choose a split too");
-  Arena *arena = arena_new();
-  const Model *model = c->model;
-  int n = model->n_places + 1, status = STATUS_OK;
+void balance_choose(const Model *model, const Options *options, Arena *arena, ChosenSplit *chosen) {
+  int n = model->n_places + 1;
   Balancing balancing = {
       .splits = {.options = options, .arena = arena, .places = model->places, .n = n, .batch = -1},
       .by = model->balance,
@@ -123,14 +119,10 @@ int balance_choose(Compilation *c, const Options *options) {
       .is_planned = ARENA_ARRAY(arena, bool, n *n),
       .more = ARENA_ARRAY(arena, int64_t, n)};
   search(&balancing);
-  const char *split;
-  if (balancing.best.is_valid) {
-    if (!options->is_silent) say(&balancing);
-    split = trial_text(c->arena, &balancing.splits, balancing.best.ends);
-  } else { // not every unit can end a module: loading such a split says what is wrong
-    split = "take(units(), -1)";
-  }
-  within_load_chosen(c, options, split, 0, balancing.splits.n_trials, &status);
-  arena_free(arena);
-  return status;
+  chosen->n_trials = balancing.splits.n_trials;
+  chosen->text =
+      "take(units(), -1)"; // not every unit can end a module: loading such a split says what is wrong
+  if (!balancing.best.is_valid) return;
+  if (!options->is_silent) say(&balancing);
+  chosen->text = trial_text(arena, &balancing.splits, balancing.best.ends);
 }

@@ -1,8 +1,7 @@
 // sema_load -> pipeline_run -> emit_program, or mla_program_load; and how mistakes of either are said.
 #include "compiler/driver/compile.h"
-#include "compiler/driver/balance.h"
 #include "compiler/driver/locate.h"
-#include "compiler/driver/within.h"
+#include "compiler/driver/options_check.h"
 #include "runtime/program_json.h"
 
 #include <jansson.h>
@@ -10,14 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 const char *plan_dir(Arena *arena, const char *input) {
   static const char *const places[] = {"", "/plan"};
@@ -28,27 +20,6 @@ const char *plan_dir(Arena *arena, const char *input) {
     if (access(arena_printf(arena, "%s/plan.json", dir), F_OK) == 0) return dir;
   }
   return NULL;
-}
-
-static const MlaDeviceOps *find_device(const Options *options) {
-  const char *known[32];
-  int n = 0;
-  const char *name = options->device ? options->device : "cpu";
-  for (const MlaDeviceOps *const *device = mla_device_list(); *device && n < 32; device++) {
-    if (strcmp((*device)->name, name) == 0) return *device;
-    known[n++] = (*device)->name;
-  }
-  unknown_name("device", name, known, n);
-  return NULL;
-}
-
-static EmitTarget emit_target(const Options *options) {
-  if (compile_is_reference(options)) return EMIT_REFERENCE;
-  return find_device(options)->target == MLA_TARGET_CUDA ? EMIT_CUDA : EMIT_C;
-}
-
-bool compile_is_reference(const Options *options) {
-  return options->device && strcmp(options->device, "reference") == 0;
 }
 
 int report_error(const Options *options, const MlaError *error) {
@@ -63,140 +34,35 @@ int report_error(const Options *options, const MlaError *error) {
   return error->kind == MLA_ERROR_INPUT ? STATUS_MODEL : STATUS_SYSTEM;
 }
 
-// ---- options that the compiler's parts read
-// -----------------------------------------------------------------------
-
-static int add_number(Arena *arena, Override *overrides, int n, const char *name, int64_t value) {
-  if (value < 0) return n;
-  overrides[n] = (Override){name, arena_printf(arena, "%lld", (long long)value)};
-  return n + 1;
-}
-
-// The --set list, then the options that are short for one. False: a value is not NAME=VALUE.
-static bool collect_overrides(Arena *arena, const Options *options, SemaOptions *sema) {
-  Override *overrides = ARENA_ARRAY(arena, Override, options->sets.n + 4);
-  int n = 0;
-  for (; n < options->sets.n; n++) {
-    const char *text = options->sets.items[n];
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text) {
-      usage_error("--set takes NAME=VALUE, not `%s`", text);
-      return false;
-    }
-    overrides[n] = (Override){arena_strndup(arena, text, (size_t)(equals - text)), equals + 1};
-  }
-  n = add_number(arena, overrides, n, "train.batch", options->batch);
-  n = add_number(arena, overrides, n, "train.epochs", options->epochs);
-  n = add_number(arena, overrides, n, "train.seed", options->seed);
-  if (options->precision) overrides[n++] = (Override){"train.precision", options->precision};
-  sema->overrides = overrides;
-  sema->n_overrides = n;
-  return true;
-}
-
-static bool is_precision(const char *name) {
-  for (int i = 0; i < MLA_N_PRECISIONS; i++) {
-    if (strcmp(name, mla_precision_name((MlaPrecision)i)) == 0) return true;
-  }
-  return false;
-}
-
-static bool check_precision(const Options *options) {
-  const char *name = options->precision;
-  if (!name) return true;
-  if (compile_is_reference(options) ? strcmp(name, "f64") == 0 : is_precision(name)) return true;
-  usage_error(compile_is_reference(options) ? "the reference device computes in f64, not `%s`"
-                                            : "--precision is f32, tf32, bf16 or f64, not `%s`",
-              name);
-  return false;
-}
-
-static bool check_pass(const char *option, const char *name, bool allow_all) {
-  const char *known[64];
-  int n = 0;
-  if (!name) return true;
-  for (int i = 0; i < pipeline_n_passes() && n < 63; i++) {
-    if (strcmp(pipeline_pass_name(i), name) == 0) return true;
-    known[n++] = pipeline_pass_name(i);
-  }
-  if (allow_all && strcmp(name, "all") == 0) return true;
-  unknown_name(option, name, known, n);
-  return false;
-}
-
-static bool check_disabled(const Options *options) {
-  for (int i = 0; i < options->disabled.n; i++) {
-    const char *name = options->disabled.items[i];
-    if (!check_pass("pass to --disable", name, false)) return false;
-    for (int k = 0; k < pipeline_n_passes(); k++) {
-      if (strcmp(pipeline_pass_name(k), name) != 0 || pipeline_pass_is_optional(k)) continue;
-      usage_error("the pass `%s` cannot be left out", name);
-      return false;
-    }
-  }
-  return true;
-}
-
-// Everything about the options that can be wrong before a file is opened.
-static bool check_vector_bytes(const Options *options) {
-  int64_t n = options->vector_bytes;
-  if (n == -1 || n == 16 || n == 32 || n == 64) return true;
-  usage_error("--vector-bytes is 64, 32 or 16, not %lld", (long long)n);
-  return false;
-}
-
-static bool check_matmul(const Options *options) {
-  const char *who = options->matmul;
-  if (!who || strcmp(who, "own") == 0 || strcmp(who, "library") == 0) return true;
-  usage_error("--matmul is own or library, not `%s`", who);
-  return false;
-}
-
-static bool check_options(const Options *options) {
-  return find_device(options) && check_precision(options) && check_vector_bytes(options) &&
-         check_matmul(options) && check_pass("pass to --dump-before", options->dump_before, true) &&
-         check_pass("pass to --dump-after", options->dump_after, true) &&
-         check_pass("pass to --stop-after", options->stop_after, false) && check_disabled(options);
-}
-
 // ---- the road
 // -----------------------------------------------------------------------------------------------------
 
-static void print_diagnostics(const Compilation *c, const Options *options) {
+void compile_say(const Compilation *c, const Options *options) {
   if (options->is_silent) return;
   diag_print(c->diag, stderr, isatty(STDERR_FILENO));
   if (options->json && diag_error_count(c->diag) > 0) diag_print_json(c->diag, stdout);
 }
 
-static bool parse_memory(const Options *options, int64_t *limit) {
-  if (!within_parse(options->memory, limit)) {
-    usage_error("--memory takes KiB, MiB or GiB, as in 512MiB, not `%s`", options->memory);
-    return false;
-  }
-  for (int i = 0; i < options->sets.n; i++) {
-    if (strncmp(options->sets.items[i], "split=", 6) != 0) continue;
-    usage_error("--memory chooses the split that `--set %s` gives", options->sets.items[i]);
-    return false;
-  }
-  return true;
+static void take_device(Compilation *c, const Options *options) {
+  c->device = options->device ? options->device : "cpu";
+  c->device_why = options->device_why;
 }
 
 int compile_load(Compilation *c, const Options *options) {
   *c = (Compilation){.arena = arena_new()};
+  take_device(c, options);
   timing_begin(&c->timing, options->timing, options->json);
   c->map = source_map_new(c->arena);
   c->diag = diag_new(c->arena, c->map);
   SemaOptions sema = {.library_dir = locate_library(c->arena)};
-  if (!check_options(options) || !collect_overrides(c->arena, options, &sema)) return STATUS_USAGE;
-  if (options->memory && !parse_memory(options, &sema.memory_limit)) return STATUS_USAGE;
+  if (!options_check(options) || !options_settings(c->arena, options, &sema)) return STATUS_USAGE;
+  if (options->memory && !options_memory(options, &sema.memory_limit)) return STATUS_USAGE;
   c->model = sema_load(c->arena, c->map, c->diag, options->input, &sema);
   if (c->model) {
     timing_add(&c->timing, "parse", c->model->parse_seconds, "%s", options->input);
     timing_end_phase(&c->timing, "elaborate", "%u nodes", c->model->train->n_nodes - 1);
   }
-  if (c->model && c->model->memory_limit > 0) return within_choose(c, options);
-  if (c->model && c->model->balance) return balance_choose(c, options);
-  print_diagnostics(c, options);
+  if (!c->model) compile_say(c, options);
   return c->model ? STATUS_OK : STATUS_MODEL;
 }
 
@@ -208,15 +74,15 @@ static void take_times(Timing *timing, const PassTime *times, int n_times) {
 }
 
 int compile_passes(Compilation *c, const Options *options, const char *stop_after) {
-  bool is_double = compile_is_reference(options) || c->model->recipe.precision == MLA_PRECISION_F64;
+  bool is_double = options_are_reference(options) || c->model->recipe.precision == MLA_PRECISION_F64;
   PipelineOptions pipeline = {
       .batch = c->model->recipe.batch,
       .elem_bytes = is_double ? 8 : 4,
-      .sums = emit_sum_limits(emit_target(options)),
+      .sums = emit_sum_limits(options_target(options)),
       .overlap = options->overlap > 0 ? (int)options->overlap : 1,
-      .stores_bf16 = emit_stores_bf16(emit_target(options), c->model->recipe.precision),
-      .products = emit_product_fusion(emit_target(options), c->model->recipe.precision),
-      .unfused = compile_is_reference(options),
+      .stores_bf16 = emit_stores_bf16(options_target(options), c->model->recipe.precision),
+      .products = emit_product_fusion(options_target(options), c->model->recipe.precision),
+      .unfused = options_are_reference(options),
       .dump_before = options->dump_before,
       .dump_after = options->dump_after,
       .stop_after = stop_after,
@@ -245,22 +111,22 @@ static void shorten_library_paths(SourceMap *map, const char *library) {
 // tf32 is the tensor cores': elsewhere a model that asks for it is not computed as it says.
 static int check_device_precision(Compilation *c, const Options *options) {
   MlaPrecision precision = c->model->recipe.precision;
-  EmitTarget target = emit_target(options);
+  EmitTarget target = options_target(options);
   bool is_exact = precision == MLA_PRECISION_F32 || precision == MLA_PRECISION_F64;
   if (is_exact || target == EMIT_CUDA || emit_stores_bf16(target, precision)) return STATUS_OK;
   c->diag = diag_new(c->arena, c->map); // what was said before has been printed
   diag_error(c->diag, c->model->precision_span, "the device %s computes in %s, not in %s",
-             find_device(options)->name, compile_is_reference(options) ? "f64" : "f32, bf16 or f64",
+             options_device(options)->name, options_are_reference(options) ? "f64" : "f32, bf16 or f64",
              mla_precision_name(precision));
   diag_note(c->diag, NO_SPAN, "--precision %s computes exactly; --device cuda and emulated-cuda have %s",
-            compile_is_reference(options) ? "f64" : "f32", mla_precision_name(precision));
-  print_diagnostics(c, options);
+            options_are_reference(options) ? "f64" : "f32", mla_precision_name(precision));
+  compile_say(c, options);
   return STATUS_MODEL;
 }
 
 void compile_emit(Compilation *c, const Options *options, EmitChoices *choices) {
   shorten_library_paths(c->map, locate_library(c->arena));
-  EmitOptions emit = {.target = emit_target(options),
+  EmitOptions emit = {.target = options_target(options),
                       .vector_bytes = options->vector_bytes > 0 ? (int)options->vector_bytes : 0,
                       .precision = c->model->recipe.precision,
                       .map = c->map,
@@ -270,9 +136,8 @@ void compile_emit(Compilation *c, const Options *options, EmitChoices *choices) 
                    c->program->train.n_launches);
 }
 
-static int compile_model(Compilation *c, const Options *options) {
-  int status = compile_load(c, options);
-  if (status == STATUS_OK) status = check_device_precision(c, options);
+int compile_model(Compilation *c, const Options *options) {
+  int status = check_device_precision(c, options);
   if (status == STATUS_OK) status = compile_passes(c, options, options->stop_after);
   if (status == STATUS_OK && !options->stop_after) compile_emit(c, options, NULL);
   return status;
@@ -306,26 +171,16 @@ static int load_plan(Compilation *c, const Options *options, const char *dir) {
   return STATUS_OK;
 }
 
-static void take_device(Compilation *c, const Options *options) {
-  c->device = options->device ? options->device : "cpu";
-  c->device_why = options->device_why;
-}
-
 int compile_begin(Compilation *c, const Options *options) {
-  double start = now();
   *c = (Compilation){.arena = arena_new()};
+  take_device(c, options);
   const char *dir = plan_dir(c->arena, options->input);
-  int status;
-  if (dir) {
-    take_device(c, options);
-    status = check_options(options) ? load_plan(c, options, dir) : STATUS_USAGE;
-  } else {
-    arena_free(c->arena);
-    status = compile_model(c, options);
-    take_device(c, options);
-  }
-  c->seconds = now() - start;
-  return status;
+  if (dir) return options_check(options) ? load_plan(c, options, dir) : STATUS_USAGE;
+  arena_free(c->arena);
+  int status = compile_load(c, options);
+  if (status != STATUS_OK) return status;
+  compile_say(c, options);
+  return compile_model(c, options);
 }
 
 void compile_end(Compilation *c) {

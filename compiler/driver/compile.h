@@ -15,23 +15,24 @@ typedef struct Compilation {
   Model *model;        // NULL if the program was loaded
   MlaProgram *program; // NULL if --stop-after left the road early
   MlaProgram *loaded;  // owned: the program read from a directory
-  double seconds;      // from opening the file to the program
+  const char *split; // chosen for the model (choose.h), as `--set split=` takes it; NULL: as the options say
   Timing timing;
   const char *device;     // a name of runtime/device/devices.def
   const char *device_why; // NULL: the command line names it
 } Compilation;
 
-// Fills `c`; in every case compile_end releases it. Returns a STATUS_; mistakes have been said.
+// Fills `c`; in every case compile_end releases it. Returns a STATUS_; mistakes have been said. A split that is left to the
+// compiler is not chosen: choose_begin does that, on which the verbs stand.
 int compile_begin(Compilation *c, const Options *options);
-// The parts of compile_begin, for the verbs that look at what lies between: the checked model, the pipeline
-// over it.
+// The parts of compile_begin for a model, in order: the checked model, of which nothing has been said if it could be loaded;
+// what there is to say of it; the pipeline over it; or all that follows.
 int compile_load(Compilation *c, const Options *options);
+void compile_say(const Compilation *c, const Options *options);
 int compile_passes(Compilation *c, const Options *options, const char *stop_after);
+int compile_model(Compilation *c, const Options *options);
 // Emits the compiled model once more, with choices of the caller's.
 void compile_emit(Compilation *c, const Options *options, EmitChoices *choices);
 void compile_end(Compilation *c);
-
-bool compile_is_reference(const Options *options);
 
 // Says a runtime error (as JSON too with --json) and returns the status that belongs to it.
 int report_error(const Options *options, const MlaError *error);

@@ -28,8 +28,3 @@ PlanFacts plan_facts(const Compilation *c);
 void plan_print_table(const PlanFacts *facts, FILE *out);
 void plan_print_summary(const PlanFacts *facts, FILE *out); // a few lines: what `run` shows
 void plan_print_json(const PlanFacts *facts, FILE *out);
-
-// For people: "123.4 MiB", "466,906", "69.1 M".
-const char *text_bytes(Arena *arena, int64_t n_bytes);
-const char *text_thousands(Arena *arena, int64_t n);
-const char *text_scaled(Arena *arena, double value);

@@ -1,5 +1,6 @@
 // The memory plan as a table for people and as JSON for programs.
 #include "compiler/driver/plan.h"
+#include "compiler/driver/text.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,5 +1,6 @@
 // Compile, open the device, load.
 #include "compiler/driver/session.h"
+#include "compiler/driver/choose.h"
 #include "compiler/driver/tune.h"
 #include "compiler/driver/variant.h"
 
@@ -9,7 +10,7 @@
 
 int session_compile(Session *session, const Options *options) {
   *session = (Session){0};
-  return compile_begin(&session->compilation, options);
+  return choose_begin(&session->compilation, options);
 }
 
 // Adds to the message what was found out about a batch that fits; a plan that was loaded cannot be made again.
@@ -19,7 +20,8 @@ static void suggest_batch(const Session *session, const Options *options, MlaErr
   size_t n = strlen(error->text);
   if (session->compilation.loaded) return;
   session->device.ops->room(&session->device, program, &room);
-  int64_t batch = variant_fitting_batch(options, NULL, program, room.free_bytes - room.beside_bytes);
+  int64_t batch = variant_fitting_batch(options, session->compilation.split, program,
+                                        room.free_bytes - room.beside_bytes);
   if (batch) snprintf(error->text + n, sizeof error->text - n, ": --batch %" PRId64 " fits", batch);
 }
 

@@ -1,7 +1,8 @@
-// Numbers as people read them.
-#include "compiler/driver/plan.h"
+#include "compiler/driver/text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *text_bytes(Arena *arena, int64_t n_bytes) {
@@ -29,4 +30,18 @@ const char *text_scaled(Arena *arena, double value) {
   int unit = 0;
   while (value >= 1000 && unit < 4) value /= 1000, unit++;
   return arena_printf(arena, unit ? "%.1f%s" : "%.0f%s", value, units[unit]);
+}
+
+bool text_to_bytes(const char *text, int64_t *n_bytes) {
+  static const char *const units[] = {"KiB", "MiB", "GiB"};
+  char *unit;
+  double value = strtod(text, &unit), scale = 1;
+  while (*unit == ' ') unit++;
+  for (int u = 0; u < 3; u++) {
+    scale *= 1024;
+    if (strcmp(unit, units[u]) != 0) continue;
+    *n_bytes = value > 0 && value * scale < 1e18 ? (int64_t)(value * scale) : 0;
+    return *n_bytes > 0;
+  }
+  return false;
 }

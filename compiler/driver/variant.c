@@ -13,33 +13,44 @@ static Options quiet(const Options *options) {
   other.any_batch = false;
   other.timing = false;
   other.dump_before = other.dump_after = other.stop_after = NULL;
-  other.sets.n = 0;
   return other;
 }
 
-bool variant_without_recompute(Compilation *c, const Options *options) {
-  Options other = quiet(options);
+// The settings without those of one name.
+static void drop_set(Options *options, const char *name) {
+  int n = 0;
   for (int i = 0; i < options->sets.n; i++)
-    if (!starts(options->sets.items[i], "train.recompute="))
-      other.sets.items[other.sets.n++] = options->sets.items[i];
-  if (other.sets.n < OPTIONS_MAX_LIST) other.sets.items[other.sets.n++] = "train.recompute=off";
-  return compile_begin(c, &other) == STATUS_OK && c->program && !c->model->recompute;
+    if (!starts(options->sets.items[i], name)) options->sets.items[n++] = options->sets.items[i];
+  options->sets.n = n;
+}
+
+static void add_set(Options *options, const char *set) {
+  if (options->sets.n < OPTIONS_MAX_LIST) options->sets.items[options->sets.n++] = set;
+}
+
+static void take_split(Options *options, Arena *arena, const char *split) {
+  if (!split) return;
+  options->memory = NULL;
+  drop_set(options, "split=");
+  add_set(options, arena_printf(arena, "split=%s", split));
+}
+
+bool variant_without_recompute(Compilation *c, const Options *options, const char *split) {
+  Options other = quiet(options);
+  Arena *arena = arena_new();
+  take_split(&other, arena, split);
+  drop_set(&other, "train.recompute=");
+  add_set(&other, "train.recompute=off");
+  bool is_compiled = compile_begin(c, &other) == STATUS_OK && c->program && !c->model->recompute;
+  arena_free(arena);
+  return is_compiled;
 }
 
 bool variant_compile(Compilation *c, const Options *options, const char *split, int64_t batch) {
   Options other = quiet(options);
-  for (int i = 0; i < options->sets.n; i++) {
-    const char *set = options->sets.items[i];
-    bool is_replaced = (split && starts(set, "split=")) || (batch >= 0 && starts(set, "train.batch="));
-    if (!is_replaced) other.sets.items[other.sets.n++] = set;
-  }
   Arena *arena = arena_new();
-  if (split) {
-    other.memory = NULL;
-    if (other.sets.n < OPTIONS_MAX_LIST)
-      other.sets.items[other.sets.n++] = arena_printf(arena, "split=%s", split);
-  }
-  if (batch >= 0) other.batch = batch;
+  take_split(&other, arena, split);
+  if (batch >= 0) drop_set(&other, "train.batch="), other.batch = batch;
   bool is_compiled = compile_begin(c, &other) == STATUS_OK && c->program;
   arena_free(arena);
   return is_compiled;

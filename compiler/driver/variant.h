@@ -6,7 +6,7 @@
 // NULL: as the options say. `batch`: -1: as they say.
 bool variant_compile(Compilation *c, const Options *options, const char *split, int64_t batch);
 // The same page with `recompute off`.
-bool variant_without_recompute(Compilation *c, const Options *options);
+bool variant_without_recompute(Compilation *c, const Options *options, const char *split);
 // A batch whose plan stays within `room` bytes, not always the largest; 0: none was found. `program` is that of the options
 // and `split`.
 int64_t variant_fitting_batch(const Options *options, const char *split, const MlaProgram *program,

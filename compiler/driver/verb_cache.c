@@ -1,6 +1,6 @@
 // mlaanc cache: the compiled kernels on disk.
 #include "compiler/driver/compile.h"
-#include "compiler/driver/plan.h"
+#include "compiler/driver/text.h"
 #include "runtime/device/kernel_cache.h"
 
 #include <jansson.h>

@@ -1,4 +1,5 @@
 // mlaanc emit -o DIR: the program as files, to be read and to be run again. --report: what NVRTC makes of it.
+#include "compiler/driver/choose.h"
 #include "compiler/driver/cuda_report.h"
 #include "compiler/driver/emit_trainer.h"
 #include "runtime/program_json.h"
@@ -24,7 +25,7 @@ int verb_emit(const Options *options) {
   if (!options->out && !options->report) return usage_error("emit needs -o DIR, or --report");
   if (options->arch && !options->report) return usage_error("--arch belongs to --report");
   Compilation c;
-  int status = compile_begin(&c, options);
+  int status = choose_begin(&c, options);
   if (status == STATUS_OK && c.program && options->out) status = save(options, c.program);
   if (status == STATUS_OK && c.program && options->report) status = print_cuda_report(options, c.program);
   compile_end(&c);

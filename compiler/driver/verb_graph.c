@@ -1,6 +1,6 @@
 // mlaanc graph: any stage of the road, as text or as a drawing.
 #include "compiler/ast/ast.h"
-#include "compiler/driver/compile.h"
+#include "compiler/driver/choose.h"
 #include "compiler/driver/draw.h"
 #include "compiler/driver/graphviz.h"
 
@@ -130,7 +130,7 @@ int verb_graph(const Options *options) {
   if (stage == STAGE_AST && format != FORMAT_TEXT) return usage_error("the stage `ast` is text");
   if (stage == STAGE_AST) return print_ast(options);
   Compilation c;
-  int status = compile_load(&c, options);
+  int status = choose_load(&c, options);
   if (status == STATUS_OK && (stage == STAGE_PASS || stage == STAGE_KERNELS)) {
     status = compile_passes(&c, options, stage == STAGE_PASS ? options->stage : NULL);
   }

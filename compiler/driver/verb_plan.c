@@ -1,12 +1,13 @@
 // mlaanc plan: what training will take, before anything runs.
+#include "compiler/driver/choose.h"
 #include "compiler/driver/plan.h"
 #include "compiler/driver/variant.h"
 
-// What `recompute on` saves and costs. Not where a limit chooses the split: without it another one would be chosen.
+// What `recompute on` saves and costs with this split.
 static void add_kept(PlanFacts *facts, const Compilation *c, const Options *options) {
-  if (!c->model || !c->model->recompute || options->memory || c->model->memory_limit > 0) return;
+  if (!c->model || !c->model->recompute) return;
   Compilation kept;
-  if (variant_without_recompute(&kept, options)) {
+  if (variant_without_recompute(&kept, options, c->split)) {
     PlanFacts without = plan_facts(&kept);
     facts->kept_work_bytes = without.bytes.region[MLA_WORK];
     facts->kept_step_flops = without.step_flops;
@@ -18,7 +19,7 @@ int verb_plan(const Options *options) {
   Compilation c;
   Options compared = *options;
   compared.is_compared = true;
-  int status = compile_begin(&c, &compared);
+  int status = choose_begin(&c, &compared);
   if (status == STATUS_OK && c.program) {
     PlanFacts facts = plan_facts(&c);
     add_kept(&facts, &c, options);

@@ -2,6 +2,7 @@
 // found its map, the map names the page and says what its settings are; each precision is compiled once and runs both
 // trajectories, the recorded learning rate and the calm one.
 #include "compiler/driver/locate.h"
+#include "compiler/driver/options_check.h"
 #include "compiler/driver/replay_print.h"
 #include "compiler/driver/session.h"
 
@@ -112,7 +113,7 @@ static int replay_opened(Replaying *r) {
   int status = STATUS_OK;
   for (int i = 0; i < 2 && status == STATUS_OK; i++) {
     bool can =
-        i == 0 || !compile_is_reference(r->options) || r->options->precision; // the reference is f64 alone
+        i == 0 || !options_are_reference(r->options) || r->options->precision; // the reference is f64 alone
     if (can && wants(r->options->precision, precisions[i]))
       status = replay_precision(r, &with_sets, precisions[i]);
   }

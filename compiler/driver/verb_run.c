@@ -1,5 +1,6 @@
 // mlaanc run: compile, show the memory plan, train.
 #include "compiler/driver/interrupt.h"
+#include "compiler/driver/options_check.h"
 #include "compiler/driver/plan.h"
 #include "compiler/driver/profile.h"
 #include "compiler/driver/rundir.h"
@@ -48,7 +49,7 @@ static void print_result(const Options *options, const Session *session, const M
 // already keeps its own.
 static bool save_plan(const Session *session, const Options *options, const char *dir, MlaError *error) {
   const Compilation *c = &session->compilation;
-  if (compile_is_reference(options) || access(arena_printf(c->arena, "%s/run.json", dir), F_OK) == 0)
+  if (options_are_reference(options) || access(arena_printf(c->arena, "%s/run.json", dir), F_OK) == 0)
     return true;
   return mla_program_save(c->program, arena_printf(c->arena, "%s/plan", dir), error);
 }

@@ -14,6 +14,7 @@
 #include "compiler/driver/within.h"
 #include "compiler/driver/deal.h"
 #include "compiler/driver/plan.h"
+#include "compiler/driver/text.h"
 #include "compiler/driver/trial.h"
 #include "compiler/driver/variant.h"
 
@@ -40,20 +41,6 @@ typedef struct Within {
   Trial smallest, fastest; // of them; of those within the limit
   Shown shown;
 } Within;
-
-bool within_parse(const char *text, int64_t *bytes) {
-  static const char *const units[] = {"KiB", "MiB", "GiB"};
-  char *unit;
-  double value = strtod(text, &unit), scale = 1;
-  while (*unit == ' ') unit++;
-  for (int u = 0; u < 3; u++) {
-    scale *= 1024;
-    if (strcmp(unit, units[u]) != 0) continue;
-    *bytes = value > 0 && value * scale < 1e18 ? (int64_t)(value * scale) : 0;
-    return *bytes > 0;
-  }
-  return false;
-}
 
 static bool beats(const Trial *a, const Trial *b) {
   return a->time <= b->time && a->bytes <= b->bytes;
@@ -333,34 +320,10 @@ static void say_none(const Splits *splits, const Choices *choices, int64_t limit
   arena_free(arena);
 }
 
-// ---- the verb's side ----
-
-void within_load_chosen(Compilation *c, const Options *options, const char *split, int64_t batch,
-                        int n_trials, int *status) {
-  Options chosen = *options;
-  chosen.memory = NULL;
-  chosen.any_batch = false;
-  chosen.sets.items[chosen.sets.n++] = arena_printf(c->arena, "split=%s", split);
-  if (batch > 0) chosen.batch = batch;
-  Timing timing = c->timing;
-  Arena *arena = c->arena; // holds the split's text
-  c->timing.is_wanted = false;
-  c->arena = NULL;
-  compile_end(c);
-  timing_end_phase(&timing, "choose split", "%d planned", n_trials);
-  *status = compile_load(c, &chosen);
-  timing_end_phase(&timing, "load it", "%s", "");
-  c->timing = timing;
-  arena_free(arena);
-}
-
-int within_choose(Compilation *c, const Options *options) {
-  if (options->sets.n == OPTIONS_MAX_LIST)
-    return usage_error("--set is given too often to choose a split too");
+int within_choose(const Model *model, const Options *options, Arena *arena, ChosenSplit *chosen) {
   double start = timing_now();
-  const Model *model = c->model;
   Within within = {.splits = {.options = options,
-                              .arena = arena_new(),
+                              .arena = arena,
                               .places = model->places,
                               .n = model->n_places + 1,
                               .batch = -1},
@@ -368,18 +331,17 @@ int within_choose(Compilation *c, const Options *options) {
   Choices choices = {.n = 0};
   choose_all(&choices, &within, options->any_batch, model->recipe.batch);
   const Choice *first = &choices.items[0];
-  int status = STATUS_MODEL;
+  chosen->n_trials = choices.n_trials;
   if (first->is_nowhere) { // loading such a split says what is wrong
-    within_load_chosen(c, options, arena_printf(c->arena, "[%s]", model->places[0]), 0, choices.n_trials,
-                       &status);
-  } else if (first->is_found) {
-    if (!options->is_silent) say_choice(&within.splits, &choices, within.limit, timing_now() - start);
-    const char *split = trial_text(c->arena, &within.splits, first->best.ends);
-    within_load_chosen(c, options, split, options->any_batch ? first->best.batch : 0, choices.n_trials,
-                       &status);
-  } else if (!options->is_silent) {
-    say_none(&within.splits, &choices, within.limit, model);
+    chosen->text = arena_printf(arena, "[%s]", model->places[0]);
+    return STATUS_OK;
   }
-  arena_free(within.splits.arena);
-  return status;
+  if (!first->is_found) {
+    if (!options->is_silent) say_none(&within.splits, &choices, within.limit, model);
+    return STATUS_MODEL;
+  }
+  if (!options->is_silent) say_choice(&within.splits, &choices, within.limit, timing_now() - start);
+  chosen->text = trial_text(arena, &within.splits, first->best.ends);
+  chosen->batch = options->any_batch ? first->best.batch : 0;
+  return STATUS_OK;
 }

@@ -1,6 +1,6 @@
 // `split ... balanced by`: of all splits of a small net into three and four modules, each planned, the chosen one's largest
 // module is the smallest (by bytes within 5 %: those are read off plans, and not all are planned).
-#include "compiler/driver/compile.h"
+#include "compiler/driver/choose.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static bool measure(const char *page, const char *split, int n_modules, int64_t 
       .input = page, .is_silent = true, .batch = 16, .epochs = -1, .seed = -1, .vector_bytes = -1};
   if (split) options.sets.items[options.sets.n++] = split;
   Compilation c;
-  bool good = compile_begin(&c, &options) == STATUS_OK && c.program->n_modules == n_modules;
+  bool good = choose_begin(&c, &options) == STATUS_OK && c.program->n_modules == n_modules;
   memset(most, 0, N_MEASURES * sizeof *most);
   for (int m = 0; good && m < n_modules; m++) {
     const MlaModule *module = &c.program->modules[m];

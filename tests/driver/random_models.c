@@ -2,6 +2,7 @@
 // both targets. Each is compiled (verify_plan replays its plan) and loaded on the device `null`: what the device allocates is what
 // the plan says, the work memory is no less than its bound, and of nearly all no more than 1 % above it. With a limit
 // (--memory) the chosen split's plan stays within it. $MLAANC_RANDOM_MODELS: how many (default 60; 1000 take 10 s).
+#include "compiler/driver/choose.h"
 #include "compiler/driver/plan.h"
 #include "compiler/driver/session.h"
 
@@ -141,7 +142,7 @@ static bool check_limit(Options options, int64_t limit, Tally *tally) {
   options.memory = text;
   options.is_silent = true;
   Compilation c;
-  bool is_found = compile_begin(&c, &options) == STATUS_OK;
+  bool is_found = choose_begin(&c, &options) == STATUS_OK;
   bool is_good = !is_found || plan_facts(&c).bytes.total <= limit + 1;
   compile_end(&c);
   tally->n_limits += is_found;

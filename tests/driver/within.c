@@ -4,7 +4,8 @@
 // $MLAANC_LIMITS: how many limits a net (default 12).
 #include "compiler/driver/plan.h"
 #include "compiler/driver/trial.h"
-#include "compiler/driver/within.h"
+#include "compiler/driver/choose.h"
+#include "compiler/driver/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ static Options options_of(const Net *net) {
 // The time is that of an image.
 static bool measure(const Options *options, int64_t *bytes, double *time) {
   Compilation c;
-  bool good = compile_begin(&c, options) == STATUS_OK;
+  bool good = choose_begin(&c, options) == STATUS_OK;
   if (good) *bytes = plan_facts(&c).bytes.total;
   if (good) *time = trial_time(c.program, NULL) / (double)c.program->recipe.batch;
   compile_end(&c);
@@ -77,7 +78,7 @@ static double fastest(const Net *net, int64_t limit) {
 static int check_limit(const Net *net, const Net *half, int64_t limit) {
   char text[64];
   snprintf(text, sizeof text, "%.3fKiB", (double)limit / 1024);
-  within_parse(text, &limit);
+  text_to_bytes(text, &limit);
   Options options = options_of(net);
   options.memory = text;
   options.any_batch = half != NULL;
