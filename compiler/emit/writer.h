@@ -84,11 +84,12 @@ typedef struct Root {
 
 // Lines that are a part of a kernel: of what comes before or behind a product. All zero: they are the kernel.
 typedef struct Part {
-  NodeId given;           // a value that the kernel has at hand
-  const char *given_name; // under this name
-  int first_buffer;       // of the operands
-  int first_value;        // what is computed is numbered from here: t3, k3
-  const char *rows;       // the number of rows, a name
+  NodeId given;            // a value that the kernel has at hand
+  const char *given_name;  // under this name
+  int first_buffer;        // of the operands
+  int first_value;         // what is computed is numbered from here: t3, k3
+  const char *rows;        // the number of rows, a name
+  const char *staged_type; // before: of the elements that it leaves
 } Part;
 
 // The tensors that one update visits.

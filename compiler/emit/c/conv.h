@@ -23,8 +23,9 @@ enum { CONV_MAX_BESIDE = 4 };
 // What stands around a product, as functions that are written in front of its kernel (conv_around.h).
 typedef struct ConvAround {
   bool has_before, has_behind;
-  int64_t fetched;                       // elements that an image before the product is made of
-  int result;                            // buffer of the product itself, -1: it is not stored
+  int64_t fetched; // elements that an image before the product is made of
+  bool fetched_is_bf16, beside_is_bf16[CONV_MAX_BESIDE]; // how they are stored
+  int result;                                            // buffer of the product itself, -1: it is not stored
   int n_beside, beside[CONV_MAX_BESIDE]; // buffers as large as the result that are read behind the product
   int parts;      // shares of the images, fixed by the plan where there are sums; 0: none
   int64_t n_sums; // elements that a part's sums take in scratch

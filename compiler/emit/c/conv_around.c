@@ -1,5 +1,6 @@
 #include "compiler/emit/c/conv_around.h"
 #include "compiler/emit/around.h"
+#include "compiler/emit/c/conv_parts.h"
 #include "compiler/emit/c/skeletons.h"
 
 static const char *operators_text(Emit *emit, const Emit *lines) {
@@ -26,18 +27,28 @@ static void put_given(Emit *lines, const char *from) {
 
 // ---- before ----
 
-static void open_before(Emit *emit, StrBuf *out, const char *operators, NodeId fetched, ConvAround *around) {
+// Operands of products of pairs are staged as such.
+static const char *staged_type(const ConvSpec *spec) {
+  return conv_type(spec->is_paired);
+}
+
+static void open_before(Emit *emit, const ConvSpec *spec, StrBuf *out, const char *operators, NodeId fetched,
+                        ConvAround *around) {
+  const Node *node = graph_node(emit->graph, fetched);
   around->has_before = true;
-  around->fetched = shape_elems(graph_node(emit->graph, fetched)->shape, 1);
+  around->fetched = shape_elems(node->shape, 1);
+  around->fetched_is_bf16 = node->dtype == DT_BF16;
   strbuf_printf(out, "// Before the product: %s of some images.\n", operators);
-  strbuf_put(
-      out,
-      "static void " KERNEL_SYMBOL
-      "_before(void *const *buf, long batch, long first, long n_images, real *staged, void *scratch) {\n");
+  strbuf_printf(out,
+                "static void " KERNEL_SYMBOL
+                "_before(void *const *buf, long batch, long first, long n_images, "
+                "%s *staged, void *scratch) {\n",
+                staged_type(spec));
 }
 
 // The operator writes its lines as for a kernel of its own; here they fill the staged images.
-static void write_gathered(Emit *emit, StrBuf *out, BufferRef *refs, ConvAround *around) {
+static void write_gathered(Emit *emit, const ConvSpec *spec, StrBuf *out, BufferRef *refs,
+                           ConvAround *around) {
   const NodeId id = group_gathered(emit->graph, emit->group);
   if (id == NO_NODE) return;
   const Node *node = graph_node(emit->graph, id);
@@ -45,12 +56,13 @@ static void write_gathered(Emit *emit, StrBuf *out, BufferRef *refs, ConvAround 
   Emit lines = {.arena = emit->arena,
                 .elem_bytes = emit->elem_bytes,
                 .max_lanes = emit->max_lanes,
-                .skeletons = &skeletons};
+                .skeletons = &skeletons,
+                .part = {.staged_type = staged_type(spec)}};
   writer_begin(&lines, emit->graph, emit->group);
   lines.node = node;
   op_info(node->op)->emit(&lines, node);
   refs[0].node = node->in[0];
-  open_before(emit, out, op_info(node->op)->name, node->in[0], around);
+  open_before(emit, spec, out, op_info(node->op)->name, node->in[0], around);
   writer_line(out, 1, "(void)batch;");
   strbuf_put(out, lines.body.text);
   strbuf_put(out, "}\n");
@@ -58,23 +70,25 @@ static void write_gathered(Emit *emit, StrBuf *out, BufferRef *refs, ConvAround 
   around->spare = in.dim[2] * in.dim[3];
 }
 
-static void write_before(Emit *emit, StrBuf *out, BufferRef *refs, int *n, ConvAround *around) {
+static void write_before(Emit *emit, const ConvSpec *spec, StrBuf *out, BufferRef *refs, int *n,
+                         ConvAround *around) {
   Emit *lines = around_before(emit, *n);
   if (!lines) {
-    write_gathered(emit, out, refs, around);
+    write_gathered(emit, spec, out, refs, around);
     return;
   }
+  const Node *given = graph_node(emit->graph, lines->part.given);
   refs[0].node = lines->part.given;
   const char *operand = writer_name(lines, group_root(emit->graph, emit->group)->in[0]);
-  open_before(emit, out, operators_text(emit, lines), lines->part.given, around);
+  open_before(emit, spec, out, operators_text(emit, lines), lines->part.given, around);
   writer_line(out, 1, "MLA_USE(%d)", lines->space.lanes);
-  writer_line(out, 1, "const real *x = buf[0]; // %s",
-              shape_text(emit->arena, graph_node(emit->graph, lines->part.given)->shape));
+  writer_line(out, 1, "const %s *x = buf[0]; // %s", writer_type(given),
+              shape_text(emit->arena, given->shape));
   around_operands(emit, lines, out, refs, n);
   around_rows(lines, out, around_all_lines(emit, lines));
   put_range(lines, out);
   around->spare = frame_channel_values(lines, out, lines->body.text);
-  writer_line(out, 1, "real *to = staged - begin * %lld;", (long long)lines->space.width);
+  writer_line(out, 1, "%s *to = staged - begin * %lld;", staged_type(spec), (long long)lines->space.width);
   put_given(lines, "x");
   strbuf_printf(&lines->body, "mla_store(to + e, %s);\n", operand);
   point_rows(lines, out);
@@ -115,9 +129,12 @@ static void put_behind_body(Emit *lines, StrBuf *out, ConvAround *around) {
 
 // Whole tensors among the operands, whose first buffer is `first`.
 static void note_beside(const Emit *lines, int first, ConvAround *around) {
-  for (int i = 0; i < lines->n_operands; i++)
-    if (lines->operands[i].level == LEVEL_FULL && around->n_beside < CONV_MAX_BESIDE)
-      around->beside[around->n_beside++] = first + i;
+  for (int i = 0; i < lines->n_operands; i++) {
+    if (lines->operands[i].level != LEVEL_FULL || around->n_beside == CONV_MAX_BESIDE) continue;
+    around->beside_is_bf16[around->n_beside] =
+        graph_node(lines->graph, lines->operands[i].node)->dtype == DT_BF16;
+    around->beside[around->n_beside++] = first + i;
+  }
 }
 
 static void write_behind(Emit *emit, StrBuf *out, BufferRef *refs, int *n, ConvAround *around) {
@@ -166,7 +183,7 @@ static void write_close(Emit *emit, StrBuf *out, BufferRef *refs, int *n) {
   refs[(*n)++] = (BufferRef){.kind = REF_PARTIAL};
 }
 
-const ConvAround *conv_around(Emit *emit, StrBuf *text, BufferRef **refs, int *n) {
+const ConvAround *conv_around(Emit *emit, const ConvSpec *spec, StrBuf *text, BufferRef **refs, int *n) {
   const Group *group = emit->group;
   const Node *node = group_root(emit->graph, group);
   *refs = ARENA_ARRAY(emit->arena, BufferRef, group->n_inputs + group->n_outputs + 6);
@@ -174,7 +191,7 @@ const ConvAround *conv_around(Emit *emit, StrBuf *text, BufferRef **refs, int *n
   for (int i = 0; i < node->n_in; i++) (*refs)[(*n)++] = (BufferRef){.kind = REF_NODE, .node = node->in[i]};
   if (group->kind != GROUP_PRODUCT) return NULL;
   ConvAround *around = ARENA_NEW(emit->arena, ConvAround);
-  write_before(emit, text, *refs, n, around);
+  write_before(emit, spec, text, *refs, n, around);
   write_behind(emit, text, *refs, n, around);
   write_close(emit, text, *refs, n);
   around->result = around_is_stored(group, group->product) ? *n : -1;

@@ -10,7 +10,7 @@
 #include "compiler/emit/writer.h"
 
 // Writes the functions into `text` and says how the kernel calls them. NULL where the group's product takes nothing in.
-// `refs`: the buffers of the launch, with room for one more; `n`: their number.
-const ConvAround *conv_around(Emit *emit, StrBuf *text, BufferRef **refs, int *n);
+// `spec`: the product, without what stands around it. `refs`: the buffers of the launch, with room for one more; `n`: their number.
+const ConvAround *conv_around(Emit *emit, const ConvSpec *spec, StrBuf *text, BufferRef **refs, int *n);
 // Adds the launch that adds up the parts' sums, if there are any. `pixels`: of an image of the product.
 void conv_around_finish(Emit *emit, const char *stem, int64_t pixels);

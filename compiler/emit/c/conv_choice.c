@@ -1,6 +1,7 @@
-// A kernel's key is its direction and its shape. Whichever way is taken, the terms of a sum are added in the same order: by
+// A kernel's key is its direction with what stands around it, its precision and its shape. Whichever way is taken, the terms of a sum are added in the same order: by
 // kernel row, input channel and kernel column, or by image, row and pixel for the weight's gradient.
 #include "compiler/emit/c/conv_choice.h"
+#include "compiler/emit/around.h"
 #include "compiler/emit/c/conv_parts.h"
 
 #include <stdio.h>
@@ -53,10 +54,11 @@ static bool has_few_weights(const ConvSpec *spec) {
 
 static const char *cut_key(Emit *emit, const ConvSpec *spec, LayerKernel kernel) {
   static const char *const names[] = {"forward", "grad_input", "grad_weight"};
-  return writer_format(emit, "%s,%dx%d,%dx%d,%dx%d,stride%d,pad%d,groups%d,batch%lld,f%d,%d-byte vectors",
-                       names[kernel], spec->shape.kernel_h, spec->shape.kernel_w, spec->shape.in_c,
-                       spec->shape.out_c, spec->shape.in_h, spec->shape.in_w, spec->shape.stride,
-                       spec->shape.pad, spec->shape.groups, (long long)spec->batch, 8 * spec->elem_bytes,
+  return writer_format(emit, "%s,%dx%d,%dx%d,%dx%d,stride%d,pad%d,groups%d,batch%lld,%s%d,%d-byte vectors",
+                       around_stem(emit, names[kernel]), spec->shape.kernel_h, spec->shape.kernel_w,
+                       spec->shape.in_c, spec->shape.out_c, spec->shape.in_h, spec->shape.in_w,
+                       spec->shape.stride, spec->shape.pad, spec->shape.groups, (long long)spec->batch,
+                       spec->is_paired ? "bf" : "f", spec->is_paired ? 16 : 8 * spec->elem_bytes,
                        spec->vector_bytes);
 }
 

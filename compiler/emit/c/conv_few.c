@@ -7,7 +7,7 @@
 //
 // At the end two vectors at a time become one, halves added pairwise as in mla_total, until a vector holds as many sums as
 // it has lanes: 16 sums of 16 lanes take 15 times two shuffles and an addition. On AVX-512 12 -> 3 channels, 3x3, run at
-// 155 GFLOP/s a core, where lanes of output channels (3 of 16) gave 48.
+// 155 GFLOP/s a core, where lanes of output channels (3 of 16) gave 48. At precision bf16 lanes are pairs of channels.
 #include "compiler/emit/c/conv_few.h"
 
 enum { FOLD_COST = 3 }; // in multiply-adds
@@ -44,16 +44,14 @@ int64_t conv_few_tap_elems(int lanes, int n_in, int n_out) {
   return (int64_t)n_vectors(lanes, n_in) * n_out * lanes;
 }
 
-void conv_write_few_packing(StrBuf *out, int lanes, int n_taps, int n_in, int n_out, int in_step,
-                            int out_step) {
+void conv_write_few_packing(StrBuf *out, int lanes, int n_taps, int n_in, int n_out, const char *weight) {
   strbuf_printf(out, "      for (long i = 0; i < %lld; i++) w[i] = 0;\n",
                 (long long)(n_taps * conv_few_tap_elems(lanes, n_in, n_out)));
   strbuf_printf(out, "      for (long tap = 0; tap < %d; tap++)\n        for (long c = 0; c < %d; c++)\n",
                 n_taps, n_in);
   strbuf_printf(out, "          for (long o = 0; o < %d; o++)\n", n_out);
-  strbuf_printf(out, "            w[((tap * %d + c / %d) * %d + o) * %d + c %% %d] = from[",
-                n_vectors(lanes, n_in), lanes, n_out, lanes, lanes);
-  strbuf_printf(out, "tap * %d + c * %d + o * %d];\n", n_in * n_out, in_step, out_step);
+  strbuf_printf(out, "            w[((tap * %d + c / %d) * %d + o) * %d + c %% %d] = %s;\n",
+                n_vectors(lanes, n_in), lanes, n_out, lanes, lanes, weight);
 }
 
 // ---- folds ----
@@ -109,31 +107,40 @@ static void write_stores(StrBuf *out, const FewTile *tile) {
       strbuf_printf(out, "  mla_store(y + %d, s%d);\n", v * tile->lanes, v);
   }
   for (int i = 0; i < n_sums && tile->y_pixel != tile->n_out; i++)
-    strbuf_printf(out, "  y[%lld] = s%d[%d];\n",
-                  (long long)(i / tile->n_out * tile->y_pixel + i % tile->n_out), i / tile->lanes,
-                  i % tile->lanes);
+    strbuf_printf(
+        out,
+        tile->y_type == conv_type(true) ? "  mla_narrow_1(y + %lld, s%d[%d]);\n" : "  y[%lld] = s%d[%d];\n",
+        (long long)(i / tile->n_out * tile->y_pixel + i % tile->n_out), i / tile->lanes, i % tile->lanes);
 }
 
 // ---- the products ----
 
 static void write_source(StrBuf *out, const FewTile *tile, int j, bool is_part) {
   const long long at = (j - tile->run->left) * tile->x_pixel;
+  const ConvTerm *term = tile->term;
   if (is_part)
-    strbuf_printf(out, "      const vec x%d = (vec)((w%d)mla_load(xc + %lld) & kept);", j, tile->lanes, at);
+    strbuf_printf(out, "      const %s x%d = (%s)((w%d)%s(xc + %lld) & kept);", term->vector, j, term->vector,
+                  tile->lanes, term->load, at);
   else
-    strbuf_printf(out, "      const vec x%d = mla_load(xc + %lld);", j, at);
+    strbuf_printf(out, "      const %s x%d = %s(xc + %lld);", term->vector, j, term->load, at);
 }
 
-// One vector of input channels of taps from..to-1.
+static void write_product(StrBuf *out, const FewTile *tile, int p, int o, int k, int j) {
+  const char *sum = arena_printf(out->arena, "a%d_%d", p, o),
+             *weight = arena_printf(out->arena, "w%d_%d", k, o), *source = arena_printf(out->arena, "x%d", j);
+  strbuf_printf(out, tile->term->multiply_add, sum, weight, source);
+}
+
+// One vector of terms of taps from..to-1.
 static void write_products(StrBuf *out, const FewTile *tile, int from, int to, bool is_part) {
   const TapAxis *axis = tile->axis;
   const int64_t w_tap = conv_few_tap_elems(tile->lanes, tile->n_in, tile->n_out);
   for (int k = from; k < to; k++) {
     if (!conv_tap_is_used(axis, tile->run, k)) continue;
-    strbuf_put(out, "      const vec");
+    strbuf_printf(out, "      const %s", tile->term->vector);
     for (int o = 0; o < tile->n_out; o++)
       strbuf_printf(
-          out, "%s w%d_%d = mla_load(wc + %lld)", o ? "," : "", k, o,
+          out, "%s w%d_%d = %s(wc + %lld)", o ? "," : "", k, o, tile->term->load,
           (long long)((axis->first_kernel + (int64_t)k * axis->kernel_step) * w_tap + o * tile->lanes));
     strbuf_put(out, ";\n");
   }
@@ -144,7 +151,7 @@ static void write_products(StrBuf *out, const FewTile *tile, int from, int to, b
       if (k < from || k >= to) continue;
       if (!is_loaded) write_source(out, tile, j, is_part);
       is_loaded = true;
-      for (int o = 0; o < tile->n_out; o++) strbuf_printf(out, " a%d_%d += w%d_%d * x%d;", p, o, k, o, j);
+      for (int o = 0; o < tile->n_out; o++) write_product(out, tile, p, o, k, j);
     }
     if (is_loaded) strbuf_put(out, "\n");
   }
@@ -176,7 +183,7 @@ static void write_kept(StrBuf *out, const FewTile *tile) {
 static void write_rows(StrBuf *out, const FewTile *tile, int step) {
   const int n_taps = tile->axis->n_taps;
   write_kept(out, tile);
-  strbuf_put(out, "  const real *xc, *wc;\n");
+  strbuf_printf(out, "  const %s *xc, *wc;\n", tile->term->type);
   strbuf_printf(out, "  for (; n_rows > 0; n_rows--, x += %lld, w += %lld) {\n", (long long)tile->x_row,
                 (long long)tile->w_row);
   for (int from = 0; from < n_taps; from += step)
@@ -193,9 +200,9 @@ static bool reads_source(const FewTile *tile) {
 void conv_write_few_tile(StrBuf *out, const char *name, const FewTile *tile) {
   strbuf_printf(out, "// %d pixels x %d output channels, by input channels.\n", tile->run->n_pixels,
                 tile->n_out);
-  strbuf_printf(
-      out, "static __attribute__((noinline)) void %s(const real *x, const real *w, real *y, long n_rows) {\n",
-      name);
+  strbuf_printf(out,
+                "static __attribute__((noinline)) void %s(const %s *x, const %s *w, %s *y, long n_rows) {\n",
+                name, tile->term->type, tile->term->type, tile->y_type);
   strbuf_printf(out, "  MLA_USE(%d)\n", tile->lanes);
   for (int p = 0; p < tile->run->n_pixels; p++) {
     strbuf_put(out, "  vec");

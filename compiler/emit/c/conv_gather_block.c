@@ -63,10 +63,12 @@ bool gather_is_blocked(const Gather *gather) {
 static Tile make_tile(const Gather *gather, const ChannelRun *block, const TapAxis *rows,
                       const TapAxis *columns, const PixelRun *run) {
   const int64_t w_in = weight_in_stride(gather, block), w_tap = weight_tap_stride(gather, block);
-  const int body = columns->n_taps * run->n_pixels * block->n_vecs; // multiply-adds of one input channel
+  const int body = columns->n_taps * run->n_pixels * block->n_vecs; // multiply-adds of one term
   const int unroll = gather->in_block % 2 == 0 && body > 0 && body < 32 ? 2 : 1;
   return (Tile){.axis = columns,
                 .run = run,
+                .term = gather->term,
+                .y_type = gather->y_type,
                 .lanes = block->lanes,
                 .n_vecs = block->n_vecs,
                 .lacking = block->lacking,
@@ -74,8 +76,8 @@ static Tile make_tile(const Gather *gather, const ChannelRun *block, const TapAx
                 .unroll = gather_is_blocked(gather) ? 1 : unroll,
                 .is_depthwise = gather->is_depthwise,
                 .is_blocked = gather_is_blocked(gather),
-                .x_pixel = gather->x_c,
-                .x_row = (int64_t)gather->x_w * gather->x_c,
+                .x_pixel = gather->x_terms,
+                .x_row = (int64_t)gather->x_w * gather->x_terms,
                 .w_in = w_in,
                 .w_tap = w_tap,
                 .w_row = rows->kernel_step * gather->spec->shape.kernel_w * w_tap,
@@ -88,6 +90,8 @@ static void write_tile(const Gather *gather, const char *name, const ChannelRun 
   const FewTile few = {.axis = columns,
                        .run = run,
                        .symbol = gather->symbol,
+                       .term = gather->term,
+                       .y_type = gather->y_type,
                        .n_registers = conv_n_registers(gather->spec),
                        .lanes = tile.lanes,
                        .n_in = tile.n_in,
@@ -109,6 +113,11 @@ static const char *more_params(const Gather *gather) {
   return gather_is_blocked(gather) ? ", long n_in, long is_first" : "";
 }
 
+static const char *operands(const Gather *gather) {
+  return arena_printf(gather->out->arena, "const %s *x, const %s *w, %s *y", gather->term->type,
+                      gather->term->type, gather->y_type);
+}
+
 // The loop bounds of one row: `n` kernel rows meet the source, from tap `skip` on.
 static void write_row_bounds(StrBuf *out, const TapAxis *axis) {
   const int last = (axis->n_out - 1) * axis->source_step + axis->first + axis->n_taps;
@@ -128,9 +137,9 @@ static void write_row_bounds(StrBuf *out, const TapAxis *axis) {
 static void write_tile_call(const Gather *gather, const char *tile, const TapAxis *columns,
                             const PixelRun *run) {
   StrBuf *out = gather->out;
-  const int64_t x_first = (int64_t)conv_run_source(columns, run) * gather->x_c;
+  const int64_t x_first = (int64_t)conv_run_source(columns, run) * gather->x_terms;
   const int64_t y_first = ((int64_t)run->first * columns->out_step + columns->out_first) * gather->y_c;
-  const int64_t x_step = (int64_t)run->n_pixels * columns->source_step * gather->x_c;
+  const int64_t x_step = (int64_t)run->n_pixels * columns->source_step * gather->x_terms;
   const int64_t y_step = (int64_t)run->n_pixels * columns->out_step * gather->y_c;
   if (run->count == 1)
     strbuf_printf(out, "    %s(from + %lld, taps, to + %lld, n%s);\n", tile, (long long)x_first,
@@ -147,7 +156,7 @@ static void write_tile_call(const Gather *gather, const char *tile, const TapAxi
 // next one needs is asked for in its order in memory.
 static void write_prefetch(const Gather *gather, const TapAxis *rows) {
   const int line = CACHE_LINE / gather->spec->elem_bytes;
-  const long long width = (long long)gather->x_w * gather->x_c;
+  const long long width = (long long)gather->x_w * gather->x_terms;
   strbuf_printf(gather->out,
                 "    for (long i = 0; i < %lld; i += %d) __builtin_prefetch(x + (top + %d) * %lld + i);\n",
                 width, line, rows->n_taps, width);
@@ -155,7 +164,12 @@ static void write_prefetch(const Gather *gather, const TapAxis *rows) {
 
 int gather_n_ahead(const Gather *gather, int r) {
   const ConvAround *around = gather->spec->around;
-  return around && r == 0 && !gather->is_matrix ? around->has_before + around->n_beside : 0;
+  if (r > 0 || gather->is_matrix) return 0;
+  return gather->is_staged + (around ? around->n_beside : 0);
+}
+
+int64_t gather_x_terms(const Gather *gather) {
+  return (int64_t)gather->x_h * gather->x_w * gather->x_terms;
 }
 
 int64_t gather_x_elems(const Gather *gather) {
@@ -166,19 +180,29 @@ int64_t gather_y_elems(const Gather *gather) {
 }
 
 static int64_t ahead_elems(const Gather *gather, int k) {
-  const ConvAround *around = gather->spec->around;
-  return around->has_before && k == 0 ? around->fetched : gather_y_elems(gather);
+  if (!gather->is_staged || k > 0) return gather_y_elems(gather);
+  return gather->is_copied ? gather_x_elems(gather) : gather->spec->around->fetched;
 }
 
-const char *gather_ahead_list(const Gather *gather, int r, const char *before) {
+const char *gather_ahead_type(const Gather *gather, int k) {
+  if (gather->is_staged && k == 0) return gather->x_type;
+  return conv_type(gather->spec->around->beside_is_bf16[k - gather->is_staged]);
+}
+
+const char *gather_ahead_list(const Gather *gather, int r, bool with_types) {
   StrBuf list = strbuf_new(gather->out->arena);
-  for (int k = 0; k < gather_n_ahead(gather, r); k++) strbuf_printf(&list, ", %sahead%d", before, k);
+  for (int k = 0; k < gather_n_ahead(gather, r); k++) {
+    strbuf_put(&list, ", ");
+    if (with_types) strbuf_printf(&list, "const %s *", gather_ahead_type(gather, k));
+    strbuf_printf(&list, "ahead%d", k);
+  }
   return list.text;
 }
 
 static void write_ahead(const Gather *gather, int r, int n_rows) {
-  const int line = CACHE_LINE / gather->spec->elem_bytes;
   for (int k = 0; k < gather_n_ahead(gather, r); k++) {
+    const bool is_bf16 = gather_ahead_type(gather, k) == conv_type(true);
+    const int line = CACHE_LINE / (is_bf16 ? 2 : gather->spec->elem_bytes);
     const long long row = (ahead_elems(gather, k) + n_rows - 1) / n_rows;
     strbuf_printf(gather->out,
                   "    for (long i = 0; i < %lld; i += %d) __builtin_prefetch(ahead%d + row * %lld + i);\n",
@@ -207,18 +231,17 @@ static void write_lattice(const Gather *gather, int r, int lattice) {
   else
     strbuf_put(out, "// The rows of one image.\n");
   const bool is_first = lattice == 0;
-  strbuf_printf(out, "static void %s_b%d_l%d(const real *x, const real *w, real *y%s%s) {\n", gather->symbol,
-                r, lattice, more_params(gather),
-                is_first ? gather_ahead_list(gather, r, "const real *") : "");
+  strbuf_printf(out, "static void %s_b%d_l%d(%s%s%s) {\n", gather->symbol, r, lattice, operands(gather),
+                more_params(gather), is_first ? gather_ahead_list(gather, r, true) : "");
   strbuf_printf(out, "  for (long row = 0; row < %d; row++) {\n", rows.n_out);
   write_row_bounds(out, &rows);
-  strbuf_printf(out, "    const real *from = x + (top + skip) * %lld, *taps = w + %lld + skip * %lld;\n",
-                (long long)gather->x_w * gather->x_c, (long long)(rows.first_kernel * w_row),
-                (long long)(rows.kernel_step * w_row));
-  strbuf_printf(out, "    real *to = y + (row * %d + %d) * %lld;\n", rows.out_step, rows.out_first,
-                (long long)gather->y_w * gather->y_c);
-  const bool is_staged = gather->spec->around && gather->spec->around->has_before;
-  if (!is_staged && gather->x_w >= MIN_PREFETCHED && rows.source_step == 1) write_prefetch(gather, &rows);
+  strbuf_printf(out, "    const %s *from = x + (top + skip) * %lld, *taps = w + %lld + skip * %lld;\n",
+                gather->term->type, (long long)gather->x_w * gather->x_terms,
+                (long long)(rows.first_kernel * w_row), (long long)(rows.kernel_step * w_row));
+  strbuf_printf(out, "    %s *to = y + (row * %d + %d) * %lld;\n", gather->y_type, rows.out_step,
+                rows.out_first, (long long)gather->y_w * gather->y_c);
+  if (!gather->is_staged && gather->x_w >= MIN_PREFETCHED && rows.source_step == 1)
+    write_prefetch(gather, &rows);
   if (is_first) write_ahead(gather, r, rows.n_out);
   for (int i = 0; i < n_runs; i++) write_tile_call(gather, names[i], &columns, &runs[i]);
   strbuf_put(out, "  }\n}\n");
@@ -228,17 +251,17 @@ static void write_image_block(const Gather *gather, int r) {
   StrBuf *out = gather->out;
   const int n_lattices = n_remainders(gather) * n_remainders(gather);
   for (int lattice = 0; lattice < n_lattices; lattice++) write_lattice(gather, r, lattice);
-  strbuf_printf(out, "static void %s_b%d(const real *x, const real *w, real *y, long n_images%s%s) {\n",
-                gather->symbol, r, more_params(gather), gather_ahead_list(gather, r, "const real *"));
+  strbuf_printf(out, "static void %s_b%d(%s, long n_images%s%s) {\n", gather->symbol, r, operands(gather),
+                more_params(gather), gather_ahead_list(gather, r, true));
   strbuf_printf(out, "  for (; n_images > 0; n_images--, x += %lld, y += %lld",
-                (long long)gather_x_elems(gather), (long long)gather_y_elems(gather));
+                (long long)gather_x_terms(gather), (long long)gather_y_elems(gather));
   for (int k = 0; k < gather_n_ahead(gather, r); k++)
     strbuf_printf(out, ", ahead%d += %lld", k, (long long)ahead_elems(gather, k));
   strbuf_put(out, ") {\n");
   for (int lattice = 0; lattice < n_lattices; lattice++) {
     if (row_axis(gather, lattice).n_out == 0 || gather_columns(gather, lattice).n_out == 0) continue;
     strbuf_printf(out, "    %s_b%d_l%d(x, w, y%s%s);\n", gather->symbol, r, lattice, gather_more_args(gather),
-                  lattice == 0 ? gather_ahead_list(gather, r, "") : "");
+                  lattice == 0 ? gather_ahead_list(gather, r, false) : "");
   }
   strbuf_put(out, "  }\n}\n");
 }
@@ -257,12 +280,12 @@ static void write_matrix_block(const Gather *gather, int r) {
     write_tile(gather, arena_printf(out->arena, "%s_b%d_t%d", gather->symbol, r, heights[i]), block, &axis,
                &axis, &run);
   }
-  strbuf_printf(out, "static void %s_b%d(const real *x, const real *w, real *y, long n_pixels%s) {\n",
-                gather->symbol, r, more_params(gather));
+  strbuf_printf(out, "static void %s_b%d(%s, long n_pixels%s) {\n", gather->symbol, r, operands(gather),
+                more_params(gather));
   for (int i = 0; i < n_heights; i++)
     strbuf_printf(
         out, "  for (; n_pixels >= %d; n_pixels -= %d, x += %lld, y += %lld) %s_b%d_t%d(x, w, y, 1%s);\n",
-        heights[i], heights[i], (long long)heights[i] * gather->x_c, (long long)heights[i] * gather->y_c,
+        heights[i], heights[i], (long long)heights[i] * gather->x_terms, (long long)heights[i] * gather->y_c,
         gather->symbol, r, heights[i], gather_more_args(gather));
   strbuf_put(out, "}\n");
 }

@@ -4,9 +4,6 @@
 #pragma once
 #include "compiler/emit/c/conv_tile.h"
 
-ConvKernel conv_write_forward_pairs(StrBuf *out, const char *symbol, const ConvSpec *spec);
-ConvKernel conv_write_grad_input_pairs(StrBuf *out, const char *symbol, const ConvSpec *spec);
-ConvKernel conv_write_linear_grad_input_pairs(StrBuf *out, const char *symbol, const ConvSpec *spec);
 ConvKernel conv_write_grad_weight_pairs(StrBuf *out, const char *symbol, const ConvSpec *spec,
                                         int n_partials);
 
@@ -21,15 +18,3 @@ enum { PAIR_MAX_RUNS = 3 };
 // Cuts channels into blocks of at most max_vecs vectors; the block with a vector that is not full is a run of its own.
 int pair_cut_channels(int channels, int lanes, int max_vecs, PairRun runs[PAIR_MAX_RUNS]);
 int pair_run_blocks(const PairRun *runs, int n_runs);
-
-// One register tile, as conv_tile.h has it; strides are in pairs, those of y in elements. The written function is
-//   static void NAME(const pair *x, const pair *w, TYPE *y, long n_rows)
-typedef struct PairTile {
-  const TapAxis *axis; // columns
-  const PixelRun *run;
-  int lanes, n_vecs, last;
-  int n_pairs, unroll; // pairs of input channels; unroll divides them
-  const char *y_type;
-  int64_t x_pixel, x_row, w_pair, w_tap, w_row, y_pixel;
-} PairTile;
-void pair_write_tile(StrBuf *out, const char *name, const PairTile *tile);

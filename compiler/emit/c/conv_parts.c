@@ -25,6 +25,10 @@ const ConvTerm *conv_term(const ConvSpec *spec) {
   return spec->is_paired ? &pairs : &reals;
 }
 
+int conv_n_terms(const ConvSpec *spec, int channels) {
+  return spec->is_paired ? conv_div_up(channels, 2) : channels;
+}
+
 const char *conv_type(bool is_bf16) {
   return is_bf16 ? "bf16" : "real";
 }
@@ -70,10 +74,11 @@ static int cut_full(int channels, int max_lanes, int max_vecs, ChannelRun *runs)
   return add_run(runs, n_runs, (ChannelRun){offset, max_lanes, small, n_blocks - n_large, 0});
 }
 
-int conv_cut_padded(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]) {
+int conv_cut_padded(int channels, int min_lanes, int max_lanes, int max_vecs,
+                    ChannelRun runs[CONV_MAX_RUNS]) {
   const int n_runs = cut_full(channels, max_lanes, max_vecs, runs), rest = channels % max_lanes;
   if (rest == 0) return n_runs;
-  int lanes = 1;
+  int lanes = min_lanes;
   while (lanes < rest) lanes *= 2;
   return add_run(runs, n_runs, (ChannelRun){channels - rest, lanes, 1, 1, lanes - rest});
 }

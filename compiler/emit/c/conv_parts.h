@@ -14,6 +14,7 @@ typedef struct ConvTerm {
   const char *multiply_add; // format of a statement, from the sum and two factors
 } ConvTerm;
 const ConvTerm *conv_term(const ConvSpec *spec);
+int conv_n_terms(const ConvSpec *spec, int channels);
 const char *conv_type(bool is_bf16); // "bf16", "real": of a tensor
 
 // `count` neighbouring blocks of channels, each of n_vecs vectors of `lanes` lanes, the first at channel
@@ -26,8 +27,9 @@ typedef struct ChannelRun {
 // vector each of half the lanes, a quarter, ...: 44 channels at 16 lanes and 2 vectors are 32 + 8 + 4.
 // Returns the number of runs.
 int conv_cut_channels(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]);
-// The same with the whole rest in one vector, some of whose lanes may be lacking: 44 channels are 32 + 12 of 16.
-int conv_cut_padded(int channels, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]);
+// The same with the whole rest in one vector of at least `min_lanes` lanes, some of which may be lacking: 44 channels
+// are 32 + 12 of 16.
+int conv_cut_padded(int channels, int min_lanes, int max_lanes, int max_vecs, ChannelRun runs[CONV_MAX_RUNS]);
 int conv_run_blocks(const ChannelRun *runs, int n_runs); // sum of the counts
 
 // The taps of one axis: tap k of output position p reads source position source_step * p + first + k, and is

@@ -5,7 +5,8 @@
 //   const vec x1 = mla_vec(xc[16]);
 //   a0_0 += w1_0 * x1; a1_0 += w0_0 * x1; ...
 //
-// so a 3-tap row of 16 pixels takes 21 loads for 48 multiply-adds.
+// so a 3-tap row of 16 pixels takes 21 loads for 48 multiply-adds. With pairs of bf16 an input channel is two of them:
+// mla_load_pairs, mla_spread and a0_0 = mla_dot(a0_0, w1_0, x1).
 #include "compiler/emit/c/conv_tile.h"
 
 enum { MAX_LIVE_TAPS = 7 }; // wider kernel rows are summed in several goes
@@ -42,14 +43,14 @@ int conv_tile_best_vecs(const ConvSpec *spec, const TapAxis *axis, int n_vecs) {
   return best;
 }
 
-// Weights of taps from..to-1 for input channel c + u.
+// Weights of taps from..to-1 for term c + u.
 static void write_weights(StrBuf *out, const Tile *tile, int from, int to, int u) {
   for (int k = from; k < to; k++) {
     if (!conv_tap_is_used(tile->axis, tile->run, k)) continue;
     const int64_t kernel = tile->axis->first_kernel + (int64_t)k * tile->axis->kernel_step;
-    strbuf_put(out, "      const vec");
+    strbuf_printf(out, "      const %s", tile->term->vector);
     for (int v = 0; v < tile->n_vecs; v++)
-      strbuf_printf(out, "%s w%d_%d = mla_load(wc + %lld)", v ? "," : "", k, v,
+      strbuf_printf(out, "%s w%d_%d = %s(wc + %lld)", v ? "," : "", k, v, tile->term->load,
                     (long long)(kernel * tile->w_tap + u * tile->w_in + v * tile->lanes));
     strbuf_put(out, ";\n");
   }
@@ -57,12 +58,22 @@ static void write_weights(StrBuf *out, const Tile *tile, int from, int to, int u
 
 static void write_source(StrBuf *out, const Tile *tile, int j, int u) {
   const long long at = (j - tile->run->left) * tile->x_pixel + u;
+  const ConvTerm *term = tile->term;
   strbuf_put(out, "      ");
-  for (int v = 0; v < (tile->is_depthwise ? tile->n_vecs : 1); v++)
-    strbuf_printf(out,
-                  tile->is_depthwise ? "const vec x%d_%d = mla_load(xc + %lld);"
-                                     : "const vec x%d_%d = mla_vec(xc[%lld]);",
-                  j, v, at + v * tile->lanes);
+  if (!tile->is_depthwise) {
+    strbuf_printf(out, "const %s x%d_0 = %s(xc[%lld]);", term->vector, j, term->spread, at);
+    return;
+  }
+  for (int v = 0; v < tile->n_vecs; v++)
+    strbuf_printf(out, "const %s x%d_%d = %s(xc + %lld);", term->vector, j, v, term->load,
+                  at + v * tile->lanes);
+}
+
+static void write_product(StrBuf *out, const Tile *tile, int p, int v, int k, int j) {
+  const char *sum = arena_printf(out->arena, "a%d_%d", p, v),
+             *weight = arena_printf(out->arena, "w%d_%d", k, v),
+             *source = arena_printf(out->arena, "x%d_%d", j, tile->is_depthwise ? v : 0);
+  strbuf_printf(out, tile->term->multiply_add, sum, weight, source);
 }
 
 // One source pixel into every accumulator that it belongs to.
@@ -73,8 +84,7 @@ static void write_products(StrBuf *out, const Tile *tile, int from, int to, int 
     if (k < from || k >= to) continue;
     if (!is_loaded) write_source(out, tile, j, u);
     is_loaded = true;
-    for (int v = 0; v < tile->n_vecs; v++)
-      strbuf_printf(out, " a%d_%d += w%d_%d * x%d_%d;", p, v, k, v, j, tile->is_depthwise ? v : 0);
+    for (int v = 0; v < tile->n_vecs; v++) write_product(out, tile, p, v, k, j);
   }
   if (is_loaded) strbuf_put(out, "\n");
 }
@@ -146,14 +156,14 @@ void conv_write_tile(StrBuf *out, const char *name, const Tile *tile) {
     strbuf_printf(out, "; %d columns left and %d right are padding", tile->run->left, tile->run->right);
   strbuf_put(out, ".\n");
   strbuf_printf(
-      out,
-      "static __attribute__((noinline)) void %s(const real *x, const real *w, real *y, long n_rows%s) {\n",
-      name, tile->is_blocked ? ", long n_in, long is_first" : "");
+      out, "static __attribute__((noinline)) void %s(const %s *x, const %s *w, %s *y, long n_rows%s) {\n",
+      name, tile->term->type, tile->term->type, tile->y_type,
+      tile->is_blocked ? ", long n_in, long is_first" : "");
   strbuf_printf(out, "  MLA_USE(%d)\n", tile->lanes);
   write_accumulators(out, tile);
   if (reads_source(tile)) {
-    strbuf_printf(out, "  const real *xc, *wc;\n  for (; n_rows > 0; n_rows--, x += %lld, w += %lld) {\n",
-                  (long long)tile->x_row, (long long)tile->w_row);
+    strbuf_printf(out, "  const %s *xc, *wc;\n  for (; n_rows > 0; n_rows--, x += %lld, w += %lld) {\n",
+                  tile->term->type, (long long)tile->x_row, (long long)tile->w_row);
     const int step = live_taps(tile->axis);
     for (int from = 0; from < tile->axis->n_taps; from += step) {
       const int to = from + step < tile->axis->n_taps ? from + step : tile->axis->n_taps;

@@ -3,15 +3,18 @@
 #include "compiler/emit/c/conv_parts.h"
 
 // n_pixels x n_vecs accumulators, summed over a run of kernel rows, the columns of one kernel row and the
-// input channels. Strides are in elements. The written function is
-//   static void NAME(const real *x, const real *w, real *y, long n_rows [, long n_in, long is_first])
+// input channels, which come as terms (conv_parts.h): one by one or as pairs. Strides are in terms, those of y in
+// elements. The written function is
+//   static void NAME(const TERM *x, const TERM *w, Y *y, long n_rows [, long n_in, long is_first])
 // x: the tile's first source pixel inside the image; w: the first kernel row's weights of this block; y: the
-// first result. With `is_blocked`, it sums n_in of the input channels and adds to y unless is_first.
+// first result. With `is_blocked`, it sums n_in of the terms and adds to y unless is_first.
 typedef struct Tile {
   const TapAxis *axis; // columns
   const PixelRun *run;
+  const ConvTerm *term;
+  const char *y_type;
   int lanes, n_vecs, lacking; // lanes of the last vector that are not in y
-  int n_in, unroll;           // input channels per group; unroll divides them
+  int n_in, unroll;           // terms per group; unroll divides them
   bool is_depthwise;          // channel k of the result reads channel k alone
   bool is_blocked;
   int64_t x_pixel, x_row, w_in, w_tap, w_row, y_pixel;

@@ -24,7 +24,7 @@ static void draft_plain(Emit *emit, const Node *node, const char *stem, ConvSpec
                         int use) {
   StrBuf text = strbuf_new(emit->arena);
   KernelDraft draft = {.stem = around_stem(emit, stem), .role = "", .use = use};
-  spec->around = conv_around(emit, &text, &draft.buffers, &draft.n_buffers);
+  spec->around = conv_around(emit, spec, &text, &draft.buffers, &draft.n_buffers);
   ConvKernel kernel = write(&text, KERNEL_SYMBOL, spec);
   draft.text = text.text;
   draft.scratch_bytes = kernel.scratch_bytes;
@@ -35,14 +35,13 @@ static void draft_plain(Emit *emit, const Node *node, const char *stem, ConvSpec
   if (spec->around) conv_around_finish(emit, draft.stem, pixels);
 }
 
-// A product that can be cut in several ways, if it is exact.
-static void draft_cut(Emit *emit, const Node *node, LayerKernel kernel, ConvWriter *exact,
-                      ConvWriter *pairs) {
+// A product that can be cut in several ways.
+static void draft_cut(Emit *emit, const Node *node, LayerKernel kernel, ConvWriter *write) {
   Layer layer = layer_of(emit, node, kernel);
   ConvSpec spec = spec_of(emit, &layer);
   int use = 0;
-  if (!spec.is_paired) spec.cut = conv_choice(emit, &spec, kernel, &use);
-  draft_plain(emit, node, layer_stem(emit, node, &layer), &spec, spec.is_paired ? pairs : exact, use);
+  spec.cut = conv_choice(emit, &spec, kernel, &use);
+  draft_plain(emit, node, layer_stem(emit, node, &layer), &spec, write, use);
 }
 
 // With one part the partial sum is the gradient itself.
@@ -51,7 +50,7 @@ static void draft_grad_weight(Emit *emit, const char *stem, ConvSpec *spec) {
   if (!spec->is_paired) spec->cut = conv_choice(emit, spec, LAYER_GRAD_WEIGHT, &use);
   StrBuf text = strbuf_new(emit->arena);
   KernelDraft draft = {.stem = around_stem(emit, stem), .role = "", .use = use};
-  spec->around = conv_around(emit, &text, &draft.buffers, &draft.n_buffers);
+  spec->around = conv_around(emit, spec, &text, &draft.buffers, &draft.n_buffers);
   ConvKernel kernel = spec->is_paired ? conv_write_grad_weight_pairs(&text, KERNEL_SYMBOL, spec, n_partials)
                                       : conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
   draft.text = text.text;
@@ -76,14 +75,12 @@ static void draft_grad_weight(Emit *emit, const char *stem, ConvSpec *spec) {
 }
 
 void c_layer_forward(Emit *emit, const Node *node) {
-  draft_cut(emit, node, LAYER_FORWARD, conv_write_forward, conv_write_forward_pairs);
+  draft_cut(emit, node, LAYER_FORWARD, conv_write_forward);
 }
 
 void c_layer_grad_input(Emit *emit, const Node *node) {
-  if (layer_of(emit, node, LAYER_GRAD_INPUT).is_linear)
-    draft_cut(emit, node, LAYER_GRAD_INPUT, conv_write_linear_grad_input, conv_write_linear_grad_input_pairs);
-  else
-    draft_cut(emit, node, LAYER_GRAD_INPUT, conv_write_grad_input, conv_write_grad_input_pairs);
+  const bool is_linear = layer_of(emit, node, LAYER_GRAD_INPUT).is_linear;
+  draft_cut(emit, node, LAYER_GRAD_INPUT, is_linear ? conv_write_linear_grad_input : conv_write_grad_input);
 }
 
 void c_layer_grad_weight(Emit *emit, const Node *node) {

@@ -118,10 +118,12 @@ void c_separable_images(Emit *emit, EmitAxis rows, EmitAxis columns, bool is_gra
   const SingleImage in = image_in(emit);
   put_tables(out, "row", &rows, is_gradient);
   put_tables(out, "col", &columns, is_gradient);
-  writer_line(out, 1, "const real *in0 = (const real *)buf[0] + first * %lld; // %s",
-              (long long)(in.height * in.width * in.channels),
-              shape_text(emit->arena, graph_node(emit->graph, emit->node->in[0])->shape));
-  writer_line(out, 1, "real *out = staged; // %s", shape_text(emit->arena, emit->node->shape));
+  const Node *from = graph_node(emit->graph, emit->node->in[0]);
+  writer_line(out, 1, "const %s *in0 = (const %s *)buf[0] + first * %lld; // %s", writer_type(from),
+              writer_type(from), (long long)(in.height * in.width * in.channels),
+              shape_text(emit->arena, from->shape));
+  writer_line(out, 1, "%s *out = staged; // %s", emit->part.staged_type,
+              shape_text(emit->arena, emit->node->shape));
   writer_line(out, 1, "const long begin = 0, end = n_images * %lld;",
               (long long)single_image(emit->node->shape).height);
   put_lines(emit, out);
