@@ -1,6 +1,6 @@
 // The emitted convolution and matrix kernels against plain loops in double precision, over shapes that cut
 // channels and pixels in every way; parts in two orders must give the same bits; nothing outside the results
-// may be written.
+// may be written. At precision bf16 the loops round the operands, and tensors are stored in either way.
 
 // timeout: 900
 // label: slow
@@ -9,6 +9,7 @@
 #include "tests/support/kernels.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,10 +42,12 @@ static const Case cases[] = {
     {8, 8, 1, 19, 3, 3, 2, 1, 1, 2},     {5, 6, 64, 6, 3, 3, 1, 1, 1, 2},
 };
 enum { N_CASES = sizeof cases / sizeof *cases, GUARD = 64, PATTERN = 0xff };
-static const KernelMachine machines[] = {{4, 64}, {8, 64}, {4, 32}, {4, 16}, {8, 32}, {8, 16}};
+static const KernelMachine machines[] = {{4, 64, false}, {8, 64, false}, {4, 64, true}, {4, 32, false},
+                                         {4, 16, false}, {8, 32, false}, {4, 32, true}, {8, 16, false}};
 enum { N_MACHINES = sizeof machines / sizeof *machines };
 
-static ConvSpec spec_of(const Case *c, KernelMachine machine) {
+static ConvSpec spec_of(int index, KernelMachine machine) {
+  const Case *c = &cases[index];
   return (ConvSpec){.shape = {.in_h = c->h,
                               .in_w = c->w,
                               .in_c = c->in_c,
@@ -58,7 +61,10 @@ static ConvSpec spec_of(const Case *c, KernelMachine machine) {
                               .groups = c->groups},
                     .elem_bytes = machine.elem_bytes,
                     .vector_bytes = machine.vector_bytes,
-                    .batch = c->batch};
+                    .batch = c->batch,
+                    .x_is_bf16 = machine.is_bf16 && index / 3 % 2,
+                    .y_is_bf16 = machine.is_bf16 && index / 6 % 2,
+                    .is_paired = machine.is_bf16};
 }
 
 // ---- tensors of the machine's element type, filled with small integers or values
@@ -66,19 +72,34 @@ static ConvSpec spec_of(const Case *c, KernelMachine machine) {
 
 typedef struct Tensor {
   long n;
-  int elem_bytes;
-  char *memory; // GUARD elements of a pattern on both sides
+  int elem_bytes; // 2: bf16
+  char *memory;   // GUARD elements of a pattern on both sides
 } Tensor;
 
 static void *tensor_data(const Tensor *t) {
   return t->memory + GUARD * t->elem_bytes;
 }
+// To nearest even.
+static uint16_t bf16_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+static double bf16_value(uint16_t half) {
+  const uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
 static double tensor_get(const Tensor *t, long i) {
+  if (t->elem_bytes == 2) return bf16_value(((uint16_t *)tensor_data(t))[i]);
   return t->elem_bytes == 8 ? ((double *)tensor_data(t))[i] : (double)((float *)tensor_data(t))[i];
 }
 static void tensor_set(const Tensor *t, long i, double value) {
   if (t->elem_bytes == 8)
     ((double *)tensor_data(t))[i] = value;
+  else if (t->elem_bytes == 2)
+    ((uint16_t *)tensor_data(t))[i] = bf16_of((float)value);
   else
     ((float *)tensor_data(t))[i] = (float)value;
 }
@@ -119,10 +140,15 @@ typedef struct Reference {
   double *sum, *magnitude; // of the result: the sum and the sum of the absolute values
 } Reference;
 
+static double operand(const Reference *ref, const Tensor *t, long i) {
+  const double value = tensor_get(t, i);
+  return ref->spec->is_paired ? bf16_value(bf16_of((float)value)) : value;
+}
+
 static void visit(const Reference *ref, long xi, long wi, long gi) {
   const long at = ref->direction == FORWARD ? gi : ref->direction == GRAD_INPUT ? xi : wi;
-  const double a = ref->direction == FORWARD ? tensor_get(ref->x, xi) : tensor_get(ref->g, gi);
-  const double b = ref->direction == GRAD_WEIGHT ? tensor_get(ref->x, xi) : tensor_get(ref->w, wi);
+  const double a = ref->direction == FORWARD ? operand(ref, ref->x, xi) : operand(ref, ref->g, gi);
+  const double b = ref->direction == GRAD_WEIGHT ? operand(ref, ref->x, xi) : operand(ref, ref->w, wi);
   ref->sum[at] += a * b;
   ref->magnitude[at] += fabs(a * b);
 }
@@ -162,10 +188,11 @@ static void launch(KernelLib *lib, const char *symbol, ConvKernel kernel, void *
 }
 
 static bool agrees(const char *what, const Tensor *result, const double *sum, const double *magnitude) {
-  const double epsilon = result->elem_bytes == 8 ? 1e-14 : 4e-6;
+  const double epsilon = result->elem_bytes == 8 ? 1e-14 : 4e-6,
+               rounding = result->elem_bytes == 2 ? 1.0 / 256 : 0; // half a unit of the last of 8 bits
   for (long i = 0; i < result->n; i++) {
     const double value = tensor_get(result, i);
-    if (fabs(value - sum[i]) <= epsilon * (magnitude[i] + 1)) continue;
+    if (fabs(value - sum[i]) <= epsilon * (magnitude[i] + 1) + rounding * fabs(sum[i])) continue;
     fprintf(stderr, "%s: element %ld is %.9g, should be %.9g\n", what, i, value, sum[i]);
     return false;
   }
@@ -192,6 +219,7 @@ static Kernels write_kernels(StrBuf *text, int index, const ConvSpec *spec, int 
     k.linear_grad_input =
         conv_write_linear_grad_input(text, arena_printf(text->arena, "%s_lin", prefix), spec);
   k.transpose = conv_write_transpose_weight(text, arena_printf(text->arena, "%s_tr", prefix), spec);
+  if (spec->is_paired) return k;
   k.grad_weight = conv_write_grad_weight(text, arena_printf(text->arena, "%s_gw", prefix), spec, n_partials);
   k.finish =
       conv_write_grad_weight_finish(text, arena_printf(text->arena, "%s_fin", prefix), spec, n_partials);
@@ -217,7 +245,9 @@ static const char *symbol_of(const Run *run, const char *suffix, char name[32]) 
 static bool check(const Run *run, const char *suffix, ConvKernel kernel, const Tensor *a, const Tensor *b,
                   Direction direction) {
   const long n = direction == FORWARD ? run->g.n : direction == GRAD_INPUT ? run->x.n : run->w.n;
-  const int elem = run->spec->elem_bytes;
+  const int elem = direction == FORWARD      ? run->g.elem_bytes
+                   : direction == GRAD_INPUT ? run->x.elem_bytes
+                                             : run->w.elem_bytes;
   const bool is_partial = strcmp(suffix, "gw") == 0;
   const long n_result = is_partial ? n * run->kernels->n_partials : n;
   Tensor result[2], final = {0};
@@ -248,9 +278,10 @@ static bool check_case(KernelLib *lib, int index, const ConvSpec *spec, const Ke
   const long n_weights = (long)spec->shape.kernel_h * spec->shape.kernel_w *
                          (spec->shape.in_c / spec->shape.groups) * spec->shape.out_c;
   Run run = {.lib = lib, .spec = spec, .kernels = k, .index = index, .batch = batch};
-  run.x = tensor_random(batch * spec->shape.in_h * spec->shape.in_w * spec->shape.in_c, spec->elem_bytes, 1);
-  run.g =
-      tensor_random(batch * spec->shape.out_h * spec->shape.out_w * spec->shape.out_c, spec->elem_bytes, 2);
+  run.x = tensor_random(batch * spec->shape.in_h * spec->shape.in_w * spec->shape.in_c,
+                        spec->x_is_bf16 ? 2 : spec->elem_bytes, 1);
+  run.g = tensor_random(batch * spec->shape.out_h * spec->shape.out_w * spec->shape.out_c,
+                        spec->y_is_bf16 ? 2 : spec->elem_bytes, 2);
   run.w = tensor_random(n_weights, spec->elem_bytes, 3);
   Tensor transposed = tensor_new(n_weights, spec->elem_bytes);
   char name[32];
@@ -261,33 +292,43 @@ static bool check_case(KernelLib *lib, int index, const ConvSpec *spec, const Ke
   is_good = check(&run, "bwd", k->grad_input, &run.g, &transposed, GRAD_INPUT) && is_good;
   if (is_linear(&cases[index]))
     is_good = check(&run, "lin", k->linear_grad_input, &run.g, &run.w, GRAD_INPUT) && is_good;
-  is_good = check(&run, "gw", k->grad_weight, &run.x, &run.g, GRAD_WEIGHT) && is_good;
-  is_good = check(&run, "gw1", k->grad_weight_whole, &run.x, &run.g, GRAD_WEIGHT) && is_good;
+  if (!spec->is_paired) is_good = check(&run, "gw", k->grad_weight, &run.x, &run.g, GRAD_WEIGHT) && is_good;
+  if (!spec->is_paired)
+    is_good = check(&run, "gw1", k->grad_weight_whole, &run.x, &run.g, GRAD_WEIGHT) && is_good;
   free(run.x.memory), free(run.g.memory), free(run.w.memory), free(transposed.memory);
   if (!is_good)
     fprintf(stderr,
-            "  %dx%dx%d -> %d, kernel %dx%d, stride %d, pad %d, groups %d, batch %ld, %d-byte reals, %d-byte "
+            "  %dx%dx%d -> %d, kernel %dx%d, stride %d, pad %d, groups %d, batch %ld, %s, %d-byte "
             "vectors\n",
             spec->shape.in_h, spec->shape.in_w, spec->shape.in_c, spec->shape.out_c, spec->shape.kernel_h,
             spec->shape.kernel_w, spec->shape.stride, spec->shape.pad, spec->shape.groups, batch,
-            spec->elem_bytes, spec->vector_bytes);
+            spec->is_paired         ? "bf16"
+            : spec->elem_bytes == 8 ? "f64"
+                                    : "f32",
+            spec->vector_bytes);
   return is_good;
 }
 
-// Every case on the first machine, every third on the others; each with its full batch and with one image.
+// Every case on the first machine of each precision, every third on the others; pairs have no groups.
+static bool is_run(int m, int i) {
+  const bool is_first = m == 0 || (machines[m].is_bf16 && machines[m].vector_bytes == 64);
+  return (is_first || i % 3 == m % 3) && (!machines[m].is_bf16 || cases[i].groups == 1);
+}
+
+// Each case with its full batch and with one image.
 static int check_machine(Arena *arena, int m) {
   StrBuf text = strbuf_new(arena);
   Kernels kernels[N_CASES];
   ConvSpec specs[N_CASES];
   int n_bad = 0;
   for (int i = 0; i < N_CASES; i++) {
-    specs[i] = spec_of(&cases[i], machines[m]);
-    if (m == 0 || i % 3 == m % 3) kernels[i] = write_kernels(&text, i, &specs[i], 1 + i % 4);
+    specs[i] = spec_of(i, machines[m]);
+    if (is_run(m, i)) kernels[i] = write_kernels(&text, i, &specs[i], 1 + i % 4);
   }
   KernelLib *lib = kernels_compile(text.text, machines[m], 1);
   if (!lib) return 1;
   for (int i = 0; i < N_CASES; i++) {
-    if (m != 0 && i % 3 != m % 3) continue;
+    if (!is_run(m, i)) continue;
     n_bad += !check_case(lib, i, &specs[i], &kernels[i], cases[i].batch);
     n_bad += !check_case(lib, i, &specs[i], &kernels[i], 1);
   }

@@ -27,11 +27,13 @@ static bool write_source(const KernelLib *lib, const char *text) {
 
 static bool compile(const KernelLib *lib, KernelMachine machine, int level) {
   char command[1024];
-  snprintf(command, sizeof command,
-           "cc -O%d -march=native -w -shared -fPIC %s -DMLA_LANES=%d %s -include compiler/emit/c/prelude.h "
-           "%s/k.c -o %s/k.so",
-           level, SANITIZE, machine.vector_bytes / machine.elem_bytes,
-           machine.elem_bytes == 8 ? "-DMLA_REAL_DOUBLE" : "", lib->folder, lib->folder);
+  snprintf(
+      command, sizeof command,
+      "cc -O%d -march=native -w -shared -fPIC %s -DMLA_LANES=%d %s -include compiler/emit/c/prelude.h %s "
+      "%s/k.c -o %s/k.so",
+      level, SANITIZE, machine.vector_bytes / machine.elem_bytes,
+      machine.elem_bytes == 8 ? "-DMLA_REAL_DOUBLE" : "",
+      machine.is_bf16 ? "-include compiler/emit/c/bf16.h" : "", lib->folder, lib->folder);
   return system(command) == 0;
 }
 

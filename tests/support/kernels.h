@@ -9,6 +9,7 @@ typedef struct KernelLib KernelLib;
 
 typedef struct KernelMachine {
   int elem_bytes, vector_bytes;
+  bool is_bf16; // with the part of the prelude for it
 } KernelMachine;
 
 // Writes prelude and text to a folder of its own and compiles them at -O<level>. NULL, with the compiler's
