@@ -17,3 +17,5 @@ typedef struct MlaError {
 // Fills the error (the first one stays) and returns false, so that `return mla_fail(...)` reads well.
 bool mla_fail(MlaError *error, MlaErrorKind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+// Adds a line to the message.
+void mla_explain(MlaError *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

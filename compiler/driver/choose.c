@@ -10,6 +10,17 @@ static int choose(const Model *model, const Options *options, Arena *arena, Chos
   return STATUS_OK;
 }
 
+static ChosenSplit copy(Arena *arena, const ChosenSplit *chosen) {
+  ChosenSplit copied = *chosen;
+  copied.text = arena_strdup(arena, chosen->text);
+  copied.candidates = ARENA_ARRAY(arena, SplitCandidate, chosen->n_candidates + 1);
+  for (int i = 0; i < chosen->n_candidates; i++) {
+    copied.candidates[i] = chosen->candidates[i];
+    copied.candidates[i].text = arena_strdup(arena, chosen->candidates[i].text);
+  }
+  return copied;
+}
+
 // The times of both loads and of the choice follow each other.
 static int load_chosen(Compilation *c, const Options *options, const ChosenSplit *chosen) {
   Options with = *options;
@@ -27,7 +38,7 @@ static int load_chosen(Compilation *c, const Options *options, const ChosenSplit
   if (status == STATUS_OK) compile_say(c, &with);
   timing_end_phase(&timing, "load it", "%s", "");
   c->timing = timing;
-  c->split = arena_strdup(c->arena, chosen->text);
+  c->split = copy(c->arena, chosen);
   arena_free(arena);
   return status;
 }
@@ -40,6 +51,9 @@ int choose_load(Compilation *c, const Options *options) {
     status = choose(c->model, options, c->arena, &chosen);
     return status == STATUS_OK ? load_chosen(c, options, &chosen) : status;
   }
+  if (options->any_batch)
+    return usage_error(
+        "--any-batch needs a limit: --memory 512MiB, or a model with `split NET within 512 MiB`");
   compile_say(c, options);
   return STATUS_OK;
 }

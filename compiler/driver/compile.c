@@ -155,10 +155,11 @@ static void device_of_plan(Compilation *c) {
 
 // What a compiled program can still be told: how long to train and from which seed.
 static int load_plan(Compilation *c, const Options *options, const char *dir) {
-  if (options->sets.n > 0 || options->batch >= 0 || options->precision || options->overlap >= 0) {
-    return usage_error(
-        "`%s` is compiled already: --set, --batch, --precision and --overlap need the model's file",
-        options->input);
+  if (options->sets.n > 0 || options->batch >= 0 || options->precision || options->overlap >= 0 ||
+      options->memory || options->any_batch) {
+    return usage_error("`%s` is compiled already: --set, --batch, --precision, --memory, --any-batch and "
+                       "--overlap need the model's file",
+                       options->input);
   }
   MlaError error = {0};
   timing_begin(&c->timing, options->timing, options->json);

@@ -8,6 +8,26 @@
 #include "compiler/sema/sema.h"
 #include "runtime/device/device.h"
 
+// A split that was planned to be chosen from.
+typedef struct SplitCandidate {
+  const char *text; // as `--set split=` takes it
+  int n_modules;
+  int64_t batch, bytes;
+  double seconds; // of a step, predicted
+  bool is_chosen;
+} SplitCandidate;
+
+// A split that was chosen (choose.h).
+typedef struct ChosenSplit {
+  const char *text; // as `--set split=` takes it; NULL: none was to choose
+  int64_t batch;    // 0: as the options say
+  int n_trials;
+  // Of a choice within a limit, else 0 and none: what end to end takes, and the fastest splits, or the best of each batch.
+  int64_t limit, end_to_end_bytes;
+  SplitCandidate *candidates;
+  int n_candidates;
+} ChosenSplit;
+
 typedef struct Compilation {
   Arena *arena;
   SourceMap *map;
@@ -15,7 +35,7 @@ typedef struct Compilation {
   Model *model;        // NULL if the program was loaded
   MlaProgram *program; // NULL if --stop-after left the road early
   MlaProgram *loaded;  // owned: the program read from a directory
-  const char *split; // chosen for the model (choose.h), as `--set split=` takes it; NULL: as the options say
+  ChosenSplit split;
   Timing timing;
   const char *device;     // a name of runtime/device/devices.def
   const char *device_why; // NULL: the command line names it

@@ -14,6 +14,7 @@ static int print_help(void) {
        "  --list-ops     the operators of the language\n"
        "  --list-passes  the compiler's passes, in order\n"
        "  --list-formats the data formats, and the libraries that some of them need\n"
+       "  --list-devices the devices\n"
        "  --version");
   return STATUS_OK;
 }

@@ -43,14 +43,16 @@ enum {
 static const OptionDef option_table[] = {
     LIST("--set", "NAME=VALUE", ROAD, sets,
          "replace a parameter of the model (repeatable): K=4, train.lr=0.1"),
-    NUMBER("--batch", MODELS, batch, 1, "images in a step; the same as --set train.batch=N"),
-    NUMBER("--epochs", MODELS, epochs, 0, "the same as --set train.epochs=N"),
-    NUMBER("--seed", MODELS, seed, 0, "of initial values, shuffling and augmentation"),
-    TEXT("--precision", "f32|tf32|bf16|f64", PLANNED, precision,
-         "the same as --set train.precision=P (reference: always f64; replay: f32 and f64)"),
-    TEXT("--memory", "BYTES", MODELS, memory, "choose the split that stays within them: 512MiB, 1.5GiB"),
+    NUMBER("--batch", MODELS, batch, 2, "images in a step; the same as --set train.batch=N"),
+    NUMBER("--epochs", MODELS, epochs, 1, "the same as --set train.epochs=N"),
+    NUMBER("--seed", MODELS, seed, 0,
+           "the same as --set train.seed=N: initial values, shuffling, augmentation"),
+    TEXT("--precision", "P", PLANNED, precision,
+         "f32, tf32, bf16 or f64; the same as --set train.precision=P (reference: f64; replay: f32, f64)"),
+    TEXT("--memory", "BYTES", MODELS, memory,
+         "choose the fastest split whose plan takes no more: 512MiB, 1.5GiB"),
     FLAG("--any-batch", COMPILES, any_batch,
-         "of the split within a memory: also halve the batch where an image then takes less time"),
+         "with --memory or `split within`: also halve the batch where an image then takes less time"),
     TEXT("--device", "NAME", DEVICE | BIT(plan) | BIT(emit), device,
          "one of --list-devices (default: $MLAANC_DEVICE; else cuda if there is a GPU, else cpu)"),
     NUMBER("--threads", DEVICE, threads, 1,
@@ -131,13 +133,22 @@ static const OptionDef *find_option(VerbKind verb, const char *name, size_t leng
   return NULL;
 }
 
+// The only one that begins so, else the nearest spelling; NULL: none.
+static const char *nearest_option(const char *name, const char *const *known, int n_known) {
+  const char *found = NULL;
+  int n_found = 0;
+  for (int i = 0; i < n_known; i++)
+    if (strncmp(known[i], name, strlen(name)) == 0) found = known[i], n_found++;
+  return n_found == 1 ? found : diag_nearest(name, known, n_known);
+}
+
 static bool unknown_option(VerbKind verb, const char *name) {
   const char *known[N_OPTIONS];
   int n_known = 0;
   for (int i = 0; i < N_OPTIONS; i++) {
     if (option_table[i].verbs & 1u << verb) known[n_known++] = option_table[i].name;
   }
-  const char *nearest = diag_nearest(name, known, n_known);
+  const char *nearest = nearest_option(name, known, n_known);
   if (nearest) {
     usage_error("`%s` has no option %s; did you mean %s?", verb_table[verb].name, name, nearest);
   } else {
@@ -243,7 +254,7 @@ void options_choose_device(Options *options, VerbKind verb) {
 
 void options_print_help(VerbKind verb) {
   const Verb *v = &verb_table[verb];
-  printf("mlaanc %s %s [options]\n  %s\n\n", v->name, v->argument, v->doc);
+  printf("mlaanc %s %s%s[options]\n  %s\n\n", v->name, v->argument, *v->argument ? " " : "", v->doc);
   for (int i = 0; i < N_OPTIONS; i++) {
     const OptionDef *def = &option_table[i];
     if (!(def->verbs & 1u << verb)) continue;

@@ -61,7 +61,8 @@ bool options_settings(Arena *arena, const Options *options, SemaOptions *sema) {
 
 bool options_memory(const Options *options, int64_t *limit) {
   if (!text_to_bytes(options->memory, limit)) {
-    usage_error("--memory takes KiB, MiB or GiB, as in 512MiB, not `%s`", options->memory);
+    usage_error("--memory takes from 1 to 10^18 bytes in KiB, MiB or GiB, as in 512MiB, not `%s`",
+                options->memory);
     return false;
   }
   for (int i = 0; i < options->sets.n; i++) {

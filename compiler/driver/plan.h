@@ -14,6 +14,7 @@ typedef struct PlanBytes {
 
 typedef struct PlanFacts {
   const MlaProgram *program;
+  ChosenSplit split;
   const Graph *train; // NULL for a loaded program: no shapes, no comparison
   PlanBytes bytes;
   PlanBytes end_to_end; // the same backbone as one module

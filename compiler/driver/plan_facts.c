@@ -50,6 +50,7 @@ PlanFacts plan_facts(const Compilation *c) {
     facts.step_flops += module->step_flops;
   }
   if (!c->model) return facts;
+  facts.split = c->split;
   facts.train = c->model->train;
   facts.bytes.live_bound = c->model->train->live_bound;
   if (c->model->end_to_end) {

@@ -29,18 +29,18 @@ static const char *module_shape(const PlanFacts *facts, int i, Arena *arena) {
 
 static void print_row(FILE *out, Arena *arena, const char *number, const char *shape, const MlaModule *m,
                       int64_t peak) {
-  fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %5.1f%%  %s\n", number, shape,
+  fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %5.1f%%%s%s\n", number, shape,
           text_thousands(arena, m->n_params), text_thousands(arena, m->n_aux_params),
           text_thousands(arena, m->n_ema), text_scaled(arena, (double)m->forward_macs),
           text_scaled(arena, (double)m->step_flops), text_bytes(arena, m->activation_bytes),
-          percent(m->activation_bytes, peak), m->name);
+          percent(m->activation_bytes, peak), *m->name ? "  " : "", m->name);
 }
 
 static void print_modules(const PlanFacts *facts, FILE *out, Arena *arena) {
   const MlaProgram *program = facts->program;
   int64_t peak = facts->bytes.region[MLA_WORK];
   fprintf(out, "%6s  %-10s %11s %11s %11s %9s %9s %10s %6s  %s\n", "module", "output", "parameters",
-          "auxiliary", "EMA", "MACs", "FLOP/step", "live", "peak", "layers");
+          "auxiliary", "EMA", "MACs", "FLOPs", "live", "peak", "layers");
   for (int i = 0; i < program->n_modules; i++) {
     print_row(out, arena, arena_printf(arena, "%d", i), module_shape(facts, i, arena), &program->modules[i],
               peak);
@@ -62,7 +62,7 @@ static double above_bound(const PlanBytes *bytes) {
 }
 
 static void print_above_bound(const PlanFacts *facts, FILE *out) {
-  fprintf(out, "  %-26s %25.2f %%", "work above the least", above_bound(&facts->bytes));
+  fprintf(out, "  %-26s %25.2f %%", "work above the bound", above_bound(&facts->bytes));
   if (facts->has_end_to_end) fprintf(out, "   %25.2f %%", above_bound(&facts->end_to_end));
   fputc('\n', out);
 }
@@ -77,7 +77,7 @@ static void print_bytes(const PlanFacts *facts, FILE *out, Arena *arena) {
   print_bytes_row(out, arena, "allocated (predicted peak)", facts, facts->bytes.total,
                   facts->end_to_end.total);
   if (facts->bytes.live_bound > 0) {
-    print_bytes_row(out, arena, "least work of this order", facts, facts->bytes.live_bound,
+    print_bytes_row(out, arena, "live-set lower bound", facts, facts->bytes.live_bound,
                     facts->end_to_end.live_bound);
     print_above_bound(facts, out);
   }
@@ -90,7 +90,7 @@ static double change(int64_t now, int64_t before) {
 static void print_recompute(const PlanFacts *facts, FILE *out, Arena *arena) {
   int64_t work = facts->bytes.region[MLA_WORK];
   if (facts->kept_work_bytes == 0) return;
-  fprintf(out, "\n  recompute: %s of work instead of %s (%+.1f %%), %s FLOP/step instead of %s (%+.1f %%)\n",
+  fprintf(out, "\n  recompute: %s of work instead of %s (%+.1f %%), %s FLOPs instead of %s (%+.1f %%)\n",
           text_bytes(arena, work), text_bytes(arena, facts->kept_work_bytes),
           change(work, facts->kept_work_bytes), text_scaled(arena, (double)facts->step_flops),
           text_scaled(arena, (double)facts->kept_step_flops),
@@ -100,8 +100,10 @@ static void print_recompute(const PlanFacts *facts, FILE *out, Arena *arena) {
 void plan_print_table(const PlanFacts *facts, FILE *out) {
   Arena *arena = arena_new();
   const MlaProgram *program = facts->program;
-  fprintf(out, "%s: %d module%s, batch %" PRId64 ", %s; MACs and FLOPs are an image's\n\n", program->model,
-          program->n_modules, program->n_modules == 1 ? "" : "s", program->recipe.batch,
+  fprintf(out,
+          "%s: %d module%s, batch %" PRId64
+          ", %s; MACs (forward) and FLOPs (of a training step) are per image\n\n",
+          program->model, program->n_modules, program->n_modules == 1 ? "" : "s", program->recipe.batch,
           mla_precision_name(program->recipe.precision));
   print_modules(facts, out, arena);
   fputc('\n', out);
@@ -148,6 +150,24 @@ static json_t *module_json(const PlanFacts *facts, int i, Arena *arena) {
                    percent(m->activation_bytes, facts->bytes.region[MLA_WORK]) / 100);
 }
 
+static json_t *split_json(const ChosenSplit *split) {
+  json_t *json = json_pack("{s:s,s:i}", "places", split->text, "planned", split->n_trials);
+  if (split->limit == 0) return json;
+  json_t *candidates = json_array();
+  for (int i = 0; i < split->n_candidates; i++) {
+    const SplitCandidate *row = &split->candidates[i];
+    json_t *candidate =
+        json_pack("{s:s,s:i,s:I,s:I,s:f,s:b,s:b}", "places", row->text, "modules", row->n_modules, "batch",
+                  (json_int_t)row->batch, "bytes", (json_int_t)row->bytes, "predicted_step_seconds",
+                  row->seconds, "fits", row->bytes <= split->limit, "chosen", row->is_chosen);
+    json_array_append_new(candidates, candidate);
+  }
+  json_object_set_new(json, "limit_bytes", json_integer(split->limit));
+  json_object_set_new(json, "end_to_end_bytes", json_integer(split->end_to_end_bytes));
+  json_object_set_new(json, "candidates", candidates);
+  return json;
+}
+
 void plan_print_json(const PlanFacts *facts, FILE *out) {
   Arena *arena = arena_new();
   const MlaProgram *program = facts->program;
@@ -166,6 +186,7 @@ void plan_print_json(const PlanFacts *facts, FILE *out) {
   json_object_set_new(json, "scratch_bytes_per_worker", json_integer(facts->scratch_bytes));
   json_object_set_new(json, "modules", modules);
   if (facts->has_end_to_end) json_object_set_new(json, "end_to_end", bytes_json(&facts->end_to_end));
+  if (facts->split.text) json_object_set_new(json, "split", split_json(&facts->split));
   if (facts->kept_work_bytes > 0)
     json_object_set_new(json, "without_recompute",
                         json_pack("{s:I,s:I}", "work_bytes", (json_int_t)facts->kept_work_bytes, "step_flops",

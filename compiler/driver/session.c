@@ -20,7 +20,7 @@ static void suggest_batch(const Session *session, const Options *options, MlaErr
   size_t n = strlen(error->text);
   if (session->compilation.loaded) return;
   session->device.ops->room(&session->device, program, &room);
-  int64_t batch = variant_fitting_batch(options, session->compilation.split, program,
+  int64_t batch = variant_fitting_batch(options, session->compilation.split.text, program,
                                         room.free_bytes - room.beside_bytes);
   if (batch) snprintf(error->text + n, sizeof error->text - n, ": --batch %" PRId64 " fits", batch);
 }

@@ -12,13 +12,6 @@ typedef struct Splits {
   int n_trials;
 } Splits;
 
-// What comes of a choice. The text lives in the arena of who chose.
-typedef struct ChosenSplit {
-  const char *text; // as `--set split=` takes it
-  int64_t batch;    // 0: as the options say
-  int n_trials;
-} ChosenSplit;
-
 // A split, planned.
 typedef struct Trial {
   bool is_valid;

@@ -56,7 +56,7 @@ bool variant_compile(Compilation *c, const Options *options, const char *split, 
   return is_compiled;
 }
 
-static int64_t plan_bytes(const Options *options, const char *split, int64_t batch) {
+int64_t variant_bytes(const Options *options, const char *split, int64_t batch) {
   Compilation c;
   int64_t start[MLA_N_REGIONS];
   int64_t n_bytes = variant_compile(&c, options, split, batch) ? mla_layout_regions(c.program, start) : -1;
@@ -67,15 +67,16 @@ static int64_t plan_bytes(const Options *options, const char *split, int64_t bat
 // Where the line through two plans says, and a little less until it fits.
 int64_t variant_fitting_batch(const Options *options, const char *split, const MlaProgram *program,
                               int64_t room) {
-  enum { TRIES = 5, COARSE = 16, LEAST = 2 };
+  enum { TRIES = 5, COARSE = 16 };
   int64_t start[MLA_N_REGIONS], full = program->recipe.batch, most = mla_layout_regions(program, start);
-  int64_t least = plan_bytes(options, split, LEAST);
-  if (least < 0 || least > room || full <= LEAST) return 0;
-  int64_t batch = LEAST + (int64_t)((double)(full - LEAST) * (double)(room - least) / (double)(most - least));
-  for (int i = 0; i < TRIES && batch > LEAST; i++, batch -= (batch + 15) / COARSE) {
+  int64_t least = variant_bytes(options, split, VARIANT_LEAST_BATCH);
+  if (least < 0 || least > room || full <= VARIANT_LEAST_BATCH) return 0;
+  int64_t batch = VARIANT_LEAST_BATCH + (int64_t)((double)(full - VARIANT_LEAST_BATCH) *
+                                                  (double)(room - least) / (double)(most - least));
+  for (int i = 0; i < TRIES && batch > VARIANT_LEAST_BATCH; i++, batch -= (batch + 15) / COARSE) {
     if (batch > 2 * COARSE) batch -= batch % COARSE;
-    int64_t n_bytes = batch < full ? plan_bytes(options, split, batch) : most;
+    int64_t n_bytes = batch < full ? variant_bytes(options, split, batch) : most;
     if (n_bytes >= 0 && n_bytes <= room) return batch;
   }
-  return LEAST;
+  return VARIANT_LEAST_BATCH;
 }

@@ -108,7 +108,7 @@ static void print_text(Arena *arena, MlaLoaded *loaded, const BenchResult *r, bo
          program->recipe.batch, 1e3 * r->median, 1e3 * r->least, 1e3 * r->most,
          (double)program->recipe.batch / r->median, r->cpu);
   printf("%d launches, %.2f GFLOP and %.1f MiB moved a step: %.1f GFLOP/s, %.1f GB/s; %.1f MiB allocated, "
-         "%.1f resident\n",
+         "%.1f MiB resident\n",
          program->train.n_launches, r->flops / 1e9, r->n_bytes / (1 << 20), r->flops / r->median / 1e9,
          r->n_bytes / r->median / 1e9, (double)loaded->n_bytes / (1 << 20), r->resident / (1 << 20));
   if (with_profile) profile_print(arena, loaded, stdout);

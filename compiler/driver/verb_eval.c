@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void print_result(const Options *options, const char *checkpoint, int64_t n, double loss,
                          double accuracy) {
@@ -46,8 +47,14 @@ int verb_eval(const Options *options) {
     Arena *arena = session.compilation.arena;
     MlaError error = {0};
     const char *checkpoint = options->checkpoint;
-    if (!checkpoint) checkpoint = arena_printf(arena, "%s/latest", rundir_path(arena, options, true));
-    if (!test(&session, options, checkpoint, &error)) status = report_error(options, &error);
+    const char *dir = rundir_path(arena, options, true);
+    if (!checkpoint) checkpoint = arena_printf(arena, "%s/latest", dir);
+    if (!options->checkpoint && access(checkpoint, F_OK) != 0)
+      mla_fail(&error, MLA_ERROR_INPUT,
+               "nothing to test: %s holds no `latest` checkpoint; `mlaanc run` makes one, --checkpoint FILE "
+               "names one",
+               dir);
+    if (error.kind || !test(&session, options, checkpoint, &error)) status = report_error(options, &error);
   }
   session_end(&session);
   return status;

@@ -38,6 +38,10 @@ static FormatKind find_format(const Options *options) {
   const char *name = options->format;
   if (!name && options->out && ends_with(options->out, ".svg")) return FORMAT_SVG;
   if (!name && options->out && ends_with(options->out, ".dot")) return FORMAT_DOT;
+  if (!name && options->out && (ends_with(options->out, ".png") || ends_with(options->out, ".pdf"))) {
+    usage_error("%s: graph draws .svg and .dot (dot -Tpng or -Tpdf makes others of it)", options->out);
+    return FORMAT_UNKNOWN;
+  }
   if (!name) return FORMAT_TEXT;
   for (int i = 0; i < 3; i++) {
     if (strcmp(name, known[i]) == 0) return (FormatKind)i;

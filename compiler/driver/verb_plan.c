@@ -7,7 +7,7 @@
 static void add_kept(PlanFacts *facts, const Compilation *c, const Options *options) {
   if (!c->model || !c->model->recompute) return;
   Compilation kept;
-  if (variant_without_recompute(&kept, options, c->split)) {
+  if (variant_without_recompute(&kept, options, c->split.text)) {
     PlanFacts without = plan_facts(&kept);
     facts->kept_work_bytes = without.bytes.region[MLA_WORK];
     facts->kept_step_flops = without.step_flops;

@@ -254,6 +254,10 @@ static const char *behind_text(Arena *arena, const Splits *splits, const Trial *
                       trial_text(arena, splits, trial->ends));
 }
 
+static bool is_same(const Trial *a, const Trial *b) {
+  return a->bytes == b->bytes && a->time == b->time;
+}
+
 static void say_batches(Arena *arena, const Choices *choices) {
   fprintf(stderr, "  batch  modules       bytes   ms a step   ms an image   of end to end\n");
   for (int i = 0; i < choices->n; i++) {
@@ -269,12 +273,12 @@ static void say_splits(Arena *arena, const Splits *splits, const Choice *choice,
   fprintf(stderr, "  modules       bytes  of end to end   ms a step  of end to end\n");
   for (int i = 0; i < choice->shown.n; i++) {
     const Trial *trial = &choice->shown.items[i];
-    bool is_best = trial->bytes == choice->best.bytes && trial->time == choice->best.time;
     const char *note = trial->bytes > limit ? ": too large" : "";
     fprintf(stderr, "%9d %11s %13.1f%% %11.2f %14.2f  %s%s\n", trial->n_modules,
             text_bytes(arena, trial->bytes), 100.0 * (double)trial->bytes / (double)choice->whole.bytes,
-            1e3 * trial->time, trial->time / choice->whole.time, trial_text(arena, splits, trial->ends),
-            is_best ? ": chosen" : note);
+            1e3 * trial->time, trial->time / choice->whole.time,
+            trial->n_modules == 1 ? "end to end" : trial_text(arena, splits, trial->ends),
+            is_same(trial, &choice->best) ? ": chosen" : note);
   }
 }
 
@@ -305,19 +309,54 @@ static int64_t batch_that_fits(const Options *options, const char *split, int64_
   return batch;
 }
 
-static void say_none(const Splits *splits, const Choices *choices, int64_t limit, const Model *model) {
-  Arena *arena = arena_new();
+// The smallest split, and which batch of it would fit; if none does, what the smallest batch takes.
+static const char *smallest_text(Arena *arena, const Splits *splits, const Choices *choices, int64_t limit) {
   const Trial *smallest = &choices->items[choices->n - 1].best;
-  fprintf(stderr, "mlaanc: no split of %s stays within %s", model->name, text_bytes(arena, limit));
-  if (smallest->is_valid) {
-    fprintf(stderr, ": the smallest takes %s, in %s", text_bytes(arena, smallest->bytes),
-            behind_text(arena, splits, smallest));
-    if (choices->n > 1) fprintf(stderr, ", at batch %lld", (long long)smallest->batch);
-    int64_t fits = batch_that_fits(splits->options, trial_text(arena, splits, smallest->ends), limit);
-    if (fits > 0) fprintf(stderr, "; --batch %lld fits", (long long)fits);
-  }
-  fputc('\n', stderr);
+  if (!smallest->is_valid) return "";
+  const char *split = trial_text(arena, splits, smallest->ends);
+  const char *batch =
+      choices->n > 1 ? arena_printf(arena, ", at batch %lld", (long long)smallest->batch) : "";
+  const char *text =
+      arena_printf(arena, ": the smallest takes %s, in %s%s", text_bytes(arena, smallest->bytes),
+                   behind_text(arena, splits, smallest), batch);
+  int64_t fits = batch_that_fits(splits->options, split, limit);
+  if (fits > 0) return arena_printf(arena, "%s; --batch %lld fits", text, (long long)fits);
+  int64_t least = variant_bytes(splits->options, split, VARIANT_LEAST_BATCH);
+  if (least < 0) return text;
+  return arena_printf(arena, "%s; no batch of it fits: %d images take %s", text, VARIANT_LEAST_BATCH,
+                      text_bytes(arena, least));
+}
+
+static int refuse(const Splits *splits, const Choices *choices, int64_t limit, const Model *model) {
+  MlaError error = {0};
+  Arena *arena = arena_new();
+  mla_fail(&error, MLA_ERROR_INPUT, "no split of %s stays within %s%s", model->name, text_bytes(arena, limit),
+           smallest_text(arena, splits, choices, limit));
   arena_free(arena);
+  return report_error(splits->options, &error);
+}
+
+// The rows of the table that is said.
+static void keep_candidates(const Splits *splits, const Choices *choices, int64_t limit,
+                            ChosenSplit *chosen) {
+  const Choice *best = &choices->items[0];
+  int n_shown = choices->n > 1 ? choices->n : best->shown.n, n = n_shown > 0 ? n_shown : 1;
+  SplitCandidate *rows = ARENA_ARRAY(splits->arena, SplitCandidate, n);
+  for (int i = 0; i < n; i++) {
+    const Trial *trial = n_shown == 0 ? &best->best : &best->shown.items[i];
+    if (choices->n > 1) trial = &choices->items[i].best;
+    bool is_chosen = trial->batch == best->best.batch && is_same(trial, &best->best);
+    rows[i] = (SplitCandidate){trial_text(splits->arena, splits, trial->ends),
+                               trial->n_modules,
+                               trial->batch,
+                               trial->bytes,
+                               trial->time,
+                               is_chosen};
+  }
+  chosen->limit = limit;
+  chosen->end_to_end_bytes = best->whole.bytes;
+  chosen->candidates = rows;
+  chosen->n_candidates = n;
 }
 
 int within_choose(const Model *model, const Options *options, Arena *arena, ChosenSplit *chosen) {
@@ -336,12 +375,11 @@ int within_choose(const Model *model, const Options *options, Arena *arena, Chos
     chosen->text = arena_printf(arena, "[%s]", model->places[0]);
     return STATUS_OK;
   }
-  if (!first->is_found) {
-    if (!options->is_silent) say_none(&within.splits, &choices, within.limit, model);
-    return STATUS_MODEL;
-  }
+  if (!first->is_found)
+    return options->is_silent ? STATUS_MODEL : refuse(&within.splits, &choices, within.limit, model);
   if (!options->is_silent) say_choice(&within.splits, &choices, within.limit, timing_now() - start);
   chosen->text = trial_text(arena, &within.splits, first->best.ends);
   chosen->batch = options->any_batch ? first->best.batch : 0;
+  keep_candidates(&within.splits, &choices, within.limit, chosen);
   return STATUS_OK;
 }

@@ -144,12 +144,11 @@ static bool split_within(Sema *sema, const Ast *within) {
   Value value = eval(sema, sema->backbone->outside, within->kids[0]);
   if (!expect_number(sema, value, "the memory to stay within", &size)) return false;
   for (int i = 0; i <= u; i++) bytes *= 1024;
-  if (size > 0 && size * bytes < 1e18) {
+  if (size * bytes >= 1 && size * bytes < 1e18) {
     sema->memory_limit = (int64_t)(size * bytes);
-    return sema->memory_limit > 0;
+    return true;
   }
-  sema_error(sema, value.span,
-             "the memory to stay within must be more than 0 and less than 10^18 bytes, not %g %s", size,
+  sema_error(sema, value.span, "the memory to stay within must be from 1 to 10^18 bytes, not %g %s", size,
              unit->text);
   return false;
 }

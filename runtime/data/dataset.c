@@ -63,8 +63,11 @@ static bool check_set(const MlaDataset *set, const MlaData *data, const char *ro
 static bool check_root(const MlaData *data, const char *root, MlaError *error) {
   if (!root) return mla_fail(error, MLA_ERROR_INPUT, "data set %s has no root", data->name);
   if (access(root, F_OK) == 0) return true;
-  return mla_fail(error, MLA_ERROR_INPUT, "data set %s: its root %s: %s\n`--data DIR` says where else it is",
-                  data->name, root, strerror(errno));
+  return mla_fail(
+      error, MLA_ERROR_INPUT,
+      "data set %s: its root %s: %s\n`--data DIR` says where else it is; its files are those of format `%s` "
+      "(mlaanc --list-formats)",
+      data->name, root, strerror(errno), data->format);
 }
 
 bool mla_dataset_open(MlaDataset *set, const MlaData *data, const char *root, bool train, MlaError *error) {

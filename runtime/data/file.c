@@ -29,7 +29,8 @@ static bool find_path(MlaDataFile *file, const char *root, const char *name, Mla
     free(file->path);
     file->path = NULL;
   }
-  return mla_fail(error, MLA_ERROR_INPUT, "%s holds neither %s nor %s.gz", root, name, name);
+  return mla_fail(error, MLA_ERROR_INPUT,
+                  "%s holds neither %s nor %s.gz\n`--data DIR` says where else they are", root, name, name);
 }
 
 static bool grow(MlaDataFile *file, int64_t *capacity, MlaError *error) {

@@ -254,8 +254,9 @@ MlaPool *mla_pool_start(int threads, MlaError *error) {
     *worker = (Worker){.pool = pool, .index = pool->n_started};
     int code = pthread_create(&worker->thread, NULL, worker_main, worker);
     if (code == 0) continue;
-    mla_fail(error, MLA_ERROR_SYSTEM, "cannot start thread %d of %d: %s", pool->n_started + 1, threads,
-             strerror(code));
+    mla_fail(error, MLA_ERROR_SYSTEM,
+             "cannot start thread %d of %d: %s; this machine has %d cores for --threads", pool->n_started + 1,
+             threads, strerror(code), mla_cpu_count());
     mla_pool_stop(pool);
     return NULL;
   }

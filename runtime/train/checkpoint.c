@@ -173,8 +173,9 @@ bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only,
   MlaTensorFile file;
   if (!mla_tensors_open(&file, path, error)) return false;
   MlaProgress found = {0};
-  bool good = check_states(&file, loaded->program, weights_only, path, error) &&
-              (weights_only || check_equal_copies(&file, loaded->program, path, error)) &&
+  bool is_same = check_states(&file, loaded->program, weights_only, path, error);
+  if (!is_same) mla_explain(error, "it is of another model, or of this one with other settings (--set)");
+  bool good = is_same && (weights_only || check_equal_copies(&file, loaded->program, path, error)) &&
               (weights_only || read_progress(&file, loaded->program, &found, path, error)) &&
               load_states(loaded, &file, weights_only, error);
   if (good && progress) *progress = found;

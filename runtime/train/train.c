@@ -68,9 +68,10 @@ static bool check_finite(const Run *run, const MlaProgress *at, MlaError *error)
     if (isfinite(bad)) continue;
     const MlaLoss *loss = &run->program->losses[i];
     return mla_fail(error, MLA_ERROR_INPUT,
-                    "epoch %d, batch %" PRId64 " (step %" PRId64 "): loss %s of %s is %f; training stopped",
+                    "epoch %d, batch %" PRId64 " (step %" PRId64
+                    "): loss %s of %s is %s; training stopped (a smaller train.lr, or a warm-up, may help)",
                     at->epoch, at->batch, at->step, loss->name, run->program->modules[loss->module].name,
-                    bad);
+                    isnan(bad) ? "not a number" : "infinite");
   }
   return true;
 }
@@ -177,8 +178,10 @@ static bool evaluate(Run *run, MlaError *error) {
   result->test_loss = found.loss;
   result->test_accuracy = found.accuracy;
   if (!isfinite(result->test_loss))
-    return mla_fail(error, MLA_ERROR_INPUT, "epoch %d: the test loss is %f; training stopped",
-                    run->progress.epoch, result->test_loss);
+    return mla_fail(
+        error, MLA_ERROR_INPUT,
+        "epoch %d: the test loss is %s; training stopped (a smaller train.lr, or a warm-up, may help)",
+        run->progress.epoch, isnan(result->test_loss) ? "not a number" : "infinite");
   result->was_evaluated = true;
   return true;
 }
@@ -230,6 +233,7 @@ static bool train_epoch(Run *run, MlaError *error) {
 static bool resume(Run *run, MlaError *error) {
   char *path = mla_run_dir_latest(run->options->run_dir, error);
   if (!path || !mla_checkpoint_load(run->loaded, path, false, &run->progress, error)) {
+    if (path) mla_run_dir_explain(run->options->run_dir, path, error);
     free(path);
     return false;
   }
@@ -300,10 +304,7 @@ static bool train_epochs(Run *run, MlaError *error) {
 }
 
 static void name_checkpoint(const Run *run, MlaError *error) {
-  size_t used = strlen(error->text);
-  if (run->last_checkpoint)
-    snprintf(error->text + used, sizeof error->text - used, "\nthe last good checkpoint is %s",
-             run->last_checkpoint);
+  if (run->last_checkpoint) mla_explain(error, "the last good checkpoint is %s", run->last_checkpoint);
 }
 
 bool mla_run_data_open(MlaRunData *data, const MlaData *what, const char *root, MlaError *error) {

@@ -20,6 +20,14 @@ for keep in 0 3 8 100 $((size / 2)) $((size - 1)); do
   expect 1 "$MLAANC" eval "$tiny" --data "$data" --checkpoint "$TEST_TMP/short.safetensors"
   says short.safetensors
 done
+cp -r "$TEST_TMP/run" "$TEST_TMP/half"
+head -c 100 "$checkpoint" >"$TEST_TMP/half/$(readlink "$TEST_TMP/run/latest")"
+expect 1 "$MLAANC" run "$TEST_TMP/half" --data "$data" --resume
+says "go back to an older one with: ln -sfn ckpt-0001-000000.safetensors $TEST_TMP/half/latest"
+ln -sfn ckpt-0001-000000.safetensors "$TEST_TMP/half/latest"
+expect 0 "$MLAANC" run "$TEST_TMP/half" --data "$data" --resume
+same_files "$TEST_TMP/run/latest" "$TEST_TMP/half/latest"
+expect 1 "$MLAANC" eval "$tiny" --set width=8 --data "$data" --checkpoint "$checkpoint" && says 'of another model'
 # Damage in the numbers themselves cannot be noticed; whatever happens, it is an ordinary end.
 for seed in $(seq 30); do
   cp "$checkpoint" "$TEST_TMP/bad.safetensors"

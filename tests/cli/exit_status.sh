@@ -27,9 +27,20 @@ expect 2 "$MLAANC" check "$tiny" --disable fuse && says 'cannot be left out'
 expect 2 "$MLAANC" plan "$tiny" --precision f16 && says 'f32, tf32, bf16 or f64'
 expect 2 "$MLAANC" graph "$tiny" --stage kernel && says 'did you mean `kernels`'
 expect 2 "$MLAANC" emit "$tiny" && says '-o DIR'
+expect 2 "$MLAANC" bench "$tiny" --prof && says 'did you mean --profile'
+expect 2 "$MLAANC" run "$tiny" --batch 1 && says 'at least 2'
+for bytes in 0MiB -1KiB 1e30GiB 512 512MB; do
+  expect 2 "$MLAANC" plan "$tiny" --memory $bytes && says "in KiB, MiB or GiB, as in 512MiB, not \`$bytes\`"
+done
+expect 2 "$MLAANC" plan "$tiny" --any-batch && says '--any-batch needs a limit'
+expect 2 "$MLAANC" graph "$tiny" -o "$TEST_TMP/net.png" && says 'draws .svg and .dot'
 expect 1 "$MLAANC" check "$TEST_TMP/none.mlaan"
 expect 1 "$MLAANC" check "$tiny" --set wdth=4 && says 'width'
-expect 1 "$MLAANC" run "$tiny" --data "$TEST_TMP/none" --run-dir "$TEST_TMP/run"
+expect 1 "$MLAANC" run "$tiny" --data "$TEST_TMP/none" --run-dir "$TEST_TMP/run" && says '--list-formats'
+mkdir "$TEST_TMP/empty"
+expect 1 "$MLAANC" run "$tiny" --data "$TEST_TMP/empty" --run-dir "$TEST_TMP/run" && says 'where else they are'
+expect 1 "$MLAANC" eval "$TEST_TMP/none.mlaan"
+expect 1 "$MLAANC" eval "$tiny" --device null && says 'nothing to test: runs/tiny holds no `latest` checkpoint'
 expect 1 "$MLAANC" eval "$tiny" --data "$TEST_TMP/none" --checkpoint "$TEST_TMP/none"
 expect 0 "$MLAANC" check "$tiny"
 expect 0 "$MLAANC" check "$tiny" --set width=6 --stop-after differentiate --timing --dump-after=differentiate

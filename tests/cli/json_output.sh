@@ -9,9 +9,15 @@ expect 1 "$MLAANC" check "$TEST_TMP/wrong.mlaan" --json
 expect 0 "$MLAANC" plan "$tiny" --json
 [ "$(json 'len(j["modules"])' "$TEST_TMP/out")" = 3 ] || fail "modules"
 [ "$(json 'sum(m["parameters"] for m in j["modules"]) == j["parameters"] > 0' "$TEST_TMP/out")" = True ] || fail "sum"
+expect 0 "$MLAANC" plan "$tiny" --memory 500KiB --json
+[ "$(json '[(c["modules"], c["fits"]) for c in j["split"]["candidates"] if c["chosen"]] == [(len(j["modules"]), True)] and j["peak_bytes"] <= j["split"]["limit_bytes"] == 512000' "$TEST_TMP/out")" = True ] ||
+  fail "what was chosen: $(cat "$TEST_TMP/out")"
+expect 1 "$MLAANC" plan "$tiny" --memory 1KiB --json && says 'no batch of it fits: 2 images take'
+[ "$(json 'j["error"]["kind"]' "$TEST_TMP/out")" = input ] || fail "no split fits"
 expect 0 "$MLAANC" emit "$tiny" -o "$TEST_TMP/plan" --json
 json 'j["kernels"]' "$TEST_TMP/out" >/dev/null
 json 'j' "$TEST_TMP/plan/plan.json" >/dev/null
+expect 2 "$MLAANC" plan "$TEST_TMP/plan" --memory 1MiB && says 'is compiled already'
 expect 0 "$MLAANC" bench "$tiny" --device null --steps 2 --json
 json 'j["step_seconds"]' "$TEST_TMP/out" >/dev/null
 train run --json --epochs 1

@@ -53,7 +53,7 @@ same_files "$TEST_TMP/bytes.lines" "$TEST_TMP/parts.lines"
 # The same step and loss are named as where every loss is read at once, and nothing of what came after is kept.
 for device in cpu emulated-cuda; do
   expect 1 "$MLAANC" run "$tiny" --data "$data" --run-dir "$TEST_TMP/bad-$device" --device $device --set train.lr=1e6
-  grep -o 'epoch .*training stopped' "$TEST_TMP/err" | sed 's/-nan/nan/' >"$TEST_TMP/$device.bad"
+  grep -o 'epoch .*training stopped' "$TEST_TMP/err" >"$TEST_TMP/$device.bad"
   says 'ckpt-0001-000000'
 done
 same_files "$TEST_TMP/cpu.bad" "$TEST_TMP/emulated-cuda.bad"

@@ -27,5 +27,5 @@ expect 0 "$MLAANC" plan "$TEST_TMP/whole.mlaan" --set train.recompute=on --json
 less=$(json 'j["work_bytes"] < 0.8 * j["without_recompute"]["work_bytes"] and j["step_flops"] > j["without_recompute"]["step_flops"]' "$TEST_TMP/out")
 [ "$less" = True ] || fail "recompute saves nothing, or costs nothing: $(cat "$TEST_TMP/out")"
 expect 0 "$MLAANC" plan "$TEST_TMP/whole.mlaan" --set train.recompute=on
-grep -q '^  recompute: .* of work instead of .* FLOP/step instead of ' "$TEST_TMP/out" || fail "plan does not say what recompute costs"
+grep -q '^  recompute: .* of work instead of .* FLOPs instead of ' "$TEST_TMP/out" || fail "plan does not say what recompute costs"
 exit 0

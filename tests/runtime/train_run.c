@@ -221,7 +221,7 @@ static void test_nan(void) {
   toy_open(&toy, MLA_F32, EPOCHS);
   toy.plan.nan_at = 11;
   EXPECT_ERROR("nan", train_on_files(&toy.loaded, &options, &result, &error), error,
-               "epoch 2, batch 5 (step 11)", "loss cross_entropy of module 1 (fc) is nan",
+               "epoch 2, batch 5 (step 11)", "loss cross_entropy of module 1 (fc) is not a number",
                "last good checkpoint is", "runs/nan/ckpt-0002-000004.safetensors");
   CHECK(error.kind == MLA_ERROR_INPUT && count_files(options.run_dir, "ckpt-0002-000005") == 0);
   toy_close(&toy);
