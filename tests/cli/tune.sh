@@ -79,7 +79,7 @@ export MLAANC_DEVICE=cpu MLAANC_CACHE=$TEST_TMP/cpu
 weights cpu_before
 expect 0 "$MLAANC" bench "$page" --steps 1 --tune
 kept=$(ls "$MLAANC_CACHE"/tiles-*.txt)
-grep -q "^grad_weight,3x3,4x8," "$kept" || fail "$(cat "$kept")"
+grep -q "^relu_grad_weight,3x3,4x8,.*,f32," "$kept" || fail "$(cat "$kept")"
 sed -i '1!s,\(grad_weight.*vectors\)\t[^\t]*\t,\1\t0v/32px\t,; 1!s,\t0v/+[0-9]*\t,\t0v/+2\t,' "$kept"
 weights cpu_after
 says "products are cut as measured on this device"
