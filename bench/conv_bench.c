@@ -2,7 +2,7 @@
 // input gradient and weight gradient with its finish, and how long the text takes to compile.
 //
 //   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c
-//      compiler/emit/c/conv_{few,gather,gather_block,gather_pack,grad_tile,grad_weight,parts,tile,weight}.c
+//      compiler/emit/c/conv_{few,gather,gather_block,gather_pack,grad_tile,grad_weight,parts,tile,weave,weight}.c
 //      compiler/support/{arena,strbuf}.c -o conv_bench -ldl -lpthread
 //   ./conv_bench [threads [seconds per kernel [name of one shape]]]
 #include "compiler/emit/c/conv.h"

@@ -219,7 +219,6 @@ static Kernels write_kernels(StrBuf *text, int index, const ConvSpec *spec, int 
     k.linear_grad_input =
         conv_write_linear_grad_input(text, arena_printf(text->arena, "%s_lin", prefix), spec);
   k.transpose = conv_write_transpose_weight(text, arena_printf(text->arena, "%s_tr", prefix), spec);
-  if (spec->is_paired) return k;
   k.grad_weight = conv_write_grad_weight(text, arena_printf(text->arena, "%s_gw", prefix), spec, n_partials);
   k.finish =
       conv_write_grad_weight_finish(text, arena_printf(text->arena, "%s_fin", prefix), spec, n_partials);
@@ -292,9 +291,8 @@ static bool check_case(KernelLib *lib, int index, const ConvSpec *spec, const Ke
   is_good = check(&run, "bwd", k->grad_input, &run.g, &transposed, GRAD_INPUT) && is_good;
   if (is_linear(&cases[index]))
     is_good = check(&run, "lin", k->linear_grad_input, &run.g, &run.w, GRAD_INPUT) && is_good;
-  if (!spec->is_paired) is_good = check(&run, "gw", k->grad_weight, &run.x, &run.g, GRAD_WEIGHT) && is_good;
-  if (!spec->is_paired)
-    is_good = check(&run, "gw1", k->grad_weight_whole, &run.x, &run.g, GRAD_WEIGHT) && is_good;
+  is_good = check(&run, "gw", k->grad_weight, &run.x, &run.g, GRAD_WEIGHT) && is_good;
+  is_good = check(&run, "gw1", k->grad_weight_whole, &run.x, &run.g, GRAD_WEIGHT) && is_good;
   free(run.x.memory), free(run.g.memory), free(run.w.memory), free(transposed.memory);
   if (!is_good)
     fprintf(stderr,

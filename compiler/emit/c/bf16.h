@@ -43,6 +43,9 @@ typedef short mla_signed_16 __attribute__((vector_size(32)));
     return sum + mla_real_##N((w##N)(a << 16)) * mla_real_##N((w##N)(b << 16));                              \
   }
 #define MLA_BF16_LOADS(N)                                                                                    \
+  MLA_INLINE u##N mla_raw_##N(const void *address) {                                                         \
+    return mla_wide_##N(*(const h##N##u *)address);                                                          \
+  }                                                                                                          \
   MLA_INLINE v##N mla_widen_##N(const void *address) {                                                       \
     return mla_real_##N((w##N)(mla_wide_##N(*(const h##N##u *)address) << 16));                              \
   }                                                                                                          \
@@ -144,3 +147,23 @@ MLA_BF16_FUNCTIONS(16)
 #define mla_spread(one)                 ((pairs)((pairs){0} + (one)))
 #define mla_pairs(low, high)            MLA_BY_TYPE((vec){0}, pairs)(low, high)
 #define mla_dot(sum, a, b)              MLA_BY_TYPE((vec){0}, dot)(sum, a, b)
+
+// Two lines of n numbers as n pairs, up to a whole vector of which may lie beyond them; zeros for the other if it is 0. What
+// lies `next` numbers further will soon be read, if that is not 0.
+#define MLA_BF16_RAW(address) MLA_BY_TYPE((vec){0}, raw)((const void *)(address))
+#define MLA_BF16_WEAVE(type, pairs_of, alone)                                                                \
+  MLA_INLINE void mla_weave_##type(const type *one, const type *other, pair *to, long n, long next) {        \
+    MLA_USE(MLA_LANES)                                                                                       \
+    for (long i = 0; other && i < n; i += MLA_LANES) {                                                       \
+      if (next) __builtin_prefetch(one + next + i), __builtin_prefetch(other + next + i);                    \
+      mla_store_pairs(to + i, pairs_of(one + i, other + i));                                                 \
+    }                                                                                                        \
+    for (long i = 0; !other && i < n; i += MLA_LANES) mla_store_pairs(to + i, alone(one + i));               \
+  }
+#define MLA_BF16_ROUND(one, other) mla_pairs(mla_load(one), mla_load(other))
+#define MLA_BF16_ROUND_ONE(one)    mla_pairs(mla_load(one), (vec){0})
+#define MLA_BF16_JOIN(one, other)  (MLA_BF16_RAW(one) | MLA_BF16_RAW(other) << 16)
+MLA_BF16_WEAVE(real, MLA_BF16_ROUND, MLA_BF16_ROUND_ONE)
+MLA_BF16_WEAVE(bf16, MLA_BF16_JOIN, MLA_BF16_RAW)
+#define mla_weave(one, other, to, n, next)                                                                   \
+  _Generic((one), const bf16 * : mla_weave_bf16, default : mla_weave_real)(one, other, to, n, next)

@@ -5,8 +5,11 @@
 //   const vec x1_0 = mla_vec(xc[16]);
 //   a0_0_0 += x1_0 * g1_0; a1_0_0 += x1_0 * g0_0; ...
 //
-// Gradients broadcast: the same with the vectors of x and g0_0 = mla_vec(gc[0]).
+// Gradients broadcast: the same with the vectors of x and g0_0 = mla_vec(gc[0]). Pairs of bf16: the same with two images'
+// numbers in each lane, a0_0_0 = mla_dot(a0_0_0, x1_0, g1_0).
 #include "compiler/emit/c/conv_grad_weight.h"
+
+#include <stdio.h>
 
 enum { MAX_PRODUCTS = 96 }; // multiply-adds in one straight run of text
 
@@ -58,23 +61,29 @@ static bool pixel_is_used(const Straight *s, int p) {
 }
 
 static void write_vectors(const GradPass *pass, char tensor, int place, int64_t at) {
+  const ConvTerm *term = pass->grad->term;
   strbuf_put(pass->grad->out, "       ");
   for (int v = 0; v < pass->wide->n_vecs; v++)
-    strbuf_printf(pass->grad->out, " const vec %c%d_%d = mla_load(%cc + %lld);", tensor, place, v, tensor,
-                  (long long)(at + v * pass->wide->lanes));
+    strbuf_printf(pass->grad->out, " const %s %c%d_%d = %s(%cc + %lld);", term->vector, tensor, place, v,
+                  term->load, tensor, (long long)(at + v * pass->wide->lanes));
   strbuf_put(pass->grad->out, "\n");
 }
 
 static void write_broadcast(const GradPass *pass, char tensor, int place, int i, int64_t at) {
-  strbuf_printf(pass->grad->out, "        const vec %c%d_%d = mla_vec(%cc[%lld]);", tensor, place, i, tensor,
-                (long long)(at + i));
+  const ConvTerm *term = pass->grad->term;
+  strbuf_printf(pass->grad->out, "        const %s %c%d_%d = %s(%cc[%lld]);", term->vector, tensor, place, i,
+                term->spread, tensor, (long long)(at + i));
 }
 
 static void write_product(const Straight *s, int j, int p, int i) {
   const GradPass *pass = s->pass;
-  for (int v = 0; v < pass->wide->n_vecs; v++)
-    strbuf_printf(pass->grad->out, " a%d_%d_%d += x%d_%d * g%d_%d;", j - p * s->axis->source_step, i, v, j,
-                  x_is_wide(pass) ? v : i, p, pass->grad->is_by_input ? i : v);
+  for (int v = 0; v < pass->wide->n_vecs; v++) {
+    char sum[32], x[32], g[32];
+    snprintf(sum, sizeof sum, "a%d_%d_%d", j - p * s->axis->source_step, i, v);
+    snprintf(x, sizeof x, "x%d_%d", j, x_is_wide(pass) ? v : i);
+    snprintf(g, sizeof g, "g%d_%d", p, pass->grad->is_by_input ? i : v);
+    strbuf_printf(pass->grad->out, pass->grad->term->multiply_add, sum, x, g);
+  }
 }
 
 static int64_t source_at(const Straight *s, int j) {
@@ -131,6 +140,7 @@ static int straight_pixels(const GradPass *pass) {
 
 static void write_image_rows(const GradPass *pass) {
   const ConvSpec *spec = pass->grad->spec;
+  const char *type = pass->grad->term->type;
   StrBuf *out = pass->grad->out;
   const TapAxis axis = {pass->taps->n_vecs,
                         pass->taps->offset - spec->shape.pad,
@@ -144,22 +154,21 @@ static void write_image_rows(const GradPass *pass) {
   PixelRun *runs;
   const int n_runs = conv_cut_pixels(out->arena, &axis, straight_pixels(pass), &runs);
   strbuf_printf(out, "  for (; n_images > 0; n_images--, x += %lld, g += %lld) {\n",
-                (long long)spec->shape.in_h * spec->shape.in_w * spec->shape.in_c,
-                (long long)spec->shape.out_h * spec->shape.out_w * spec->shape.out_c);
-  strbuf_put(out, "    const real *xr = x, *gr = g;\n");
+                (long long)pass->grad->x_image, (long long)pass->grad->g_image);
+  strbuf_printf(out, "    const %s *xr = x, *gr = g;\n", type);
   strbuf_printf(out, "    for (long row = 0; row < n_rows; row++, xr += %lld, gr += %lld) {\n",
                 (long long)spec->shape.stride * spec->shape.in_w * spec->shape.in_c,
                 (long long)spec->shape.out_w * spec->shape.out_c);
   for (int r = 0; r < n_runs; r++) {
     if (runs[r].left + runs[r].right >= conv_tile_span(&axis, runs[r].n_pixels)) continue;
-    strbuf_printf(out, "      const real *x%d = xr + %lld, *g%d = gr + %lld;\n", r,
+    strbuf_printf(out, "      const %s *x%d = xr + %lld, *g%d = gr + %lld;\n", type, r,
                   (long long)conv_run_source(&axis, &runs[r]) * spec->shape.in_c, r,
                   (long long)runs[r].first * spec->shape.out_c);
     strbuf_printf(out,
-                  "      for (long t = 0; t < %d; t++) {\n        const real *xc = x%d + t * %lld, *gc = g%d "
+                  "      for (long t = 0; t < %d; t++) {\n        const %s *xc = x%d + t * %lld, *gc = g%d "
                   "+ t * %lld;\n",
-                  runs[r].count, r, (long long)runs[r].n_pixels * spec->shape.stride * spec->shape.in_c, r,
-                  (long long)runs[r].n_pixels * spec->shape.out_c);
+                  runs[r].count, type, r, (long long)runs[r].n_pixels * spec->shape.stride * spec->shape.in_c,
+                  r, (long long)runs[r].n_pixels * spec->shape.out_c);
     write_straight(&(Straight){pass, &axis, &runs[r]});
     strbuf_put(out, "      }\n");
   }
@@ -171,7 +180,7 @@ static void write_matrix_rows(const GradPass *pass) {
   const ConvSpec *spec = pass->grad->spec;
   StrBuf *out = pass->grad->out;
   const int n_pixels[2] = {min_int(straight_pixels(pass), 4), 1};
-  strbuf_put(out, "  (void)n_images;\n  const real *xc = x, *gc = g;\n");
+  strbuf_printf(out, "  (void)n_images;\n  const %s *xc = x, *gc = g;\n", pass->grad->term->type);
   for (int i = 0; i < 2; i++) {
     const TapAxis axis = {1, 0, 0, 1, 1, n_pixels[i], n_pixels[i], 0, 1};
     const PixelRun run = {0, n_pixels[i], 0, 0, 1};
@@ -185,15 +194,15 @@ static void write_matrix_rows(const GradPass *pass) {
 
 void conv_write_grad_pass(const GradPass *pass, const char *name) {
   StrBuf *out = pass->grad->out;
-  const char *const sides[] = {"output", "input"};
+  const char *const sides[] = {"output", "input"}, *type = pass->grad->term->type;
   const bool is_by_input = pass->grad->is_by_input;
   strbuf_printf(out, "// %d kernel columns x %d %s channels x %d %s channels.\n", pass->taps->n_vecs,
                 pass->single->n_vecs, sides[!is_by_input], pass->wide->n_vecs * pass->wide->lanes,
                 sides[is_by_input]);
   strbuf_printf(out,
-                "static __attribute__((noinline)) void %s(const real *x, const real *g, real *sums, long "
+                "static __attribute__((noinline)) void %s(const %s *x, const %s *g, real *sums, long "
                 "n_images, long n_rows, long is_first) {\n",
-                name);
+                name, type, type);
   strbuf_printf(out, "  MLA_USE(%d)\n", pass->wide->lanes);
   write_each(pass, "  vec a%d_%d_%d = {0};\n");
   strbuf_put(out, "  if (!is_first) {\n");

@@ -9,6 +9,9 @@
 // Which channels are wide? 64 -> 12 takes 9 x 64 vectors of 12 lanes by its outputs, 9 x 12 x 4 full ones by its inputs.
 // Where inputs are wide or vectors reach beyond the channels, the sums stand in scratch, and are brought to the
 // gradient's order at the end; the rest of such a vector is whatever comes behind a pixel, and is dropped there.
+//
+// Pairs of bf16 (ConvSpec.is_paired) are of neighbouring images, so that a kernel's taps shift both halves alike: a block
+// of rows is woven before the passes sweep over it (conv_weave.c), again by every slice.
 #include "compiler/emit/c/conv_grad_weight.h"
 
 enum {
@@ -20,8 +23,9 @@ enum {
   SHORT_PIXELS = 64,         // These will do if they stay in the first-level cache beside those that
   SHORT_BYTES = 24 * 1024,   // are fetched meanwhile.
   FETCHED_BYTES = 64 * 1024, // no larger block is fetched ahead
-  STAGED_PASSES = 8,         // a slice has as many if it stages x itself
-  READ_BEHIND = 64           // bytes, of the last vector
+  STAGED_PASSES = 8,         // a slice has as many if it stages or weaves for itself
+  READ_BEHIND = 64,          // bytes, of the last vector
+  PAIRS_OF_FEW = 4           // a product of pairs in fewer lanes than the most costs as much as so many
 };
 
 static int max_int(int a, int b) {
@@ -90,10 +94,15 @@ static void cut_channels(WeightGrad *grad, bool is_by_input, bool is_padded) {
   grad->sum_row = is_by_input || is_padded ? wide_lanes(grad) : spec->shape.out_c;
 }
 
-// Vectors multiplied for one pixel and tap, and a little for what must be loaded.
+// Vectors multiplied for one pixel and tap, and a little for what must be loaded. Machines multiply pairs in whole
+// vectors.
 static double cut_cost(const WeightGrad *grad) {
   int n_vecs = 0;
-  for (int i = 0; i < grad->n_wide_runs; i++) n_vecs += grad->wide_runs[i].n_vecs * grad->wide_runs[i].count;
+  for (int i = 0; i < grad->n_wide_runs; i++) {
+    const ChannelRun *run = &grad->wide_runs[i];
+    const bool is_slow = grad->spec->is_paired && run->lanes < conv_max_lanes(grad->spec);
+    n_vecs += run->n_vecs * run->count * (is_slow ? PAIRS_OF_FEW : 1);
+  }
   return grad->n_single * n_vecs * (1 + pass_cost(grad, best_vecs(grad)) / 4);
 }
 
@@ -121,6 +130,14 @@ static int64_t g_row(const ConvSpec *spec) {
   return (int64_t)spec->shape.out_w * spec->shape.out_c;
 }
 
+static int64_t image_pixels(const ConvSpec *spec) {
+  return (int64_t)spec->shape.out_h * spec->shape.out_w;
+}
+
+static int64_t x_image(const ConvSpec *spec) {
+  return (int64_t)spec->shape.in_h * spec->shape.in_w * spec->shape.in_c;
+}
+
 static int64_t row_bytes(const ConvSpec *spec) {
   return (x_row(spec) + g_row(spec)) * spec->elem_bytes;
 }
@@ -131,7 +148,7 @@ static void choose_blocks(WeightGrad *grad) {
   const int given = spec->cut.pixels, least = given ? given : is_short ? SHORT_PIXELS : LEAST_PIXELS;
   if (grad->is_matrix) {
     const int cached = CACHED_BYTES / ((spec->shape.in_c + spec->shape.out_c) * spec->elem_bytes);
-    grad->block_rows = given ? given : max_int(cached, LEAST_PIXELS);
+    grad->block_rows = given ? given : max_int(cached, spec->is_paired ? SHORT_PIXELS : LEAST_PIXELS);
     grad->block_images = 1;
     return;
   }
@@ -141,9 +158,11 @@ static void choose_blocks(WeightGrad *grad) {
   grad->block_images = grad->block_rows == spec->shape.out_h ? max_int(most / spec->shape.out_h, 1) : 1;
 }
 
-// While passes sweep over a block, the next one is fetched. (Of a matrix, the machine sees by itself what comes next.)
+// While passes sweep over a block, the next one is fetched. (Of a matrix, the machine sees by itself what comes next; what
+// is woven next is fetched by the weaving.)
 static bool is_fetched(const WeightGrad *grad) {
-  return !grad->is_matrix && grad->block_images * grad->block_rows * row_bytes(grad->spec) <= FETCHED_BYTES;
+  return !grad->is_matrix && !grad->spec->is_paired &&
+         grad->block_images * grad->block_rows * row_bytes(grad->spec) <= FETCHED_BYTES;
 }
 
 static bool is_ahead(const WeightGrad *grad) {
@@ -155,8 +174,26 @@ static int64_t grad_flops(const ConvSpec *spec) {
          (spec->shape.in_c / spec->shape.groups) * spec->shape.kernel_h * spec->shape.kernel_w;
 }
 
+// Partners are staged together.
+static void choose_turn(WeightGrad *grad) {
+  const ConvSpec *spec = grad->spec;
+  if (spec->around && spec->around->has_before)
+    grad->turn = max_int((int)(CONV_TURN_ELEMS / x_image(spec)), 1);
+  if (spec->is_paired) grad->turn += grad->turn & 1;
+  grad->x_is_bf16 = grad->turn ? spec->is_paired : spec->x_is_bf16;
+}
+
+static void choose_slices(WeightGrad *grad) {
+  const bool is_paired = grad->spec->is_paired, is_made = grad->turn || is_paired;
+  const int64_t parts = grad_flops(grad->spec) / (is_paired ? 2 * PART_FLOPS : PART_FLOPS);
+  const int wanted = (int)(parts < MAX_PARTS ? parts : MAX_PARTS);
+  const int most = is_made ? max_int(grad->n_passes / STAGED_PASSES, 1) : grad->n_passes;
+  grad->n_slices = min_int(max_int(wanted / grad->n_partials, 1), most);
+}
+
 static WeightGrad grad_new(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
   WeightGrad grad = {.out = out, .symbol = symbol, .spec = spec, .n_partials = n_partials, .n_slices = 1};
+  grad.term = conv_term(spec);
   grad.is_depthwise = conv_is_depthwise(spec);
   grad.is_matrix = conv_is_matrix(spec) && spec->shape.groups == 1;
   grad.n_groups = grad.is_depthwise ? 1 : spec->shape.groups;
@@ -166,12 +203,11 @@ static WeightGrad grad_new(StrBuf *out, const char *symbol, const ConvSpec *spec
                   conv_run_blocks(grad.single_runs, grad.n_single_runs) * grad.n_tap_runs *
                   spec->shape.kernel_h;
   choose_blocks(&grad);
-  const int64_t parts = grad_flops(spec) / PART_FLOPS;
-  const int wanted = (int)(parts < MAX_PARTS ? parts : MAX_PARTS);
-  if (spec->around && spec->around->has_before)
-    grad.turn = max_int(CONV_TURN_ELEMS / (spec->shape.in_h * spec->shape.in_w * spec->shape.in_c), 1);
-  const int most = grad.turn ? max_int(grad.n_passes / STAGED_PASSES, 1) : grad.n_passes;
-  if (!stands_apart(&grad)) grad.n_slices = min_int(max_int(wanted / n_partials, 1), most);
+  grad.x_image = x_image(spec);
+  grad.g_image = image_pixels(spec) * spec->shape.out_c;
+  if (spec->is_paired) conv_choose_woven(&grad);
+  choose_turn(&grad);
+  if (!stands_apart(&grad)) choose_slices(&grad);
   return grad;
 }
 
@@ -206,14 +242,14 @@ static void write_kernel_rows(const WeightGrad *grad, int w, int s) {
   strbuf_printf(out, "        for (long ky = 0; ky < %d; ky++) {\n", spec->shape.kernel_h);
   if (grad->is_matrix) {
     strbuf_put(out, "          const long low = 0, n = last - row;\n");
-    strbuf_printf(out, "          const real *from = x + %s;\n", x_channel);
+    strbuf_printf(out, "          const %s *from = x + %s;\n", grad->term->type, x_channel);
   } else {
     strbuf_printf(out, "          long low = ky < %d ? (%d - ky) / %d : 0, high = (%d - ky) / %d;\n",
                   spec->shape.pad, spec->shape.pad + spec->shape.stride - 1, spec->shape.stride,
                   spec->shape.in_h + spec->shape.pad + spec->shape.stride - 1, spec->shape.stride);
     strbuf_put(out, "          low = low > row ? low : row, high = high < last ? high : last;\n");
     strbuf_put(out, "          const long n = high > low ? high - low : 0;\n");
-    strbuf_printf(out, "          const real *from = x + (low * %d + ky - %d) * %lld + %s;\n",
+    strbuf_printf(out, "          const %s *from = x + (low * %d + ky - %d) * %lld + %s;\n", grad->term->type,
                   spec->shape.stride, spec->shape.pad, (long long)spec->shape.in_w * spec->shape.in_c,
                   x_channel);
   }
@@ -242,11 +278,11 @@ static void write_next(const WeightGrad *grad) {
 static void write_sweep(const WeightGrad *grad) {
   StrBuf *out = grad->out;
   strbuf_put(out, "// Output rows row..last-1 of n_images images, into the sums of passes first..end-1.\n");
-  strbuf_printf(
-      out,
-      "static void %s_sweep(const real *x, const real *g, real *sums, long n_images, long row, long "
-      "last, long is_first, long first, long end%s) {\n",
-      grad->symbol, is_ahead(grad) ? ", const real *ahead, long n_ahead" : "");
+  strbuf_printf(out,
+                "static void %s_sweep(const %s *x, const %s *g, real *sums, long n_images, long row, long "
+                "last, long is_first, long first, long end%s) {\n",
+                grad->symbol, grad->term->type, grad->term->type,
+                is_ahead(grad) ? ", const real *ahead, long n_ahead" : "");
   if (is_fetched(grad)) write_next(grad);
   strbuf_printf(out,
                 "  enum { n_in = %d };\n  long pass = 0;\n  for (long group = 0; group < %d; group++) {\n",
@@ -278,7 +314,7 @@ static void write_passes(const WeightGrad *grad) {
       }
 }
 
-// Images n..stop of x and g.
+// Images begin..stop of x and g.
 static void write_image_blocks(const WeightGrad *grad, const char *ahead) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
@@ -293,16 +329,6 @@ static void write_image_blocks(const WeightGrad *grad, const char *ahead) {
       grad->block_images, grad->block_rows, spec->shape.out_h, grad->block_rows, spec->shape.out_h, ahead);
 }
 
-static void write_image_sweeps(const WeightGrad *grad) {
-  strbuf_printf(grad->out, "  const long begin = batch * share / %d, stop = batch * (share + 1) / %d;\n",
-                grad->n_partials, grad->n_partials);
-  write_image_blocks(grad, "");
-}
-
-static int64_t image_pixels(const ConvSpec *spec) {
-  return (int64_t)spec->shape.out_h * spec->shape.out_w;
-}
-
 static void write_matrix_blocks(const WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
@@ -313,42 +339,82 @@ static void write_matrix_blocks(const WeightGrad *grad) {
       grad->symbol, spec->shape.in_c, spec->shape.out_c, grad->block_rows, grad->block_rows);
 }
 
-static void write_matrix_sweeps(const WeightGrad *grad) {
-  const long long pixels = image_pixels(grad->spec);
-  strbuf_printf(grad->out,
-                "  const long begin = batch * %lld * share / %d, stop = batch * %lld * (share + 1) / %d;\n",
-                pixels, grad->n_partials, pixels, grad->n_partials);
-  write_matrix_blocks(grad);
+static void write_blocks(const WeightGrad *grad, const char *ahead) {
+  if (grad->spec->is_paired)
+    conv_write_weaving(grad);
+  else if (grad->is_matrix)
+    write_matrix_blocks(grad);
+  else
+    write_image_blocks(grad, ahead);
+}
+
+// Rows of a matrix are shared out whatever image they are of.
+static void write_sweeps(const WeightGrad *grad) {
+  const char *each =
+      grad->is_matrix ? arena_printf(grad->out->arena, " * %lld", (long long)image_pixels(grad->spec)) : "";
+  strbuf_printf(grad->out, "  const long begin = batch%s * share / %d, stop = batch%s * (share + 1) / %d;\n",
+                each, grad->n_partials, each, grad->n_partials);
+  write_blocks(grad, "");
+}
+
+// As they are stored.
+static void write_operands(const WeightGrad *grad, const char *x, const char *g) {
+  const ConvSpec *spec = grad->spec;
+  const char *between = arena_printf(grad->out->arena, ";\n  const %s *", conv_type(spec->y_is_bf16));
+  strbuf_printf(grad->out, "  const %s *x = %s%sg = %s;\n", conv_type(grad->x_is_bf16), x,
+                grad->x_is_bf16 == spec->y_is_bf16 ? ", *" : between, g);
+}
+
+// Where what is kept in scratch begins, in elements: sums apart, woven pairs, staged images and what stages them.
+typedef struct Scratch {
+  int64_t woven, staged, spare, end;
+} Scratch;
+
+static Scratch scratch_of(const WeightGrad *grad) {
+  const ConvSpec *spec = grad->spec;
+  const int64_t n_taps = (int64_t)spec->shape.kernel_h * spec->shape.kernel_w,
+                behind = READ_BEHIND / spec->elem_bytes;
+  const int64_t n_apart = stands_apart(grad) ? n_taps * grad->n_single * grad->sum_row : 0,
+                n_staged = grad->turn * x_image(spec) / (spec->is_paired ? 2 : 1);
+  Scratch at = {.woven = n_apart, .staged = n_apart};
+  if (spec->is_paired) {
+    at.woven = (n_apart + behind - 1) / behind * behind; // at a cache line
+    at.staged = at.woven + conv_woven_elems(grad);
+  }
+  at.spare = at.staged + (grad->turn ? n_staged + behind : 0);
+  at.end = at.spare + (grad->turn ? spec->around->spare : 0);
+  return at;
 }
 
 // The images of a turn are staged, then swept over block by block.
-static void write_staged_sweeps(const WeightGrad *grad, int64_t staged, int64_t spare) {
+static void write_staged_sweeps(const WeightGrad *grad, const Scratch *place) {
   const ConvSpec *spec = grad->spec;
   StrBuf *out = grad->out;
+  const char *type = conv_type(spec->is_paired);
   const long long fetched = spec->around->fetched, pixels = image_pixels(spec);
   const int n_sweeps =
       conv_div_up(grad->turn, grad->block_images) * conv_div_up(spec->shape.out_h, grad->block_rows);
-  strbuf_printf(out, "  real *staged = (real *)scratch + %lld, *spare = (real *)scratch + %lld;\n",
-                (long long)staged, (long long)spare);
+  strbuf_printf(out, "  %s *staged = (%s *)scratch + %lld%sspare = (real *)scratch + %lld;\n", type, type,
+                (long long)place->staged, spec->is_paired ? " * 2;\n  real *" : ", *",
+                (long long)place->spare);
   strbuf_printf(out, "  const long from = batch * share / %d, to = batch * (share + 1) / %d;\n",
                 grad->n_partials, grad->n_partials);
   strbuf_printf(out, "  for (long at = from; at < to; at += %d) {\n", grad->turn);
   strbuf_printf(out, "  const long n_images = to - at < %d ? to - at : %d;\n", grad->turn, grad->turn);
   strbuf_printf(out, "  %s_before(buf, batch, at, n_images, staged, spare);\n", grad->symbol);
-  strbuf_printf(out, "  const real *x = staged, *g = (const real *)buf[1] + at * %lld;\n",
-                pixels * spec->shape.out_c);
+  write_operands(grad, "staged",
+                 arena_printf(out->arena, "(const %s *)buf[1] + at * %lld", conv_type(spec->y_is_bf16),
+                              pixels * spec->shape.out_c));
   strbuf_printf(out, "  const long begin = 0, stop = n_images%s;\n",
                 grad->is_matrix ? arena_printf(out->arena, " * %lld", pixels) : "");
-  if (grad->is_matrix) {
-    write_matrix_blocks(grad);
-  } else if (is_ahead(grad)) {
+  if (is_ahead(grad)) {
     const long long share = (grad->turn * fetched + n_sweeps - 1) / n_sweeps;
     strbuf_printf(out, "  const real *ahead = (const real *)buf[0] + (at + %d) * %lld;\n", grad->turn,
                   fetched);
     strbuf_printf(out, "  long sweep = 0;\n");
-    write_image_blocks(grad, arena_printf(out->arena, ", ahead + %lld * sweep++, %lld", share, share));
+    write_blocks(grad, arena_printf(out->arena, ", ahead + %lld * sweep++, %lld", share, share));
   } else {
-    write_image_blocks(grad, "");
+    write_blocks(grad, "");
   }
   strbuf_put(out, "  }\n");
 }
@@ -368,32 +434,29 @@ static void write_bring(const WeightGrad *grad) {
 ConvKernel conv_write_grad_weight(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
   const WeightGrad grad = grad_new(out, symbol, spec, n_partials);
   const int64_t n_taps = (int64_t)spec->shape.kernel_h * spec->shape.kernel_w;
-  const int64_t n_apart = stands_apart(&grad) ? n_taps * grad.n_single * grad.sum_row : 0;
-  const int64_t n_staged = (int64_t)grad.turn * spec->shape.in_h * spec->shape.in_w * spec->shape.in_c;
-  const int64_t spare = n_apart + (grad.turn ? n_staged + READ_BEHIND / spec->elem_bytes : 0);
-  const int64_t end = spare + (grad.turn ? spec->around->spare : 0);
+  const Scratch place = scratch_of(&grad);
   write_passes(&grad);
   write_sweep(&grad);
   strbuf_printf(out, "void %s(void *const *buf, long batch, void *scratch, int part, int parts) {\n", symbol);
   strbuf_printf(out, "  const long share = part %% %d, slice = part / %d;\n", n_partials, n_partials);
   strbuf_printf(out, "  const long first = %dL * slice / %d, end = %dL * (slice + 1) / %d;\n", grad.n_passes,
                 grad.n_slices, grad.n_passes, grad.n_slices);
-  if (!grad.turn) strbuf_put(out, "  const real *x = buf[0], *g = buf[1];\n");
+  if (!grad.turn) write_operands(&grad, "buf[0]", "buf[1]");
   strbuf_printf(out, "  real *dw = (real *)buf[%d] + share * %lld, *sums = %s;\n",
                 grad.turn ? spec->around->result : 2,
                 (long long)n_taps * (spec->shape.in_c / spec->shape.groups) * spec->shape.out_c,
                 stands_apart(&grad) ? "scratch" : "dw");
   strbuf_put(out, "  (void)scratch, (void)parts;\n");
-  const char *none = grad.turn ? "buf[0], buf[1]" : "x, g", *no_next = is_ahead(&grad) ? ", buf[0], 0" : "";
+  if (spec->is_paired) conv_write_woven(&grad, place.woven);
+  const char *none = spec->is_paired ? "woven_x, woven_g" : grad.turn ? "buf[0], buf[1]" : "x, g";
+  const char *no_next = is_ahead(&grad) ? ", buf[0], 0" : "";
   strbuf_printf(out, "  %s_sweep(%s, sums, 0, 0, 0, 1, first, end%s); // the sums start at zero\n", symbol,
                 none, no_next);
   if (grad.turn)
-    write_staged_sweeps(&grad, n_apart, spare);
-  else if (grad.is_matrix)
-    write_matrix_sweeps(&grad);
+    write_staged_sweeps(&grad, &place);
   else
-    write_image_sweeps(&grad);
+    write_sweeps(&grad);
   if (stands_apart(&grad)) write_bring(&grad);
   strbuf_put(out, "}\n");
-  return (ConvKernel){end * spec->elem_bytes, n_partials * grad.n_slices};
+  return (ConvKernel){place.end * spec->elem_bytes, n_partials * grad.n_slices};
 }

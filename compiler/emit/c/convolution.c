@@ -2,7 +2,6 @@
 #include "compiler/emit/around.h"
 #include "compiler/emit/c/conv_around.h"
 #include "compiler/emit/c/conv_choice.h"
-#include "compiler/emit/c/conv_pairs.h"
 #include "compiler/emit/c/skeletons.h"
 
 static ConvSpec spec_of(const Emit *emit, const Layer *layer) {
@@ -47,12 +46,11 @@ static void draft_cut(Emit *emit, const Node *node, LayerKernel kernel, ConvWrit
 // With one part the partial sum is the gradient itself.
 static void draft_grad_weight(Emit *emit, const char *stem, ConvSpec *spec) {
   int n_partials = emit->group->parts, use = 0;
-  if (!spec->is_paired) spec->cut = conv_choice(emit, spec, LAYER_GRAD_WEIGHT, &use);
+  spec->cut = conv_choice(emit, spec, LAYER_GRAD_WEIGHT, &use);
   StrBuf text = strbuf_new(emit->arena);
   KernelDraft draft = {.stem = around_stem(emit, stem), .role = "", .use = use};
   spec->around = conv_around(emit, spec, &text, &draft.buffers, &draft.n_buffers);
-  ConvKernel kernel = spec->is_paired ? conv_write_grad_weight_pairs(&text, KERNEL_SYMBOL, spec, n_partials)
-                                      : conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
+  ConvKernel kernel = conv_write_grad_weight(&text, KERNEL_SYMBOL, spec, n_partials);
   draft.text = text.text;
   draft.scratch_bytes = kernel.scratch_bytes;
   draft.parts = kernel.parts;
