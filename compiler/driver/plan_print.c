@@ -90,6 +90,12 @@ static double change(int64_t now, int64_t before) {
 static void print_recompute(const PlanFacts *facts, FILE *out, Arena *arena) {
   int64_t work = facts->bytes.region[MLA_WORK];
   if (facts->kept_work_bytes == 0) return;
+  if (facts->step_flops == facts->kept_step_flops) {
+    fprintf(out,
+            "\n  recompute: nothing is computed again: it would take less than 2 %% off the %s of work\n",
+            text_bytes(arena, work));
+    return;
+  }
   fprintf(out, "\n  recompute: %s of work instead of %s (%+.1f %%), %s FLOPs instead of %s (%+.1f %%)\n",
           text_bytes(arena, work), text_bytes(arena, facts->kept_work_bytes),
           change(work, facts->kept_work_bytes), text_scaled(arena, (double)facts->step_flops),

@@ -1,6 +1,5 @@
 // What things cost: multiplications and bytes of kernels, parameters and memory of modules.
 #include "compiler/emit/program.h"
-#include <stdlib.h>
 
 // ---- arithmetic ----
 
@@ -83,99 +82,6 @@ int64_t group_flops(const Graph *graph, const Group *group) {
   return flops;
 }
 
-// ---- memory of modules ----
-
-// Bytes [begin, end) of the work arena, in use from group `first` to group `last`.
-typedef struct Extent {
-  int64_t begin, end;
-  int first, last;
-} Extent;
-
-static void read_until(const Graph *graph, Extent *extents, NodeId id, int group) {
-  int64_t offset = 0;
-  Extent *extent = &extents[node_storage(graph, id, &offset)];
-  if (group > extent->last) extent->last = group;
-}
-
-// One extent a node (empty for those without memory).
-static Extent *value_extents(Arena *arena, const Graph *graph) {
-  Extent *extents = ARENA_ARRAY(arena, Extent, graph->n_nodes + (NodeId)graph->n_groups);
-  for (NodeId id = 1; id < graph->n_nodes; id++) {
-    const Node *node = graph_node(graph, id);
-    int first = node->group < 0 ? 0 : node->group;
-    extents[id] = (Extent){.first = first, .last = first};
-    bool has_memory = node->offset >= 0 && op_info(node->op)->fuse != FUSE_VIEW && node->op != OP_state;
-    if (!has_memory) continue;
-    extents[id].begin = node->offset;
-    extents[id].end = node->offset + node_bytes(graph, node);
-  }
-  for (int g = 0; g < graph->n_groups; g++) {
-    const Group *group = &graph->groups[g];
-    for (int i = 0; i < group->n_inputs; i++) read_until(graph, extents, group->inputs[i], g);
-    for (int i = 0; i < group->n_outputs; i++) extents[group->outputs[i]].first = g;
-    for (int i = 0; i < group->n_outputs; i++) read_until(graph, extents, group->outputs[i], g);
-    int64_t partial = group->partial_bytes ? group->partial_offset : 0;
-    extents[graph->n_nodes + (NodeId)g] = (Extent){partial, partial + group->partial_bytes, g, g};
-  }
-  for (int i = 0; i < graph->n_losses; i++) {
-    read_until(graph, extents, graph->losses[i].value, graph->n_groups);
-    read_until(graph, extents, graph->losses[i].term, graph->n_groups);
-  }
-  return extents;
-}
-
-static int by_first(const void *a, const void *b) {
-  const Extent *x = a, *y = b;
-  return x->first != y->first ? x->first - y->first : x->begin < y->begin ? -1 : x->begin > y->begin;
-}
-
-// Extents in use, by their beginning.
-typedef struct InUse {
-  const Extent **list;
-  int n;
-} InUse;
-
-static void take_into_use(InUse *use, const Extent *extent) {
-  int at = use->n++;
-  for (; at > 0 && use->list[at - 1]->begin > extent->begin; at--) use->list[at] = use->list[at - 1];
-  use->list[at] = extent;
-}
-
-// Bytes that hold a live value while group `g` runs; values that share bytes count once. What was last used before leaves
-// the list.
-static int64_t live_bytes(InUse *use, int g) {
-  int64_t bytes = 0, covered = 0;
-  int kept = 0;
-  for (int i = 0; i < use->n; i++) {
-    const Extent *extent = use->list[i];
-    if (extent->last < g) continue;
-    use->list[kept++] = extent;
-    if (extent->end <= covered) continue;
-    bytes += extent->end - (extent->begin > covered ? extent->begin : covered);
-    covered = extent->end;
-  }
-  use->n = kept;
-  return bytes;
-}
-
-static void add_activation_bytes(ProgramBuilder *builder, MlaModule *modules, int n_modules) {
-  const Graph *graph = builder->model->train;
-  Extent *extents = value_extents(builder->arena, graph);
-  int n = 0, next = 0;
-  for (NodeId i = 1; i < graph->n_nodes + (NodeId)graph->n_groups; i++) {
-    if (extents[i].end > extents[i].begin) extents[n++] = extents[i];
-  }
-  qsort(extents, (size_t)n, sizeof *extents, by_first);
-  InUse use = {.list = ARENA_ARRAY(builder->arena, const Extent *, n + 1)};
-  for (int g = 0; g < graph->n_groups; g++) {
-    while (next < n && extents[next].first <= g) take_into_use(&use, &extents[next++]);
-    int64_t bytes = live_bytes(&use, g);
-    int module = graph->groups[g].module;
-    if (module < 0 || module >= n_modules) continue;
-    if (bytes > modules[module].activation_bytes) modules[module].activation_bytes = bytes;
-  }
-}
-
 // ---- modules ----
 
 static void add_states(const StateTable *table, MlaModule *modules, int n_modules) {
@@ -207,10 +113,12 @@ void program_modules(ProgramBuilder *builder) {
   const Graph *graph = builder->model->train;
   int n = graph->n_modules;
   MlaModule *modules = ARENA_ARRAY(builder->arena, MlaModule, n);
-  for (int i = 0; i < n; i++) modules[i].name = graph->modules[i].name;
+  for (int i = 0; i < n; i++) {
+    modules[i].name = graph->modules[i].name;
+    modules[i].activation_bytes = graph->module_live[i];
+  }
   add_states(builder->model->states, modules, n);
   add_work(graph, modules, n);
-  add_activation_bytes(builder, modules, n);
   builder->program->modules = modules;
   builder->program->n_modules = n;
 }

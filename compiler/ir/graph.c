@@ -37,6 +37,26 @@ NodeId graph_add(Graph *graph, Node node, const NodeId *in, int n_in, const Attr
   return graph->n_nodes++;
 }
 
+static void *copy_items(Arena *arena, const void *items, size_t size, size_t n) {
+  return items ? arena_copy(arena, items, size * n) : NULL;
+}
+
+Graph *graph_copy(const Graph *graph, Arena *arena) {
+  assert(!graph->groups);
+  Graph *copy = arena_copy(arena, graph, sizeof *graph);
+  copy->arena = arena;
+  copy->capacity = graph->n_nodes;
+  copy->nodes = copy_items(arena, graph->nodes, sizeof(Node), graph->n_nodes);
+  for (NodeId id = 1; id < copy->n_nodes; id++) {
+    Node *node = &copy->nodes[id];
+    node->in = arena_copy(arena, node->in, sizeof(NodeId) * (size_t)node->n_in);
+  }
+  copy->modules = copy_items(arena, graph->modules, sizeof(Module), (size_t)graph->n_modules);
+  copy->losses = copy_items(arena, graph->losses, sizeof(Loss), (size_t)graph->n_losses);
+  copy->grads = copy_items(arena, graph->grads, sizeof(NodeId), (size_t)graph->n_grads);
+  return copy;
+}
+
 // ---- renumbering ----
 
 static void replace_heads(Graph *graph, const NodeId *map) {

@@ -171,10 +171,11 @@ typedef struct Graph {
   SumLimits sums;
   Group *groups; // in launch order after pass_schedule
   int n_groups;
-  bool is_scheduled;  // the order of the groups is the order of the launches
-  bool is_planned;    // offsets are set
-  int64_t work_bytes; // the work arena: the schedule's peak, exactly
-  int64_t live_bound; // largest sum of live bytes: no plan of this order can be smaller
+  bool is_scheduled;    // the order of the groups is the order of the launches
+  bool is_planned;      // offsets are set
+  int64_t work_bytes;   // the work arena: the schedule's peak, exactly
+  int64_t live_bound;   // largest sum of live bytes: no plan of this order can be smaller
+  int64_t *module_live; // [n_modules] the same while a module's launches run
 } Graph;
 
 Graph *graph_new(Arena *arena, StateTable *states);
@@ -186,6 +187,8 @@ NodeId graph_add(Graph *graph, Node node, const NodeId *in, int n_in, const Attr
 void graph_compact(Graph *graph, const bool *keep);
 // Puts map[id] in place of every id in the graph; the replaced nodes stay, unused.
 void graph_replace(Graph *graph, const NodeId *map);
+// A copy with ids of its own, in `arena`; states, names and attributes are shared. Before pass_fuse only.
+Graph *graph_copy(const Graph *graph, Arena *arena);
 // Reorders nodes so that inputs precede users again after a pass broke that; keeps the order otherwise.
 // Before pass_fuse only.
 void graph_sort(Graph *graph);

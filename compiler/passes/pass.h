@@ -16,6 +16,7 @@ typedef struct PassCtx {
   int overlap;      // modules whose work may run at the same time
   ProductFusion products;
   bool stores_bf16;
+  const bool *given_up; // [nodes] what pass_rerun computes again; NULL: nothing
 } PassCtx;
 
 #define PASS(name, ...) void pass_##name(Graph *graph, PassCtx *ctx);

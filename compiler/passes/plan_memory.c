@@ -125,6 +125,23 @@ static void place(Plan *plan) {
 
 // ---- results ----
 
+// The largest sum of bytes alive in a module's launches.
+static void find_module_live(Plan *plan) {
+  Graph *graph = plan->graph;
+  int64_t *change = ARENA_ARRAY(plan->scratch, int64_t, graph->n_groups + 3), live = 0; // from launch -1 on
+  graph->module_live = ARENA_ARRAY(graph->arena, int64_t, graph->n_modules);
+  for (int b = 0; b < plan->n_buffers; b++) {
+    change[plan->buffers[b].first + 1] += plan->buffers[b].n_bytes;
+    change[plan->buffers[b].last + 2] -= plan->buffers[b].n_bytes;
+  }
+  live = change[0];
+  for (int g = 0; g < graph->n_groups; g++) {
+    int module = graph->groups[g].module;
+    live += change[g + 1];
+    if (module >= 0 && live > graph->module_live[module]) graph->module_live[module] = live;
+  }
+}
+
 static void write_offsets(Plan *plan) {
   Graph *graph = plan->graph;
   for (NodeId id = 1; id < graph->n_nodes; id++)
@@ -166,6 +183,7 @@ void pass_plan_memory(Graph *graph, PassCtx *ctx) {
   make_buffers(&plan);
   place(&plan);
   write_offsets(&plan);
+  find_module_live(&plan);
   place_states(graph->states);
   graph->is_planned = true;
 }

@@ -50,6 +50,7 @@ typedef struct Schedule {
   int *order, n_done;
   int *ready, n_ready;
   int64_t live, peak;
+  int *counted, count; // [kernels] the count in which a lazy one was counted last
 } Schedule;
 
 static void link_to(Schedule *schedule, Links *links, int item) {
@@ -228,23 +229,30 @@ static void launch(Schedule *schedule, int g) {
 }
 
 // Bytes made live less bytes freed by launching g and the lazy kernels it pulls. A lazy result that only g
-// reads comes and goes.
-static int64_t growth(const Schedule *schedule, int g) {
+// reads comes and goes; each counts once, however many of the others read it.
+static int64_t growth_once(Schedule *schedule, int g) {
   const Group *group = &schedule->graph->groups[g];
   int64_t taken_over, bytes = -dying_bytes(schedule, g, &taken_over);
   for (int i = 0; i < group->n_outputs; i++) bytes += bytes_of(schedule, group->outputs[i]);
   for (int i = 0; i < schedule->lazy_in[g].n; i++) {
     int lazy = schedule->lazy_in[g].items[i];
-    if (!schedule->is_done[lazy]) bytes += growth(schedule, lazy);
+    if (schedule->is_done[lazy] || schedule->counted[lazy] == schedule->count) continue;
+    schedule->counted[lazy] = schedule->count;
+    bytes += growth_once(schedule, lazy);
   }
   return bytes;
+}
+
+static int64_t growth(Schedule *schedule, int g) {
+  schedule->count++;
+  return growth_once(schedule, g);
 }
 
 typedef struct Rank { // lower goes first, compared in this order
   int64_t keys[4];
 } Rank;
 
-static Rank rank_of(const Schedule *schedule, int g) {
+static Rank rank_of(Schedule *schedule, int g) {
   const Group *group = &schedule->graph->groups[g];
   const Node *root = root_of(schedule, g);
   if (group->phase == PHASE_UPDATE || schedule->is_report[g]) return (Rank){{0, g, 0, 0}};
@@ -320,7 +328,8 @@ void pass_schedule(Graph *graph, PassCtx *ctx) {
                        .lazy_in = ARENA_ARRAY(scratch, Links, n),
                        .values = ARENA_ARRAY(scratch, NodeId *, n),
                        .n_values = ARENA_ARRAY(scratch, int, n),
-                       .n_readers = ARENA_ARRAY(scratch, int, graph->n_nodes)};
+                       .n_readers = ARENA_ARRAY(scratch, int, graph->n_nodes),
+                       .counted = ARENA_ARRAY(scratch, int, n)};
   find_dependencies(&schedule);
   int *best = NULL;
   int64_t best_peak = 0;

@@ -1,5 +1,6 @@
 # `recompute on`: every weight and statistic ends in the same bits as without it, with end-to-end training, single
-# modules and cascades; end to end it takes less memory, and `plan` says what it saves and costs.
+# modules and cascades; end to end it takes less memory, and `plan` says what it saves and costs. Models that could only lose
+# by it keep everything.
 . "$MLAANC_SOURCE/tests/support/cli.sh"
 make_data 96 20
 page() { # page SPLIT: six residual blocks
@@ -28,4 +29,19 @@ less=$(json 'j["work_bytes"] < 0.8 * j["without_recompute"]["work_bytes"] and j[
 [ "$less" = True ] || fail "recompute saves nothing, or costs nothing: $(cat "$TEST_TMP/out")"
 expect 0 "$MLAANC" plan "$TEST_TMP/whole.mlaan" --set train.recompute=on
 grep -q '^  recompute: .* of work instead of .* FLOPs instead of ' "$TEST_TMP/out" || fail "plan does not say what recompute costs"
+
+# Of shipped models: work bytes at most as parts of those without, operations at most.
+pays() { # pays MODEL BYTES FLOP
+  expect 0 "$MLAANC" plan "$MLAANC_SOURCE/models/$1.mlaan" --batch 128 --set train.recompute=on --json
+  good=$(json "j['work_bytes'] <= $2 * j['without_recompute']['work_bytes'] and j['step_flops'] <= $3 * j['without_recompute']['step_flops']" "$TEST_TMP/out")
+  [ "$good" = True ] || fail "recompute in $1: $(grep -A 5 without_recompute "$TEST_TMP/out"; grep work_bytes "$TEST_TMP/out")"
+}
+pays e2e 0.37 1.23
+pays man 0.63 1.15
+pays infopro_softmax 0.9 1.1
+pays mlaan 0.93 1.03
+pays greedy 1 1
+pays hpff 1 1
+expect 0 "$MLAANC" plan "$MLAANC_SOURCE/models/greedy.mlaan" --batch 128 --set train.recompute=on
+grep -q '^  recompute: nothing is computed again' "$TEST_TMP/out" || fail "plan does not say that recompute buys nothing"
 exit 0

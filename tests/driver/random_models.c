@@ -1,7 +1,8 @@
 // Random pages: residual blocks, bottlenecks, pools, batch norm or none, splits anywhere, auxiliaries of several methods, any batch,
 // both targets. Each is compiled (verify_plan replays its plan) and loaded on the device `null`: what the device allocates is what
 // the plan says, the work memory is no less than its bound, and of nearly all no more than 1 % above it. With a limit
-// (--memory) the chosen split's plan stays within it. $MLAANC_RANDOM_MODELS: how many (default 60; 1000 take 10 s).
+// (--memory) the chosen split's plan stays within it. `recompute on` never takes more than `off`.
+// $MLAANC_RANDOM_MODELS: how many (default 60; 1000 take 10 s).
 #include "compiler/driver/choose.h"
 #include "compiler/driver/plan.h"
 #include "compiler/driver/session.h"
@@ -125,11 +126,23 @@ static bool is_as_planned(const Session *session, Tally *tally) {
   return true;
 }
 
+static bool is_no_larger(const Compilation *c, Options options) {
+  if (!c->model || !c->model->recompute) return true;
+  options.sets.items[options.sets.n++] = "train.recompute=off";
+  Compilation kept;
+  bool is_good = compile_begin(&kept, &options) == STATUS_OK;
+  int64_t work = c->program->region_bytes[MLA_WORK], all = is_good ? kept.program->region_bytes[MLA_WORK] : 0;
+  compile_end(&kept);
+  if (work > all) printf("%lld bytes of work, without recompute %lld\n", (long long)work, (long long)all);
+  return work <= all;
+}
+
 static bool check_page(const Options *options, Tally *tally, int64_t *bytes) {
   Session session;
   bool is_null = strcmp(options->device, "null") == 0; // other devices would compile kernels
   int status = is_null ? session_begin(&session, options) : session_compile(&session, options);
   bool is_good = status == STATUS_OK && is_as_planned(&session, tally);
+  if (is_good) is_good = is_no_larger(&session.compilation, *options);
   if (is_good) *bytes = plan_facts(&session.compilation).bytes.total;
   session_end(&session);
   return is_good;
