@@ -208,7 +208,7 @@ static int check_selections(const Machine *machine, void *in, void *out) {
 static int check_machine(Arena *arena, int elem_bytes, int vector_bytes) {
   int max_lanes = vector_bytes / elem_bytes, n_wrong = 0;
   KernelLib *lib =
-      kernels_compile(kernel_text(arena, max_lanes), (KernelMachine){elem_bytes, vector_bytes}, 2);
+      kernels_compile(kernel_text(arena, max_lanes), (KernelMachine){elem_bytes, vector_bytes, false}, 2);
   if (!lib) return 1;
   void *in = calloc(N, 8), *out = calloc(N, 8);
   for (int lanes = 1; in && out && lanes <= max_lanes; lanes *= 2) {

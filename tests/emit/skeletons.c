@@ -315,7 +315,7 @@ static int check_machine(int elem_bytes, int vector_bytes) {
   const char *text = all_text(arena, program);
   int n_wrong = strcmp(text, all_text(arena, emit_program(arena, &fused.model, &options))) != 0;
   if (n_wrong) fprintf(stderr, "the emitted text differs from one time to the next\n");
-  KernelLib *lib = kernels_compile(text, (KernelMachine){elem_bytes, vector_bytes}, 1);
+  KernelLib *lib = kernels_compile(text, (KernelMachine){elem_bytes, vector_bytes, false}, 1);
   if (!lib) return 1;
   RigKernel *fn = ARENA_ARRAY(arena, RigKernel, program->n_kernels);
   for (int i = 0; i < program->n_kernels; i++) fn[i] = kernels_find(lib, program->kernels[i].symbol);
