@@ -1,14 +1,19 @@
 #!/bin/sh
 # The reference is true: every ```mlaan block of docs/ and README.md that is not marked `fragment` is a program that
 # checks, fragments parse, and the lists of docs/language.md are those of the tables.
-# usage: MLAANC=build/bin/mlaanc tests/docs_examples.sh [--write]   (--write puts the present lists into the reference)
-cd "$(dirname "$0")/.." || exit 2
+# usage: tests/docs_examples.sh [MLAANC] [--write]   (--write puts the present lists into the reference)
 mlaanc=${MLAANC:-build/bin/mlaanc}
+write=false
+for arg; do
+  case $arg in --write) write=true ;; *) mlaanc=$arg ;; esac
+done
+cd "$(dirname "$0")/.." || exit 2
+command -v "$mlaanc" >/dev/null || { echo "no program $mlaanc" >&2; exit 2; }
 tmp=${TEST_TMP:-$(mktemp -d)}
 lists=$tmp/lists.md
 "$mlaanc" --list-ops | sed '/^# made by/,$d' >"$lists"
 
-if [ "$1" = --write ]; then
+if $write; then
   awk -v lists="$lists" '
     /operators:begin/ { print; while ((getline line <lists) > 0) print line; skip = 1; next }
     /operators:end/   { skip = 0 }
