@@ -115,7 +115,9 @@ static void print_operators(FILE *out, const MlaProgram *program) {
 // ---- the readme ----
 
 static void print_modules(FILE *out, const MlaProgram *program) {
-  fputs("\n## Modules\n\nNo gradient crosses from one to the next but as the losses' reach allows.\n\n"
+  fputs("\n## Modules\n\nNo gradient crosses from a module into the one before it, but that of a loss that "
+        "trains several "
+        "(a cascade).\n\n"
         "| module | parameters | of its auxiliary | EMA copies | GFLOP a step |\n| --- | --- | --- | --- | "
         "--- |\n",
         out);
