@@ -2,10 +2,12 @@
 // device changes.
 #include "runtime/train/layout.h"
 #include "runtime/files/safetensors.h"
+#include "runtime/train/run_dir.h"
 #include "runtime/train/train.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,10 +170,37 @@ static bool load_states(MlaLoaded *loaded, const MlaTensorFile *file, bool weigh
   return good;
 }
 
+static bool is_whole(const char *path) {
+  MlaTensorFile file;
+  MlaError error = {0};
+  bool good = mla_tensors_open(&file, path, &error);
+  if (good) mla_tensors_close(&file);
+  return good;
+}
+
+// Of a run directory's newest checkpoint that cannot be read: how to go back to an older one.
+static void name_older(const char *path, MlaError *error) {
+  const char *slash = strrchr(path, '/');
+  char dir[PATH_MAX], other[PATH_MAX + 80], names[8][64];
+  if (!slash || slash - path >= PATH_MAX) return;
+  if (strncmp(slash, "/ckpt-", 6) != 0 && strcmp(slash, "/latest") != 0) return;
+  snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+  int n = mla_run_dir_list(dir, names, 8);
+  for (int i = 0; i < n; i++) {
+    snprintf(other, sizeof other, "%s/%.63s", dir, names[i]);
+    if (!is_whole(other)) continue;
+    mla_explain(error, "go back to an older one with: ln -sfn %s %s/latest", names[i], dir);
+    return;
+  }
+}
+
 bool mla_checkpoint_load(MlaLoaded *loaded, const char *path, bool weights_only, MlaProgress *progress,
                          MlaError *error) {
   MlaTensorFile file;
-  if (!mla_tensors_open(&file, path, error)) return false;
+  if (!mla_tensors_open(&file, path, error)) {
+    name_older(path, error);
+    return false;
+  }
   MlaProgress found = {0};
   bool is_same = check_states(&file, loaded->program, weights_only, path, error);
   if (!is_same) mla_explain(error, "it is of another model, or of this one with other settings (--set)");

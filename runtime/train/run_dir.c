@@ -2,7 +2,6 @@
 #include "runtime/train/run_dir.h"
 #include "runtime/files/atomic_file.h"
 #include "runtime/files/json_text.h"
-#include "runtime/files/safetensors.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -210,30 +209,14 @@ static int list_places(const char *dir, const MlaProgress *progress, Place **pla
   return n;
 }
 
-static bool is_whole(const char *path) {
-  MlaTensorFile file;
-  MlaError error = {0};
-  bool good = mla_tensors_open(&file, path, &error);
-  if (good) mla_tensors_close(&file);
-  return good;
-}
-
-void mla_run_dir_explain(const char *dir, const char *path, MlaError *error) {
+int mla_run_dir_list(const char *dir, char (*names)[64], int most) {
   const MlaProgress all = {.epoch = INT_MAX, .batch = INT64_MAX};
   Place *places = NULL;
-  int n = is_whole(path) ? 0 : list_places(dir, &all, &places);
+  int n = list_places(dir, &all, &places);
   if (n > 1) qsort(places, (size_t)n, sizeof *places, newest_first);
-  for (int i = 0; i < n; i++) {
-    char name[64];
-    checkpoint_name(name, places[i].epoch, places[i].batch);
-    char *other = join(dir, name);
-    bool is_good = other && is_whole(other);
-    free(other);
-    if (!is_good) continue;
-    mla_explain(error, "go back to an older one with: ln -sfn %s %s/latest", name, dir);
-    break;
-  }
+  for (int i = 0; i < n && i < most; i++) checkpoint_name(names[i], places[i].epoch, places[i].batch);
   free(places);
+  return n < 0 ? 0 : n < most ? n : most;
 }
 
 // Old checkpoints that cannot be removed do no harm: no error.

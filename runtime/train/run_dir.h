@@ -14,8 +14,8 @@ bool mla_run_dir_describe(const char *dir, const MlaProgram *program, const char
                           MlaError *error);
 // The newest checkpoint's path, to be freed; NULL with an error if there is none.
 char *mla_run_dir_latest(const char *dir, MlaError *error);
-// If this checkpoint is no whole file, adds to the message how to go back to an older one.
-void mla_run_dir_explain(const char *dir, const char *path, MlaError *error);
+// Names of up to `most` checkpoints, the newest first. Returns their number.
+int mla_run_dir_list(const char *dir, char (*names)[64], int most);
 char *mla_run_dir_checkpoint(const char *dir,
                              const MlaProgress *progress); // its path, to be freed; NULL: no memory
 // Writes a checkpoint, points `latest` to it and removes all but the `keep` newest of those up to here.

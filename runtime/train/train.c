@@ -233,7 +233,6 @@ static bool train_epoch(Run *run, MlaError *error) {
 static bool resume(Run *run, MlaError *error) {
   char *path = mla_run_dir_latest(run->options->run_dir, error);
   if (!path || !mla_checkpoint_load(run->loaded, path, false, &run->progress, error)) {
-    if (path) mla_run_dir_explain(run->options->run_dir, path, error);
     free(path);
     return false;
   }
