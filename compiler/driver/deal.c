@@ -19,8 +19,13 @@ DealTable deal_table(Arena *arena, int n) {
   return (DealTable){.n = n,
                      .cost = ARENA_ARRAY(arena, double, n),
                      .state = ARENA_ARRAY(arena, int64_t, n),
+                     .shared = ARENA_ARRAY(arena, int64_t, n * n),
                      .live = ARENA_ARRAY(arena, int64_t, n * n),
                      .is_banned = ARENA_ARRAY(arena, bool, n *n)};
+}
+
+int64_t deal_state(const DealTable *table, int before, int end) {
+  return table->state[end] - (before < 0 ? 0 : *deal_shared(table, before, end));
 }
 
 int64_t deal_bytes(const DealTable *table, const bool *ends) {
@@ -29,7 +34,7 @@ int64_t deal_bytes(const DealTable *table, const bool *ends) {
     if (!ends[e]) continue;
     int64_t live = *deal_live(table, first, e);
     if (live > most) most = live;
-    if (e < table->n - 1) state += table->state[e];
+    if (e < table->n - 1) state += deal_state(table, first - 1, e);
     first = e + 1;
   }
   return table->fixed + state + most;
@@ -67,7 +72,8 @@ static const Partial *deal_under(Arena *arena, const DealTable *table, int64_t t
       if (*deal_live(table, first, e) > threshold || table->is_banned[first * n + e]) continue;
       for (const Partial *before = first ? lists[first - 1] : origin; before; before = before->next) {
         Partial partial = {before->cost, before->state, e, before, NULL};
-        if (e < n - 1) partial.cost += is_by_cost ? table->cost[e] : 0, partial.state += table->state[e];
+        if (e < n - 1)
+          partial.cost += is_by_cost ? table->cost[e] : 0, partial.state += deal_state(table, first - 1, e);
         if (partial.state <= room) insert(arena, &lists[e], partial);
       }
     }

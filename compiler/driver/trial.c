@@ -41,6 +41,21 @@ static int64_t state_bytes(const MlaProgram *program, const MlaState *state) {
   return n;
 }
 
+// Equal copies lie in the bytes of the first; every two modules that have one share it.
+static void add_states(Trial *trial, const MlaProgram *program) {
+  for (int s = 0; s < program->n_states; s++) {
+    const MlaState *state = &program->states[s];
+    if (!state->is_aux) continue;
+    int64_t n_bytes = state_bytes(program, state);
+    trial->state[state->module] += n_bytes;
+    for (int other = 0; state->region == MLA_EMA && other < s; other++) {
+      const MlaState *earlier = &program->states[other];
+      if (earlier->is_aux && earlier->region == MLA_EMA && earlier->offset == state->offset)
+        trial->shared[earlier->module * trial->n_modules + state->module] += n_bytes;
+    }
+  }
+}
+
 static Trial read_trial(Arena *arena, const Compilation *c) {
   const MlaProgram *program = c->program;
   int n = program->n_modules;
@@ -56,9 +71,8 @@ static Trial read_trial(Arena *arena, const Compilation *c) {
     trial.flops[m] = program->modules[m].step_flops;
     trial.n_params[m] = program->modules[m].n_params + program->modules[m].n_aux_params;
   }
-  for (int s = 0; s < program->n_states; s++)
-    if (program->states[s].is_aux)
-      trial.state[program->states[s].module] += state_bytes(program, &program->states[s]);
+  trial.shared = ARENA_ARRAY(arena, int64_t, n * n);
+  add_states(&trial, program);
   trial.time = trial_time(program, trial.module_time);
   return trial;
 }

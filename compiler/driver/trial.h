@@ -20,8 +20,9 @@ typedef struct Trial {
   int n_modules;
   int64_t *live, *state;     // [n_modules] largest live bytes; states of the auxiliary
   int64_t *flops, *n_params; // [n_modules] of a step for an image; parameters, the auxiliary's included
-  double *module_time;       // [n_modules]
-  const bool *ends;          // [n] a module ends behind this unit
+  int64_t *shared;     // [n_modules][n_modules] (earlier, later): of `state`, what lies in the same bytes
+  double *module_time; // [n_modules]
+  const bool *ends;    // [n] a module ends behind this unit
 } Trial;
 
 // As `--set split=` takes it.

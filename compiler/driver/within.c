@@ -72,12 +72,24 @@ static Trial plan_split(Within *within, const bool *ends) {
 
 // ---- the table ----
 
-// Modules that no plan had: units more than the nearest planned one of the same end.
+// Modules that no plan had: units more than the nearest planned one of the same end. Half of what a unit was seen to add: a promise
+// that is too good is corrected by its plan, one that is too bad is never looked at.
 static void estimate(Within *within) {
   for (int e = 0; e < within->splits.n; e++)
     for (int first = e - 1; first >= 0; first--)
       if (!within->is_planned[first * within->splits.n + e])
-        *deal_live(&within->table, first, e) = *deal_live(&within->table, first + 1, e) + within->more[first];
+        *deal_live(&within->table, first, e) =
+            *deal_live(&within->table, first + 1, e) + within->more[first] / 2;
+}
+
+static void learn_states(DealTable *table, const bool *ends, const Trial *trial) {
+  for (int e = 0, m = 0; e < table->n; e++) {
+    if (!ends[e]) continue;
+    table->state[e] = trial->state[m];
+    for (int earlier = 0, k = 0; earlier < e; earlier++)
+      if (ends[earlier]) *deal_shared(table, earlier, e) = trial->shared[k++ * trial->n_modules + m];
+    m++;
+  }
 }
 
 // A module may take other bytes beside other modules (a cascade reaches into the one before): the most counts, so no split
@@ -85,6 +97,7 @@ static void estimate(Within *within) {
 static void learn(Within *within, const bool *ends, const Trial *trial) {
   DealTable *table = &within->table;
   int64_t most = 0, states = 0, *largest = NULL;
+  learn_states(table, ends, trial);
   for (int first = 0, e = 0, m = 0; e < within->splits.n; e++) {
     if (!ends[e]) continue;
     int64_t *live = deal_live(table, first, e);
@@ -92,8 +105,7 @@ static void learn(Within *within, const bool *ends, const Trial *trial) {
     if (!*is_planned || trial->live[m] > *live) *live = trial->live[m];
     *is_planned = true;
     if (trial->live[m] > most) most = trial->live[m], largest = live;
-    table->state[e] = trial->state[m];
-    if (e < within->splits.n - 1) states += trial->state[m];
+    if (e < within->splits.n - 1) states += deal_state(table, first - 1, e);
     first = e + 1;
     m++;
   }

@@ -25,6 +25,8 @@ static DealTable random_table(Arena *arena, uint64_t *seed, int n) {
   for (int e = 0; e < n; e++) {
     table.cost[e] = random_word(seed) % 20;
     table.state[e] = random_word(seed) % 30;
+    for (int earlier = 0; earlier < e; earlier++)
+      if (random_word(seed) % 2) *deal_shared(&table, earlier, e) = random_word(seed) % (table.state[e] + 1);
     for (int first = e; first >= 0; first--) {
       *deal_live(&table, first, e) = first == e ? 20 + random_word(seed) % 60
                                                 : *deal_live(&table, first + 1, e) + random_word(seed) % 40;
