@@ -68,9 +68,11 @@ static void put_file(StrBuf *out, const SourceMap *map, uint32_t file, bool *is_
 const char *rundir_model_text(const Compilation *c, const Options *options) {
   if (!c->model || c->map->n_files < 2) return NULL;
   StrBuf out = strbuf_new(c->arena);
-  strbuf_printf(&out, "# %s, batch %" PRId64 ", seed %" PRIu64 "\n", options->input, c->model->recipe.batch,
-                c->model->recipe.seed);
+  const MlaRecipe *recipe = &c->model->recipe;
+  strbuf_printf(&out, "# %s, batch %" PRId64 ", seed %" PRIu64 ", %s\n", options->input, recipe->batch,
+                recipe->seed, mla_precision_name(recipe->precision));
   for (int i = 0; i < options->sets.n; i++) strbuf_printf(&out, "# --set %s\n", options->sets.items[i]);
+  if (c->split.text) strbuf_printf(&out, "# --set split=%s\n", c->split.text);
   put_file(&out, c->map, 1, ARENA_ARRAY(c->arena, bool, c->map->n_files + 1));
   return out.text;
 }

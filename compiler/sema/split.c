@@ -184,6 +184,7 @@ bool split_resolve(Sema *sema) {
   if (!sema->split && sema->options->memory_limit > 0) {
     sema_error(sema, sema->model->item->ast->kids[0]->span,
                "memory is saved by splitting, and there is no `split` of %s", sema->model->item->name);
+    sema_note(sema, NO_SPAN, "--set train.recompute=on saves some end to end; `plan` says how much");
     return false;
   }
   if (!sema->split) return true;

@@ -20,7 +20,8 @@ json 'j' "$TEST_TMP/plan/plan.json" >/dev/null
 expect 2 "$MLAANC" plan "$TEST_TMP/plan" --memory 1MiB && says 'is compiled already'
 expect 0 "$MLAANC" bench "$tiny" --device null --steps 2 --json
 json 'j["step_seconds"]' "$TEST_TMP/out" >/dev/null
-train run --json --epochs 1
+train run --json --epochs 1 --memory 500KiB
+grep -qF '# --set split=[]' "$TEST_TMP/run/model.mlaan" || fail "the run directory does not say which split was chosen"
 python3 - "$TEST_TMP/out" "$TEST_TMP/run/metrics.jsonl" <<'PY' || fail "lines of run --json"
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
