@@ -67,7 +67,8 @@ bool options_memory(const Options *options, int64_t *limit) {
   }
   for (int i = 0; i < options->sets.n; i++) {
     if (strncmp(options->sets.items[i], "split=", 6) != 0) continue;
-    usage_error("--memory chooses the split that `--set %s` gives", options->sets.items[i]);
+    usage_error("--memory chooses the split, and so does `--set %s`: give one of them",
+                options->sets.items[i]);
     return false;
   }
   return true;
