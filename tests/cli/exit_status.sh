@@ -32,6 +32,7 @@ expect 2 "$MLAANC" run "$tiny" --batch 1 && says 'at least 2'
 for bytes in 0MiB -1KiB 1e30GiB 512 512MB; do
   expect 2 "$MLAANC" plan "$tiny" --memory $bytes && says "in KiB, MiB or GiB, as in 512MiB, not \`$bytes\`"
 done
+expect 2 "$MLAANC" plan "$tiny" --memory 1MiB --set 'split=[stem]' && says 'give one of them'
 expect 2 "$MLAANC" plan "$tiny" --any-batch && says '--any-batch needs a limit'
 expect 2 "$MLAANC" graph "$tiny" -o "$TEST_TMP/net.png" && says 'draws .svg and .dot'
 expect 1 "$MLAANC" check "$TEST_TMP/none.mlaan"
