@@ -23,6 +23,7 @@ typedef struct ProductFusion { // what the products of a target take in
   bool before, before_weights; // of activations, and of gradients of weights
   bool behind, sums, transposed;
   bool gathered; // an operand that is gathered, of either
+  bool in_pairs; // before a product, its operand is made in pairs of channels: an even number of them
 } ProductFusion;
 
 // A GROUP_REDUCE ends in its reductions (all over one space); its element-wise values may be outputs too.

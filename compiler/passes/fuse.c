@@ -158,14 +158,20 @@ static int count_wide(const Fuse *fuse, const Draft *draft, NodeId id) {
   return n;
 }
 
+static bool has_fitting_channels(const Fuse *fuse, NodeId operand) {
+  const Shape shape = graph_node(fuse->graph, operand)->shape;
+  return !fuse->products.in_pairs || shape.dim[shape.rank - 1] % 2 == 0;
+}
+
 static bool takes_before(const Fuse *fuse, const Draft *draft, NodeId id) {
   const Node *product = graph_node(fuse->graph, draft->root);
   if (draft->kind != GROUP_PRODUCT || draft->n_nodes > MAX_BEFORE) return false;
   if (!(product_has_rows(product->op) ? fuse->products.before : fuse->products.before_weights)) return false;
   for (int i = 1; i < product->n_in; i++)
     if (product->in[i] == id) return false;
-  return is_point(fuse, id) && is_wide(fuse, draft, id) && is_same_time(fuse, draft, id) &&
-         count_wide(fuse, draft, id) == 1 && !op_is_costly(graph_node(fuse->graph, id)->op);
+  return is_point(fuse, id) && is_wide(fuse, draft, id) && has_fitting_channels(fuse, id) &&
+         is_same_time(fuse, draft, id) && count_wide(fuse, draft, id) == 1 &&
+         !op_is_costly(graph_node(fuse->graph, id)->op);
 }
 
 // A product can read the weight itself where another target wants it transposed.
@@ -180,6 +186,7 @@ static bool is_taken_transposed(const Fuse *fuse, NodeId id) {
 static bool is_taken_gathered(const Fuse *fuse, NodeId id) {
   const Node *node = graph_node(fuse->graph, id);
   if (!fuse->products.gathered || !op_is_gathered(node->op) || fuse->is_head[id]) return false;
+  if (!has_fitting_channels(fuse, id)) return false;
   if (shape_elems(graph_node(fuse->graph, node->in[0])->shape, 1) >= shape_elems(node->shape, 1))
     return false;
   for (NodeId u = fuse->users.first[id]; u < fuse->users.first[id + 1]; u++) {

@@ -33,11 +33,24 @@ static void set_types(Graph *graph, const Group *group, DType from, DType to) {
     }
 }
 
-// Operands of a product are rounded, however they are stored.
-static bool is_rounded(const Graph *graph, const Group *group, NodeId id) {
+// Operands of a product are rounded, however they are stored and whether another kernel or this one makes them.
+static bool is_operand(const Graph *graph, const Group *group, NodeId id) {
   const Node *last = graph_node(graph, group->nodes[group->n_nodes - 1]);
+  for (int i = 0; i < last->n_in; i++)
+    if (last->in[i] == id) return op_is_product(last->op) && node_takes_bf16(last);
+  return false;
+}
+
+static bool is_rounded(const Graph *graph, const Group *group, NodeId id) {
   if (graph_node(graph, id)->dtype == DT_INDEX) return false;
-  return kernel_is_bf16(graph, group, id) || (op_is_product(last->op) && node_takes_bf16(last));
+  return kernel_is_bf16(graph, group, id) || is_operand(graph, group, id);
+}
+
+static double *rounded(const Case *c, const double *from, NodeId id) {
+  const int64_t n = shape_elems(graph_node(c->graph, id)->shape, c->batch);
+  double *to = ARENA_ARRAY(c->arena, double, n + 1);
+  for (int64_t k = 0; k < n; k++) to[k] = bf16_value(bf16_of(from[k]));
+  return to;
 }
 
 // The values of the group's nodes from what it reads in memory.
@@ -47,15 +60,13 @@ static Values *stored_values(const Case *c, const Values *from, const Group *gro
   *values = (Values){arena_copy(c->arena, from->data, sizeof(double *) * graph->n_nodes), from->index};
   for (int i = 0; i < group->n_inputs; i++) {
     NodeId id = group->inputs[i];
-    if (!is_rounded(graph, group, id)) continue;
-    int64_t n = shape_elems(graph_node(graph, id)->shape, c->batch);
-    double *rounded = values->data[id] = ARENA_ARRAY(c->arena, double, n + 1);
-    for (int64_t k = 0; k < n; k++) rounded[k] = bf16_value(bf16_of(from->data[id][k]));
+    if (is_rounded(graph, group, id)) values->data[id] = rounded(c, from->data[id], id);
   }
   for (int i = 0; i < group->n_nodes; i++) {
     NodeId id = group->nodes[i];
     values->data[id] = ARENA_ARRAY(c->arena, double, shape_elems(graph_node(graph, id)->shape, c->batch) + 1);
     host_node(c, values, id);
+    if (is_operand(graph, group, id)) values->data[id] = rounded(c, values->data[id], id);
   }
   return values;
 }
@@ -73,6 +84,7 @@ static void add_groups(KernelSet *set, const Case *c, const Values *values, bool
                  .batch = c->graph->batch,
                  .elem_bytes = 4,
                  .is_training = true,
+                 .products = emit_product_fusion(EMIT_C, MLA_PRECISION_BF16),
                  .unfused = unfused};
   c->graph->groups = NULL;
   c->graph->n_groups = 0;
@@ -97,8 +109,11 @@ static void add_case(void *data, Case *c) {
   }
 }
 
-// A result in bf16 may be off by half a unit of its last place, and by what float32 sums make of a tie.
+// A result in bf16 may be off by half a unit of its last place, and by what float32 sums make of a tie; so may an operand
+// that is made in the same kernel.
 static double tolerance(const KernelRun *run) {
+  for (int i = 0; i < run->group.n_nodes; i++)
+    if (is_operand(run->c->graph, &run->group, run->group.nodes[i])) return 1.0 / 256;
   for (int i = 0; i < run->group.n_outputs; i++)
     if (kernel_is_bf16(run->c->graph, &run->group, run->group.outputs[i])) return 1.0 / 256;
   return run->c->rough > 2e-5 ? run->c->rough : 2e-5;

@@ -153,34 +153,54 @@ static void test_products(Arena *arena) {
 }
 
 // A decoder's convolution and the gradient of its weight read a resized tensor; nobody else does.
-static const Graph *decoder(Arena *arena, ProductFusion products) {
+static const Graph *decoder(Arena *arena, int channels, ProductFusion products) {
   Net *net = net_new(arena, 1);
   net_inputs(net, 16, 3);
   net_at(net, 0, false, "net");
-  net_decoder(net, net_conv_bn_relu(net, net->graph->image, 8, 3, 2), 16, 1);
+  net_decoder(net, net_conv_bn_relu(net, net->graph->image, channels, 3, 2), 16, 1);
   PipelineOptions options = {.batch = 2, .elem_bytes = 4, .products = products};
   pipeline_run(net_model(net), arena, &options, NULL, NULL);
   return net->graph;
 }
 
-static int count_resized(const Graph *graph, GroupKind kind) {
+static int count_in(const Graph *graph, OpKind op, GroupKind kind) {
   int n = 0;
   for (int g = 0; g < graph->n_groups; g++)
     for (int i = 0; i < graph->groups[g].n_nodes; i++) {
-      bool is_resize = graph_node(graph, graph->groups[g].nodes[i])->op == OP_resize;
-      n += is_resize && graph->groups[g].kind == kind;
+      bool is_op = graph_node(graph, graph->groups[g].nodes[i])->op == op;
+      n += is_op && graph->groups[g].kind == kind;
     }
   return n;
 }
 
 static void test_gathered(Arena *arena) {
-  const Graph *plain = decoder(arena, (ProductFusion){0}),
-              *gathered = decoder(arena, (ProductFusion){.gathered = true});
-  expect_count(count_resized(plain, GROUP_SINGLE), 1, "a resized tensor, stored");
-  expect_count(count_resized(gathered, GROUP_SINGLE), 0, "a resized tensor, stored beside products");
-  expect_count(count_resized(gathered, GROUP_PRODUCT), 2, "products that resize their operand");
+  const Graph *plain = decoder(arena, 8, (ProductFusion){0}),
+              *gathered = decoder(arena, 8, (ProductFusion){.gathered = true});
+  expect_count(count_in(plain, OP_resize, GROUP_SINGLE), 1, "a resized tensor, stored");
+  expect_count(count_in(gathered, OP_resize, GROUP_SINGLE), 0, "a resized tensor, stored beside products");
+  expect_count(count_in(gathered, OP_resize, GROUP_PRODUCT), 2, "products that resize their operand");
   const int64_t resized = 2 * 16 * 16 * 8 * 4, small = 2 * 8 * 8 * 8 * 4;
   expect_at_most(gathered->work_bytes, plain->work_bytes - resized + small + 1024, "bytes without it");
+}
+
+// Where operands are made in pairs of channels, an odd number of them is made by a kernel of its own.
+static void test_pairs(Arena *arena) {
+  const ProductFusion products = {.before = true, .before_weights = true, .gathered = true, .in_pairs = true};
+  expect_count(count_in(decoder(arena, 8, products), OP_resize, GROUP_PRODUCT), 2,
+               "8 channels resized in pairs");
+  expect_count(count_in(decoder(arena, 7, products), OP_resize, GROUP_SINGLE), 1,
+               "7 channels resized, stored");
+  for (int channels = 7; channels <= 8; channels++) {
+    Net *net = net_new(arena, 1);
+    net_inputs(net, 8, 4);
+    net_at(net, 0, false, "net");
+    NodeId x = NET_OP(net, OP_relu, net_conv(net, net->graph->image, channels, 3, 1));
+    net->graph->output = net_conv(net, x, 4, 3, 1);
+    PassCtx ctx = {.scratch = arena, .model = net_model(net), .products = products};
+    pass_prune(net->graph, &ctx);
+    pass_fuse(net->graph, &ctx);
+    expect_count(count_in(net->graph, OP_relu, GROUP_PRODUCT), channels == 8, "an operand made in pairs");
+  }
 }
 
 // An element-wise result takes over the bytes of an input that dies: three convolutions need two tensors.
@@ -243,6 +263,7 @@ int main(void) {
   test_fusion(arena);
   test_products(arena);
   test_gathered(arena);
+  test_pairs(arena);
   test_in_place(arena);
   test_peaks(arena);
   arena_free(arena);
