@@ -4,7 +4,7 @@
 //   cc -O2 -D_GNU_SOURCE -I. bench/conv_bench.c tests/support/kernels.c
 //      compiler/emit/c/conv_{few,gather,gather_block,gather_pack,grad_tile,grad_weight,parts,tile,weave,weight}.c
 //      compiler/support/{arena,strbuf}.c -o conv_bench -ldl -lpthread
-//   ./conv_bench [threads [seconds per kernel [name of one shape]]]
+//   ./conv_bench [threads [seconds per kernel [f32 or bf16 [name of one shape]]]]
 #include "compiler/emit/c/conv.h"
 #include "tests/support/kernels.h"
 
@@ -26,8 +26,8 @@ static const Shape shapes[] = {
     {"32->64s2@16", 16, 16, 32, 64, 3, 2, 1, 128},   {"3->16@32", 32, 32, 3, 16, 3, 1, 1, 128},
     {"16->32x1s2@32", 32, 32, 16, 32, 1, 2, 0, 128}, {"64->64@56", 56, 56, 64, 64, 3, 1, 1, 16},
     {"256->64x1@56", 56, 56, 256, 64, 1, 1, 0, 16},  {"512->512@7", 7, 7, 512, 512, 3, 1, 1, 16},
-    {"12->3@32", 32, 32, 12, 3, 3, 1, 1, 128},       {"64->10", 1, 1, 64, 10, 1, 1, 0, 128},
-    {"512->1000", 1, 1, 512, 1000, 1, 1, 0, 128},
+    {"64->12@32", 32, 32, 64, 12, 3, 1, 1, 128},     {"12->3@32", 32, 32, 12, 3, 3, 1, 1, 128},
+    {"64->10", 1, 1, 64, 10, 1, 1, 0, 128},          {"512->1000", 1, 1, 512, 1000, 1, 1, 0, 128},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_THREADS = 64 };
 
@@ -123,7 +123,7 @@ static int partials_of(long weight_bytes, int batch) {
   return n < 1 ? 1 : n > 16 ? (batch < 16 ? batch : 16) : (int)(n < batch ? n : batch);
 }
 
-static void bench_shape(const Shape *s, Pool *pool, double seconds) {
+static void bench_shape(const Shape *s, bool is_bf16, Pool *pool, double seconds) {
   const int out_h = (s->h + 2 * s->pad - s->kernel) / s->stride + 1,
             out_w = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
   const ConvSpec spec = {.shape = {.in_h = s->h,
@@ -139,7 +139,10 @@ static void bench_shape(const Shape *s, Pool *pool, double seconds) {
                                    .groups = 1},
                          .elem_bytes = 4,
                          .vector_bytes = 64,
-                         .batch = s->batch};
+                         .batch = s->batch,
+                         .x_is_bf16 = is_bf16,
+                         .y_is_bf16 = is_bf16,
+                         .is_paired = is_bf16};
   const long n_weights = (long)s->kernel * s->kernel * s->in_c * s->out_c;
   const int n_partials = partials_of(n_weights * 4, s->batch);
   Arena *arena = arena_new();
@@ -149,15 +152,16 @@ static void bench_shape(const Shape *s, Pool *pool, double seconds) {
   const ConvKernel grad_weight = conv_write_grad_weight(&text, "gw", &spec, n_partials);
   const ConvKernel finish = conv_write_grad_weight_finish(&text, "fin", &spec, n_partials);
   const double start = now();
-  KernelLib *lib = kernels_compile(text.text, (KernelMachine){4, 64}, 2);
+  KernelLib *lib = kernels_compile(text.text, (KernelMachine){4, 64, is_bf16}, 2);
   if (!lib) exit(1);
   const double compile_time = now() - start;
   float *x = buffer((long)s->batch * s->h * s->w * s->in_c),
         *g = buffer((long)s->batch * out_h * out_w * s->out_c);
   float *w = buffer(n_weights), *partial = buffer(n_weights * n_partials);
   for (int i = 0; i < pool->n_threads; i++)
-    pool->scratch[i] =
-        aligned_alloc(64, (size_t)(forward.scratch_bytes + grad_input.scratch_bytes + 127) / 64 * 64);
+    pool->scratch[i] = aligned_alloc(
+        64, (size_t)(forward.scratch_bytes + grad_input.scratch_bytes + grad_weight.scratch_bytes + 127) /
+                64 * 64);
   const double flops = 2.0 * s->batch * out_h * out_w * (double)n_weights;
   void *const fwd_buf[] = {x, w, g}, *const bwd_buf[] = {g, w, x}, *const gw_buf[] = {x, g, partial},
               *const fin_buf[] = {partial, w};
@@ -189,9 +193,10 @@ int main(int argc, char **argv) {
     workers[i] = (Worker){&pool, i};
     pthread_create(&pool.threads[i], NULL, worker_main, &workers[i]);
   }
+  const bool is_bf16 = argc > 3 && strcmp(argv[3], "bf16") == 0;
   printf("%d threads; best and median of forward | input gradient | weight gradient\n", pool.n_threads);
   for (int i = 0; i < N_SHAPES; i++)
-    if (argc < 4 || strcmp(argv[3], shapes[i].name) == 0) bench_shape(&shapes[i], &pool, seconds);
+    if (argc < 5 || strcmp(argv[4], shapes[i].name) == 0) bench_shape(&shapes[i], is_bf16, &pool, seconds);
   atomic_store(&pool.round, -1);
   for (int i = 1; i < pool.n_threads; i++) pthread_join(pool.threads[i], NULL);
   return 0;
