@@ -18,10 +18,12 @@ static bool is_matrix(OpKind op) {
   return false;
 }
 
+#define TAKEN_IN                                                                                             \
+  { true, true, true, true, true, false, false }
 // Element bytes, vector bytes, and images that the plan has more than the run.
 static const KernelConfig configs[2] = {
-    {4, 16, 2, &cuda_skeletons, is_matrix, {true, true, true, true, true, false}, MLA_PRECISION_F32, NULL},
-    {8, 16, 0, &cuda_skeletons, is_matrix, {true, true, true, true, true, false}, MLA_PRECISION_F64, NULL}};
+    {4, 16, 2, &cuda_skeletons, is_matrix, TAKEN_IN, MLA_PRECISION_F32, NULL},
+    {8, 16, 0, &cuda_skeletons, is_matrix, TAKEN_IN, MLA_PRECISION_F64, NULL}};
 
 static void add_case(void *data, Case *c) {
   KernelSet *sets = data;

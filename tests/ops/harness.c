@@ -22,12 +22,12 @@ typedef struct Tally {
 
 // Element bytes, vector bytes, and images that the plan has more than the run.
 static const KernelConfig configs[6] = {
-    {4, 64, 0, &c_skeletons, NULL, {true, true, true, true, false, true}, MLA_PRECISION_F32, NULL},
-    {4, 32, 2, &c_skeletons, NULL, {true, true, true, true, false, true}, MLA_PRECISION_F32, NULL},
-    {4, 16, 9, &c_skeletons, NULL, {true, true, true, true, false, true}, MLA_PRECISION_F32, NULL},
-    {8, 64, 2, &c_skeletons, NULL, {true, true, true, true, false, true}, MLA_PRECISION_F64, NULL},
-    {8, 32, 9, &c_skeletons, NULL, {true, true, true, true, false, true}, MLA_PRECISION_F64, NULL},
-    {8, 16, 0, &c_skeletons, NULL, {true, true, true, true, false, true}, MLA_PRECISION_F64, NULL}};
+    {4, 64, 0, &c_skeletons, NULL, {true, true, true, true, false, true, false}, MLA_PRECISION_F32, NULL},
+    {4, 32, 2, &c_skeletons, NULL, {true, true, true, true, false, true, false}, MLA_PRECISION_F32, NULL},
+    {4, 16, 9, &c_skeletons, NULL, {true, true, true, true, false, true, false}, MLA_PRECISION_F32, NULL},
+    {8, 64, 2, &c_skeletons, NULL, {true, true, true, true, false, true, false}, MLA_PRECISION_F64, NULL},
+    {8, 32, 9, &c_skeletons, NULL, {true, true, true, true, false, true, false}, MLA_PRECISION_F64, NULL},
+    {8, 16, 0, &c_skeletons, NULL, {true, true, true, true, false, true, false}, MLA_PRECISION_F64, NULL}};
 
 static void fail(Tally *tally, const Case *c, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void fail(Tally *tally, const Case *c, const char *format, ...) {

@@ -139,7 +139,8 @@ static void test_fusion(Arena *arena) {
 // The same where products take in what stands around them.
 static void test_products(Arena *arena) {
   Net *net = two_layers(arena);
-  PipelineOptions options = {.batch = 2, .elem_bytes = 4, .products = {true, true, true, true, true, true}};
+  PipelineOptions options = {
+      .batch = 2, .elem_bytes = 4, .products = {true, true, true, true, true, true, false}};
   pipeline_run(net_model(net), arena, &options, NULL, NULL);
   const Graph *graph = net->graph;
   // Both convolutions with their statistics, the second behind the first batch norm and relu; the head with its bias; the

@@ -162,6 +162,6 @@ static int try_net(int blocks, int width, ProductFusion products, uint64_t seed)
 }
 
 int main(void) {
-  ProductFusion none = {0}, all = {true, true, true, true, true, true};
+  ProductFusion none = {0}, all = {true, true, true, true, true, true, false};
   return try_net(1, 4, none, 1) + try_net(1, 4, all, 2) != 0;
 }
