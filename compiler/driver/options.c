@@ -165,11 +165,16 @@ static bool parse_number(const OptionDef *def, const char *text, int64_t *value)
   return false;
 }
 
+static bool needs_value(const OptionDef *def) {
+  usage_error("%s needs a value: %s", def->name, def->argument);
+  return false;
+}
+
 static bool store_option(Options *options, const OptionDef *def, const char *value) {
   char *field = (char *)options + def->field;
   switch (def->kind) {
   case OPTION_FLAG: *(bool *)field = true; return true;
-  case OPTION_TEXT: *(const char **)field = value; return true;
+  case OPTION_TEXT: *(const char **)field = value; return *value || needs_value(def);
   case OPTION_NUMBER: return parse_number(def, value, (int64_t *)field);
   case OPTION_LIST: break;
   }
@@ -195,8 +200,7 @@ static bool parse_option(Options *options, VerbKind verb, int n_args, char **arg
   }
   if (equals) return store_option(options, def, equals + 1);
   if (*i + 1 < n_args) return store_option(options, def, args[++*i]);
-  usage_error("%s needs a value: %s", def->name, def->argument);
-  return false;
+  return needs_value(def);
 }
 
 static void clear_numbers(Options *options) {

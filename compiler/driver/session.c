@@ -4,6 +4,7 @@
 #include "compiler/driver/tune.h"
 #include "compiler/driver/variant.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,8 +40,17 @@ static void take_load_times(Timing *timing, const MlaLoaded *loaded) {
   timing_end_phase(timing, "bind", "%.1f MiB", (double)loaded->n_bytes / (1 << 20));
 }
 
+// A trace is written at the end, which may be hours away: that it cannot be is said at once.
+static bool can_write(const char *path, MlaError *error) {
+  FILE *file = fopen(path, "a");
+  if (!file) return mla_fail(error, MLA_ERROR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
+  fclose(file);
+  return true;
+}
+
 int session_load(Session *session, const Options *options) {
   MlaError error = {0};
+  if (options->trace && !can_write(options->trace, &error)) return report_error(options, &error);
   MlaDeviceOptions device = {.threads = options->threads > 0 ? (int)options->threads : 0,
                              .is_profiled = options->profile,
                              .is_traced = options->trace != NULL,

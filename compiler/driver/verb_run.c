@@ -15,14 +15,19 @@
 
 enum { STATUS_INTERRUPTED = 130 };
 
+// A run that was stopped has not been tested.
+static json_t *of_test(const MlaRunResult *result, double value) {
+  return result->was_evaluated ? json_real(value) : json_null();
+}
+
 static void print_result(const Options *options, const Session *session, const MlaRunResult *result,
                          const char *dir) {
   if (options->json) {
     json_t *json =
-        json_pack("{s:{s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:f,s:I,s:b,s:I}}", "result", "run_dir", dir, "epochs",
+        json_pack("{s:{s:s,s:i,s:I,s:o,s:o,s:f,s:f,s:f,s:I,s:b,s:I}}", "result", "run_dir", dir, "epochs",
                   result->epochs_done, "steps", (json_int_t)result->steps_done, "test_accuracy",
-                  result->test_accuracy, "test_loss", result->test_loss, "best_accuracy",
-                  result->best_accuracy, "seconds", result->seconds, "images_per_second",
+                  of_test(result, result->test_accuracy), "test_loss", of_test(result, result->test_loss),
+                  "best_accuracy", result->best_accuracy, "seconds", result->seconds, "images_per_second",
                   result->images_per_second, "allocated_bytes", (json_int_t)session->loaded->n_bytes,
                   "interrupted", result->was_interrupted, "bad_records", (json_int_t)result->n_bad_records);
     if (options->profile)
@@ -106,6 +111,8 @@ static int load_and_train(Session *session, MlaRunData *data, const Options *opt
 }
 
 int verb_run(const Options *options) {
+  if (options->name && options->run_dir)
+    return usage_error("--name and --run-dir both say where the run directory is: give one of them");
   Session session;
   Options compared = *options;
   compared.is_compared = !options->json; // the summary is

@@ -19,6 +19,10 @@ expect 2 "$MLAANC" run "$tiny" --device cup && says 'did you mean `cpu`'
 expect 2 "$MLAANC" run "$tiny" --threads 0 && says 'at least 1'
 expect 2 "$MLAANC" run "$tiny" --threads x
 expect 2 "$MLAANC" run "$tiny" --threads && says 'needs a value'
+expect 2 "$MLAANC" run "$tiny" --run-dir "" && says '--run-dir needs a value'
+expect 2 "$MLAANC" run "$tiny" --name a --run-dir b && says 'give one of them'
+expect 3 "$MLAANC" bench "$tiny" --device null --trace "$TEST_TMP/none/trace.json" && says 'cannot write'
+[ ! -s "$TEST_TMP/out" ] || fail "a trace that cannot be written is said at the end"
 expect 2 "$MLAANC" run "$tiny" --resume=1 && says 'takes no value'
 expect 2 "$MLAANC" check "$tiny" "$tiny" && says 'one input'
 expect 2 "$MLAANC" check "$tiny" --set width && says 'NAME=VALUE'
