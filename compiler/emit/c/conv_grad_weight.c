@@ -23,7 +23,9 @@ enum {
   SHORT_PIXELS = 64,         // These will do if they stay in the first-level cache beside those that
   SHORT_BYTES = 24 * 1024,   // are fetched meanwhile.
   FETCHED_BYTES = 64 * 1024, // no larger block is fetched ahead
-  STAGED_PASSES = 8,         // a slice has as many if it stages or weaves for itself
+  STAGED_PASSES = 8,         // a slice has as many if it stages or weaves for itself,
+  STAGED_USES = 144,         // and multiplies a number of x as often (pairs: twice), which pays for that;
+  LEAST_PARTS = 8,           // but there are so many shares for the threads
   READ_BEHIND = 64,          // bytes, of the last vector
   PAIRS_OF_FEW = 4           // a product of pairs in fewer lanes than the most costs as much as so many
 };
@@ -174,21 +176,30 @@ static int64_t grad_flops(const ConvSpec *spec) {
          (spec->shape.in_c / spec->shape.groups) * spec->shape.kernel_h * spec->shape.kernel_w;
 }
 
-// Partners are staged together.
+// A block of images is staged at once, and partners are.
 static void choose_turn(WeightGrad *grad) {
   const ConvSpec *spec = grad->spec;
+  const int cached = (int)(CONV_TURN_ELEMS / x_image(spec)), unit = spec->is_paired ? 2 : 1;
   if (spec->around && spec->around->has_before)
-    grad->turn = max_int((int)(CONV_TURN_ELEMS / x_image(spec)), 1);
-  if (spec->is_paired) grad->turn += grad->turn & 1;
+    grad->turn = max_int(conv_div_up(cached, unit), grad->block_images) * unit;
   grad->x_is_bf16 = grad->turn ? spec->is_paired : spec->x_is_bf16;
 }
 
+// Slices that stage or weave for themselves must have enough to do with it.
+static int most_slices(const WeightGrad *grad) {
+  const ConvSpec *spec = grad->spec;
+  if (!grad->turn && !spec->is_paired) return grad->n_passes;
+  const int uses = spec->shape.kernel_h * spec->shape.kernel_w * spec->shape.out_c /
+                   (spec->shape.stride * spec->shape.stride),
+            least = LEAST_PARTS / grad->n_partials;
+  const int most = max_int(uses / (spec->is_paired ? 2 * STAGED_USES : STAGED_USES), least);
+  return max_int(min_int(most, grad->n_passes / STAGED_PASSES), 1);
+}
+
 static void choose_slices(WeightGrad *grad) {
-  const bool is_paired = grad->spec->is_paired, is_made = grad->turn || is_paired;
-  const int64_t parts = grad_flops(grad->spec) / (is_paired ? 2 * PART_FLOPS : PART_FLOPS);
+  const int64_t parts = grad_flops(grad->spec) / (grad->spec->is_paired ? 2 * PART_FLOPS : PART_FLOPS);
   const int wanted = (int)(parts < MAX_PARTS ? parts : MAX_PARTS);
-  const int most = is_made ? max_int(grad->n_passes / STAGED_PASSES, 1) : grad->n_passes;
-  grad->n_slices = min_int(max_int(wanted / grad->n_partials, 1), most);
+  grad->n_slices = min_int(max_int(wanted / grad->n_partials, 1), most_slices(grad));
 }
 
 static WeightGrad grad_new(StrBuf *out, const char *symbol, const ConvSpec *spec, int n_partials) {
