@@ -113,6 +113,7 @@ static Value call_operator(Sema *sema, OpKind op, Args *args, const Value *piped
   }
   if (!count_fits(sema, info->name, info->min_in, info->max_in, tensors.n, span)) return value_error(span);
   if (!sema->build) return value_error(span);
+  if (op == OP_concat) return value_tensor(tensor_join(sema, tensors.nodes, tensors.n, attrs, span), span);
   return value_tensor(tensor_op(sema, op, tensors.nodes, tensors.n, attrs, NULL, span), span);
 }
 

@@ -197,8 +197,9 @@ NodeId place_param(Sema *sema, Place place, ParamSpec spec, Span span);
 // A running statistic of the backbone.
 StateId place_running(Sema *sema, Place place, const char *leaf, int64_t channels, InitKind init,
                       int positions, Span span);
-// Of the image that the features x are, flattened: through what works element by element. 1: there is none.
-int flattened_positions(const Sema *sema, NodeId x);
+// Of the image that the features x are, flattened: through what works element by element. 1: there is none. `span`: of the layer
+// that reads them, for the message if they have no order that files know.
+int flattened_positions(Sema *sema, NodeId x, Span span);
 NodeId state_node(Sema *sema, StateId state, Span span);
 
 // ---- tensors (tensor.c)
@@ -209,6 +210,8 @@ Shape tensor_shape(Sema *sema, NodeId node);
 // Applies the shape rule; a failure is reported at `span` with a note where the tensor at fault was made.
 NodeId tensor_op(Sema *sema, OpKind op, const NodeId *in, int n_in, const Attr *attr, const char *name,
                  Span span);
+// Their channels, one after another.
+NodeId tensor_join(Sema *sema, const NodeId *in, int n_in, const Attr *attr, Span span);
 Attr *tensor_attrs(Sema *sema, OpKind op); // the defaults
 void attr_set(OpKind op, Attr *attrs, const char *name, double value);
 NodeId tensor_affine(Sema *sema, NodeId x, double scale, double shift, Span span);

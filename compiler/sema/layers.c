@@ -18,7 +18,7 @@ static NodeId param(LayerCall *call, const char *leaf, Shape shape, InitKind ini
 
 // One whose first extent goes over the features of x.
 static NodeId feature_param(LayerCall *call, ParamSpec spec) {
-  spec.positions = flattened_positions(call->sema, call->in[0]);
+  spec.positions = flattened_positions(call->sema, call->in[0], call->span);
   return place_param(call->sema, call->place, spec, call->span);
 }
 
@@ -194,7 +194,7 @@ static bool bn_statistics(LayerCall *call, double momentum, int64_t channels, No
   Build *graph_build = sema->build;
   StateId running_mean = NO_STATE, running_var = NO_STATE;
   if (!graph_build->is_aux) {
-    int positions = flattened_positions(sema, call->in[0]);
+    int positions = flattened_positions(sema, call->in[0], call->span);
     running_mean =
         place_running(sema, call->place, "running_mean", channels, INIT_ZERO, positions, call->span);
     running_var = place_running(sema, call->place, "running_var", channels, INIT_ONE, positions, call->span);

@@ -20,7 +20,7 @@ NodeId layer_norm_apply(LayerCall *call) {
   if (y == NO_NODE) return NO_NODE;
   Shape shape = {.rank = 1, .dim = {shape_channels(tensor_shape(call->sema, y))}};
   ParamSpec weight = {.leaf = "weight", .shape = shape, .init = INIT_ONE}, bias = weight;
-  weight.positions = bias.positions = flattened_positions(call->sema, y);
+  weight.positions = bias.positions = flattened_positions(call->sema, y, call->span);
   bias.leaf = "bias";
   bias.init = INIT_ZERO;
   NodeId scaled =

@@ -126,17 +126,38 @@ NodeId place_param(Sema *sema, Place place, ParamSpec spec, Span span) {
   return state == NO_STATE ? NO_NODE : state_node(sema, state, span);
 }
 
-int flattened_positions(const Sema *sema, NodeId x) {
+// Of the operands, the one that is of the same features; NO_NODE: there is none.
+static NodeId same_features(const Graph *graph, const Node *node) {
+  FuseKind kind = op_info(node->op)->fuse;
+  bool is_kept = kind == FUSE_POINT || kind == FUSE_MARK || node->op == OP_row_norm;
+  for (int i = 0; is_kept && i < node->n_in; i++)
+    if (shape_equal(graph_node(graph, node->in[i])->shape, node->shape)) return node->in[i];
+  return NO_NODE;
+}
+
+// Features of several images side by side have no order that files could be told; those of one extent are joined before they are
+// flattened (tensor_join).
+static int joined_positions(Sema *sema, const Node *join, Span span) {
+  for (int i = 0; i < join->n_in; i++) {
+    if (flattened_positions(sema, join->in[i], span) <= 1) continue;
+    sema_error(
+        sema, span,
+        "what reads flattened images of several extents side by side cannot be kept in PyTorch's order");
+    sema_note(sema, join->span,
+              "they are joined here; a `linear` for each and the sum of the two computes the same");
+    break;
+  }
+  return 1;
+}
+
+int flattened_positions(Sema *sema, NodeId x, Span span) {
   const Graph *graph = sema->build->graph;
   const Node *node = graph_node(graph, x);
   while (node->op != OP_flatten) {
-    FuseKind kind = op_info(node->op)->fuse;
-    bool is_kept = kind == FUSE_POINT || kind == FUSE_MARK || node->op == OP_row_norm;
-    NodeId wide = NO_NODE; // the operand that is of the same features
-    for (int i = node->n_in - 1; is_kept && i >= 0; i--)
-      if (shape_equal(graph_node(graph, node->in[i])->shape, node->shape)) wide = node->in[i];
-    if (wide == NO_NODE) return 1;
-    node = graph_node(graph, wide);
+    if (node->op == OP_concat) return joined_positions(sema, node, span);
+    NodeId features = same_features(graph, node);
+    if (features == NO_NODE) return 1;
+    node = graph_node(graph, features);
   }
   const Node *image = graph_node(graph, node->in[0]);
   return image->shape.rank == 4 ? (int)(image->shape.dim[1] * image->shape.dim[2]) : 1;

@@ -119,3 +119,19 @@ Value tensor_binary(Sema *sema, const char *operator, Value a, Value b, Span spa
   if (*operator== '-') return value_tensor(tensor_affine(sema, b.node, -1, a.number, span), span);
   return value_tensor(tensor_and_number(sema, *operator, b.node, a.number, span), span);
 }
+
+// Flattened images of one extent side by side are the flattened images side by side, and so is their order in files: channels
+// first, those of the first image before those of the second.
+NodeId tensor_join(Sema *sema, const NodeId *in, int n_in, const Attr *attr, Span span) {
+  NodeId *images = ARENA_ARRAY(sema->arena, NodeId, n_in + 1);
+  for (int i = 0; i < n_in; i++) {
+    const Node *flat = in[i] == NO_NODE ? NULL : tensor_node(sema, in[i]);
+    if (!flat || flat->op != OP_flatten) return tensor_op(sema, OP_concat, in, n_in, attr, NULL, span);
+    Shape image = tensor_shape(sema, images[i] = flat->in[0]), first = tensor_shape(sema, images[0]);
+    bool is_like_first = image.rank == 4 && first.rank == 4 && image.dim[1] == first.dim[1] &&
+                         image.dim[2] == first.dim[2] && image.dim[1] * image.dim[2] > 1;
+    if (!is_like_first) return tensor_op(sema, OP_concat, in, n_in, attr, NULL, span);
+  }
+  NodeId joined = tensor_op(sema, OP_concat, images, n_in, attr, NULL, span);
+  return tensor_op(sema, OP_flatten, &joined, 1, tensor_attrs(sema, OP_flatten), NULL, span);
+}
