@@ -11,7 +11,7 @@ say "tests"
 ctest --test-dir "$root/build" --output-on-failure -j "$(nproc)"
 
 say "build with address and undefined-behaviour sanitizers"
-build build-sanitize all -DMLAANC_SANITIZE=address,undefined -DMLAANC_TEST_CACHE="$root/build/kernel-cache"
+build build-sanitize quick -DMLAANC_SANITIZE=address,undefined -DMLAANC_TEST_CACHE="$root/build/kernel-cache"
 say "tests under sanitizers"
 ctest --test-dir "$root/build-sanitize" --output-on-failure -j "$(nproc)" -LE slow
 

@@ -54,9 +54,9 @@ static inline Model *trial_model(Arena *arena, SourceMap *map, const char *model
   exit(EXIT_FAILURE);
 }
 
-// Compiles for `device` ("reference" computes in double precision) and sets the initial states.
-static inline void trial_open(Trial *trial, const char *model, const char *sets, int64_t batch,
-                              const char *device, MlaElem elem) {
+// Compiles for `device` ("reference" computes in double precision).
+static inline void trial_compile(Trial *trial, const char *model, const char *sets, int64_t batch,
+                                 const char *device, MlaElem elem) {
   *trial = (Trial){.arena = arena_new()};
   bool is_reference = strcmp(device, "reference") == 0;
   SourceMap *map = source_map_new(trial->arena);
@@ -67,11 +67,21 @@ static inline void trial_open(Trial *trial, const char *model, const char *sets,
                       .precision = elem == MLA_F64 ? MLA_PRECISION_F64 : MLA_PRECISION_F32,
                       .map = map};
   trial->program = emit_program(trial->arena, loaded, &emit);
+}
+
+// Loads the program and sets the initial states.
+static inline void trial_load(Trial *trial, const char *device) {
   MlaError error = {0};
   MlaDeviceOptions options = {.threads = 2};
   trial_check(mla_device_open(&trial->device, device, &options, &error), &error);
   trial->loaded = trial->device.ops->load(&trial->device, trial->program, &error);
   trial_check(trial->loaded && mla_init_states(trial->loaded, 1, &error), &error);
+}
+
+static inline void trial_open(Trial *trial, const char *model, const char *sets, int64_t batch,
+                              const char *device, MlaElem elem) {
+  trial_compile(trial, model, sets, batch, device, elem);
+  trial_load(trial, device);
 }
 
 static inline void trial_close(Trial *trial) {

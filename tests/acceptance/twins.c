@@ -1,33 +1,36 @@
-// Every shipped model, made small, and a page with operators that they leave out: three steps of the compiled
+// Shipped models, made small, and a page with operators that they leave out: three steps of the compiled
 // kernels against the unfused host functions.
 // In double precision they agree to rounding; in single precision the losses of the first step do. An image fewer, and
 // batch norms over the last two would multiply the rounding of the steps before.
+// Kernels that differ in nothing but the layers they serve are compiled once for all models.
 // timeout: 600
 #include "tests/acceptance/trial.h"
+#include "tests/cuda/pages.h"
 
 enum { BATCH = 4, N_STEPS = 3 };
 
-#define CIFAR   "cifar_resnet.width=4 "
-#define FASHION "small_resnet.width=4 small_resnet.n=1 "
+#define NARROW "cifar_resnet.width=4 "
+#define SHORT  "small_resnet.width=4 small_resnet.n=1 "
 
 static const struct Twin {
   const char *model, *sets;
   bool in_single;
 } twins[] = {
     {"tests/cli/dropout.mlaan", "", true},
-    {"models/e2e.mlaan", CIFAR "cifar_resnet.n=1", false},
-    {"models/greedy.mlaan", CIFAR "cifar_resnet.n=1 K=4", false},
-    {"models/dgl.mlaan", CIFAR "cifar_resnet.n=1 K=4", false},
-    {"models/infopro_softmax.mlaan", CIFAR "cifar_resnet.n=1 K=4", false},
-    {"models/man.mlaan", CIFAR "cifar_resnet.n=1 K=3", true},
-    {"models/mlaan.mlaan", CIFAR "K=8", true}, // its chains name blocks of the whole ResNet-32
-    {"models/fashion/e2e.mlaan", FASHION, false},
-    {"models/fashion/greedy.mlaan", FASHION "K=3", false},
-    {"models/fashion/dgl.mlaan", FASHION "K=3", false},
-    {"models/fashion/infopro_softmax.mlaan", FASHION "K=3", false},
-    {"models/fashion/man.mlaan", FASHION "K=3 man.reconstruct=5", false},
+    {"models/e2e.mlaan", NARROW "cifar_resnet.n=1", false},
+    {"models/greedy.mlaan", NARROW "cifar_resnet.n=1 K=4", false},
+    {"models/dgl.mlaan", NARROW "cifar_resnet.n=1 K=4", false},
+    {"models/infopro_softmax.mlaan", NARROW "cifar_resnet.n=1 K=4", false},
+    {"models/man.mlaan", NARROW "cifar_resnet.n=1 K=3", true},
+    {"models/mlaan.mlaan", NARROW "K=8", true}, // its chains name blocks of the whole ResNet-32
+    {"models/fashion/e2e.mlaan", SHORT, false},
+    {"models/fashion/greedy.mlaan", SHORT "K=3", false},
+    {"models/fashion/dgl.mlaan", SHORT "K=3", false},
+    {"models/fashion/infopro_softmax.mlaan", SHORT "K=3", false},
+    {"models/fashion/man.mlaan", SHORT "K=3 man.reconstruct=5", false},
     {"models/fashion/mlaan.mlaan", "small_resnet.width=4 K=6", false},
 };
+enum { N_TWINS = sizeof twins / sizeof *twins };
 
 static int n_wrong;
 
@@ -61,10 +64,10 @@ static double compare_states(Trial *a, Trial *b, double limit, const char *model
   return worst;
 }
 
-static void check_double(const struct Twin *twin) {
+static void check_double(const struct Twin *twin, Trial kernels) {
   static const int64_t batches[N_STEPS] = {BATCH, BATCH, BATCH - 1};
-  Trial kernels, reference;
-  trial_open(&kernels, twin->model, twin->sets, BATCH, "cpu", MLA_F64);
+  Trial reference;
+  trial_load(&kernels, "cpu");
   trial_open(&reference, twin->model, twin->sets, BATCH, "reference", MLA_F64);
   double losses = 0;
   for (int step = 0; step < N_STEPS; step++) {
@@ -79,9 +82,9 @@ static void check_double(const struct Twin *twin) {
   trial_close(&reference);
 }
 
-static void check_single(const struct Twin *twin) {
-  Trial kernels, reference;
-  trial_open(&kernels, twin->model, twin->sets, BATCH, "cpu", MLA_F32);
+static void check_single(const struct Twin *twin, Trial kernels) {
+  Trial reference;
+  trial_load(&kernels, "cpu");
   trial_open(&reference, twin->model, twin->sets, BATCH, "reference", MLA_F64);
   trial_step(&kernels, 0, BATCH, 0.01);
   trial_step(&reference, 0, BATCH, 0.01);
@@ -91,11 +94,30 @@ static void check_single(const struct Twin *twin) {
   trial_close(&reference);
 }
 
-int main(void) {
-  for (size_t i = 0; i < sizeof twins / sizeof *twins; i++) {
-    check_double(&twins[i]);
-    if (twins[i].in_single) check_single(&twins[i]);
+// All programs of an element type, and their kernels.
+static void compile_all(Arena *arena, Trial *trials, MlaElem elem) {
+  KernelPool pool = {.arena = arena};
+  const MlaProgram *like = NULL;
+  for (size_t i = 0; i < N_TWINS; i++) {
+    if (elem == MLA_F32 && !twins[i].in_single) continue;
+    trial_compile(&trials[i], twins[i].model, twins[i].sets, BATCH, "cpu", elem);
+    MlaProgram *program = arena_copy(arena, trials[i].program, sizeof *program);
+    pool_take(&pool, program);
+    trials[i].program = like = program;
   }
+  pool_compile(&pool, like, "cpu");
+}
+
+int main(void) {
+  Arena *arena = arena_new();
+  Trial doubles[N_TWINS], singles[N_TWINS];
+  compile_all(arena, doubles, MLA_F64);
+  compile_all(arena, singles, MLA_F32);
+  for (size_t i = 0; i < N_TWINS; i++) {
+    check_double(&twins[i], doubles[i]);
+    if (twins[i].in_single) check_single(&twins[i], singles[i]);
+  }
+  arena_free(arena);
   printf("%d wrong\n", n_wrong);
   return n_wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -7,10 +7,7 @@ train two --threads 2
 same_files "$TEST_TMP/one/latest" "$TEST_TMP/two/latest"
 "$MLAANC" run "$tiny" --data "$data" --run-dir "$TEST_TMP/killed" --checkpoint-every 5 >/dev/null &
 pid=$!
-for _ in $(seq 2000); do
-  [ -e "$TEST_TMP/killed/metrics.jsonl" ] && [ "$(grep -c . "$TEST_TMP/killed/metrics.jsonl")" -ge 12 ] && break
-  sleep 0.005
-done
+wait_lines $pid "$TEST_TMP/killed/metrics.jsonl" 12
 kill -9 $pid 2>/dev/null && wait $pid 2>/dev/null
 train killed --resume
 same_files "$TEST_TMP/one/latest" "$TEST_TMP/killed/latest"

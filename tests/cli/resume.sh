@@ -4,10 +4,7 @@ make_data 2000
 train whole --epochs 2
 "$MLAANC" run "$tiny" --data "$data" --run-dir "$TEST_TMP/killed" --epochs 2 --checkpoint-every 5 >/dev/null &
 pid=$!
-for _ in $(seq 2000); do
-  [ -e "$TEST_TMP/killed/metrics.jsonl" ] && [ "$(grep -c . "$TEST_TMP/killed/metrics.jsonl")" -ge 12 ] && break
-  sleep 0.005
-done
+wait_lines $pid "$TEST_TMP/killed/metrics.jsonl" 12
 kill -9 $pid 2>/dev/null && wait $pid 2>/dev/null
 train killed --epochs 2 --resume
 same_files "$TEST_TMP/whole/latest" "$TEST_TMP/killed/latest"
@@ -19,10 +16,7 @@ same_files "$TEST_TMP/whole/latest" "$TEST_TMP/steps/latest"
 # Ctrl-C writes a checkpoint and says so by its status.
 "$MLAANC" run "$tiny" --data "$data" --run-dir "$TEST_TMP/stopped" --epochs 2 >"$TEST_TMP/out" &
 pid=$!
-for _ in $(seq 2000); do
-  [ -e "$TEST_TMP/stopped/metrics.jsonl" ] && [ "$(grep -c . "$TEST_TMP/stopped/metrics.jsonl")" -ge 12 ] && break
-  sleep 0.005
-done
+wait_lines $pid "$TEST_TMP/stopped/metrics.jsonl" 12
 kill -TERM $pid 2>/dev/null
 wait $pid
 status=$?
@@ -35,10 +29,7 @@ python3 "$MLAANC_SOURCE/tests/support/make_idx.py" "$data" 64 20000 12
 train seen --epochs 1 --threads 1
 "$MLAANC" run "$tiny" --data "$data" --run-dir "$TEST_TMP/unseen" --epochs 1 --threads 1 >"$TEST_TMP/out" &
 pid=$!
-for _ in $(seq 2000); do
-  [ -e "$TEST_TMP/unseen/metrics.jsonl" ] && [ "$(grep -c . "$TEST_TMP/unseen/metrics.jsonl")" -ge 2 ] && break
-  sleep 0.005
-done
+wait_lines $pid "$TEST_TMP/unseen/metrics.jsonl" 2
 kill -TERM $pid 2>/dev/null
 wait $pid
 status=$?

@@ -193,3 +193,21 @@ static inline MlaProgram pool_program(const KernelPool *pool, const MlaProgram *
   program.train.n_launches = program.eval.n_launches = 0;
   return program;
 }
+
+// Compiles them into the cache of kernels, where the programs find them.
+static inline void pool_compile(const KernelPool *pool, const MlaProgram *like, const char *name) {
+  MlaProgram all = pool_program(pool, like);
+  MlaDevice device;
+  MlaError error = {0};
+  MlaDeviceOptions options = {0};
+  MlaLoaded *loaded =
+      mla_device_open(&device, name, &options, &error) ? device.ops->load(&device, &all, &error) : NULL;
+  if (!loaded) {
+    fprintf(stderr, "%s\n", error.text);
+    exit(EXIT_FAILURE);
+  }
+  printf("%s: %d different kernels in %s, %d of them compiled in %.1f s\n", name, pool->n,
+         like->elem == MLA_F64 ? "f64" : "f32", loaded->n_compiled, loaded->compile_seconds);
+  device.ops->unload(loaded);
+  mla_device_close(&device);
+}

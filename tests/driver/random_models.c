@@ -1,8 +1,8 @@
-// Random pages: residual blocks, bottlenecks, pools, batch norm or none, splits anywhere, auxiliaries of several methods, any batch,
-// both targets. Each is compiled (verify_plan replays its plan) and loaded on the device `null`: what the device allocates is what
-// the plan says, the work memory is no less than its bound, and of nearly all no more than 1 % above it. With a limit
-// (--memory) the chosen split's plan stays within it. `recompute on` never takes more than `off`.
-// $MLAANC_RANDOM_MODELS: how many (default 60; 1000 take 10 s).
+// Random pages: residual blocks, bottlenecks, pools, batch norm or none, splits anywhere, auxiliaries of several methods, any
+// batch, precisions f32, f64 and bf16, both targets. Each is compiled (verify_plan replays its plan) and loaded on the device
+// `null`: what the device allocates is what the plan says, the work memory is no less than its bound, and of nearly all no
+// more than 1 % above it. With a limit (--memory) the chosen split's plan stays within it. `recompute on` never takes more
+// than `off`. $MLAANC_RANDOM_MODELS: how many (default 60; 1000 take 10 s).
 #include "compiler/driver/choose.h"
 #include "compiler/driver/plan.h"
 #include "compiler/driver/session.h"
@@ -96,6 +96,12 @@ static void write_auxiliary(Page *page) {
   fprintf(page->out, "auxiliary local {\n  %s\n}\n", bodies[draw(page, n)]);
 }
 
+// f32 in half of the pages.
+static const char *draw_precision(Page *page) {
+  static const char *const precisions[] = {"f32", "f32", "f64", "bf16"};
+  return precisions[draw(page, 4)];
+}
+
 static void write_page(Page *page, const char *path) {
   static const char *const optimizers[] = {"sgd(lr: 0.1)", "sgd(lr: 0.1, momentum: 0.9)", "adam(lr: 0.001)"};
   page->out = fopen(path, "w");
@@ -105,8 +111,7 @@ static void write_page(Page *page, const char *path) {
   write_split(page);
   write_auxiliary(page);
   fprintf(page->out, "train { data tiny  batch %d  optimizer %s  precision %s  recompute %s }\n",
-          2 + draw(page, 40), optimizers[draw(page, 3)], draw(page, 4) ? "f32" : "f64",
-          draw(page, 4) ? "off" : "on");
+          2 + draw(page, 40), optimizers[draw(page, 3)], draw_precision(page), draw(page, 4) ? "off" : "on");
   fclose(page->out);
 }
 

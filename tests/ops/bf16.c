@@ -119,28 +119,24 @@ static double tolerance(const KernelRun *run) {
   return run->c->rough > 2e-5 ? run->c->rough : 2e-5;
 }
 
-static int check_set(KernelSet *set) {
+static int check_set(KernelSet *set, const char *folder) {
   int n_failures = 0;
   double worst = 0;
-  void *library = kernel_wait(set) ? dlopen(set->library, RTLD_NOW | RTLD_LOCAL) : NULL;
-  if (!library) {
-    fprintf(stderr, "%s cannot be compiled or loaded\n", set->library);
-    return 1;
-  }
+  if (!kernel_compile(set, folder)) return 1;
   for (int i = 0; i < set->n_runs; i++) {
     const KernelRun *run = &set->runs[i];
     bool is_intact;
-    double off = kernel_run(set, run, library, &is_intact);
+    double off = kernel_run(set, run, &is_intact);
     worst = fmax(worst, off / tolerance(run));
     if (is_intact && off <= tolerance(run)) continue;
     fprintf(stderr, "%s: %s: kernel_%d (%s) of %s is off by %.2e%s\n", run->c->file, run->c->title,
-            run->symbols[0], run->drafts[0].stem, set->library, off,
+            run->symbols[0], run->drafts[0].stem, set->name, off,
             is_intact ? "" : " and writes beyond its buffers");
     n_failures++;
   }
   printf("%d lanes: %d runs of %d kernels, worst %.2f of what is allowed; %d failures\n",
          set->config.vector_bytes / 4, set->n_runs, set->n_texts, worst, n_failures);
-  dlclose(library);
+  mla_jit_unload(&set->code);
   return n_failures + (set->n_runs < 50);
 }
 
@@ -154,11 +150,10 @@ int main(int argc, char **argv) {
     case_file_read(files.gl_pathv[i], arena, scratch, add_case, sets);
   for (int i = 1; i < argc; i++) case_file_read(argv[i], arena, scratch, add_case, sets);
   const char *folder = getenv("TEST_TMP");
-  for (int i = 0; i < N_SETS; i++) kernel_compile(&sets[i], folder ? folder : "/tmp");
   signal(SIGSEGV, kernel_crashed);
   signal(SIGBUS, kernel_crashed);
   int n_failures = 0;
-  for (int i = 0; i < N_SETS; i++) n_failures += check_set(&sets[i]);
+  for (int i = 0; i < N_SETS; i++) n_failures += check_set(&sets[i], folder ? folder : "/tmp");
   globfree(&files);
   arena_free(scratch);
   arena_free(arena);

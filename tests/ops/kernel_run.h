@@ -1,15 +1,16 @@
-// Compiles the emitted kernels of all cases, one shared library for each element type and vector width, and
+// Compiles the emitted kernels of all cases, for each element type and vector width, as the devices do: what is in the
+// cache of kernels is not compiled again, so that a second build of the tests finds what the first one made. Then
 // runs every kernel against the host reference, fed with the host's values.
 //
 // Buffers end MLA_READ_BEHIND bytes before a page that cannot be touched; those bytes and some before a buffer hold
 // numbers that are none, so that a kernel that uses or writes what lies beyond its operands is found. Parts run last
 // first: no part may need what another wrote.
 #pragma once
+#include "runtime/device/jit.h"
+#include "runtime/device/jit_compiler.h"
 #include "tests/ops/kernel_set.h"
-#include <dlfcn.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern const char mla_c_prelude[], mla_c_bf16[]; // as embedded in the compiler
@@ -20,42 +21,52 @@ typedef void KernelFunction(void *const *buffers, long batch, void *scratch, int
 
 // ---- compiling ----
 
-static void kernel_write(const KernelSet *set, FILE *out) {
-  if (set->config.elem_bytes == 8) fputs("#define MLA_REAL_DOUBLE\n", out);
-  fprintf(out, "#define MLA_LANES %d\n%s\n", set->config.vector_bytes / set->config.elem_bytes,
-          mla_c_prelude);
-  if (set->config.precision == MLA_PRECISION_BF16) fputs(mla_c_bf16, out);
-  for (int i = 0; i < set->n_texts; i++) fputs(kernel_named(set->arena, set->texts[i], i), out);
+static const char *kernel_prelude(const KernelSet *set) {
+  return arena_printf(set->arena, "%s#define MLA_LANES %d\n%s\n%s",
+                      set->config.elem_bytes == 8 ? "#define MLA_REAL_DOUBLE\n" : "",
+                      set->config.vector_bytes / set->config.elem_bytes, mla_c_prelude,
+                      set->config.precision == MLA_PRECISION_BF16 ? mla_c_bf16 : "");
 }
 
-static void kernel_compile(KernelSet *set, const char *folder) {
-  char source[256], command[800];
-  snprintf(source, sizeof source, "%s/f%d_v%d.c", folder, set->config.elem_bytes * 8,
-           set->config.vector_bytes);
-  snprintf(set->library, sizeof set->library, "%s/f%d_v%d.so", folder, set->config.elem_bytes * 8,
-           set->config.vector_bytes);
-  FILE *out = fopen(source, "w");
-  if (!out) {
-    perror(source);
-    exit(1);
-  }
-  kernel_write(set, out);
+static MlaProgram kernel_program(const KernelSet *set) {
+  MlaKernel *kernels = ARENA_ARRAY(set->arena, MlaKernel, set->n_texts);
+  for (int i = 0; i < set->n_texts; i++)
+    kernels[i] = (MlaKernel){.symbol = arena_printf(set->arena, "kernel_%d", i),
+                             .text = kernel_named(set->arena, set->texts[i], i)};
+  return (MlaProgram){.prelude = kernel_prelude(set), .kernels = kernels, .n_kernels = set->n_texts};
+}
+
+// For whoever looks into a failure.
+static void kernel_write(const KernelSet *set, const MlaProgram *program, const char *folder) {
+  FILE *out = fopen(arena_printf(set->arena, "%s/%s.c", folder, set->name), "w");
+  if (!out) return;
+  fputs(program->prelude, out);
+  for (int i = 0; i < program->n_kernels; i++) fputs(program->kernels[i].text, out);
   fclose(out);
-  snprintf(
-      command, sizeof command,
-      "exec cc -std=gnu11 -O1 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi "
-      "-shared -fPIC %s -o %s %s",
-      set->config.flags ? set->config.flags : "", set->library, source);
-  set->compiler = fork();
-  if (set->compiler == 0) {
-    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-    _exit(127);
-  }
 }
 
-static bool kernel_wait(const KernelSet *set) {
-  int status = 1;
-  return waitpid(set->compiler, &status, 0) == set->compiler && status == 0;
+static bool kernel_compile(KernelSet *set, const char *folder) {
+  static const MlaLanguage language = {.toolchain = "the C compiler",
+                                       .source_ending = "c",
+                                       .unit_ending = "so",
+                                       .variable = "CC",
+                                       .usual = {"cc", "gcc", "clang"},
+                                       .flags = "-std=gnu11 -O1 -march=native -ffp-contract=fast "
+                                                "-fno-math-errno -fno-trapping-math -w -shared -fPIC",
+                                       .missing = "no C compiler"};
+  const char *flags = set->config.flags ? set->config.flags : "";
+  snprintf(set->name, sizeof set->name, "f%d_v%d", set->config.elem_bytes * 8, set->config.vector_bytes);
+  MlaProgram program = kernel_program(set);
+  kernel_write(set, &program, folder);
+  MlaCompiler compiler;
+  MlaError error = {0};
+  bool has_warned = false, good = mla_compiler_find(&compiler, &language, flags, &error);
+  MlaToolchain toolchain = mla_compiler_toolchain(&compiler);
+  MlaJitOptions options = {.has_warned = &has_warned};
+  good = good && mla_jit_load(&program, &toolchain, &options, &set->code, &error);
+  mla_compiler_release(&compiler);
+  if (!good) fprintf(stderr, "%s: %s\n", set->name, error.text);
+  return good;
 }
 
 // ---- buffers ----
@@ -194,18 +205,17 @@ static void kernel_crashed(int number) {
 }
 
 // Returns the largest difference; sets `*is_intact` to false if a guard was overwritten.
-static double kernel_run(const KernelSet *set, const KernelRun *run, void *library, bool *is_intact) {
+static double kernel_run(const KernelSet *set, const KernelRun *run, bool *is_intact) {
   KernelBuffers buffers = {.set = set, .run = run, .elem_bytes = set->config.elem_bytes};
   buffers.partial = guarded_new(run->group.partial_bytes);
   memset(buffers.partial.data, 0xFF, buffers.partial.n_bytes);
   kernel_fill_states(&buffers);
   for (int i = 0; i < run->n_drafts; i++) {
-    char symbol[32];
-    snprintf(symbol, sizeof symbol, "kernel_%d", run->symbols[i]);
-    snprintf(kernel_running, sizeof kernel_running, "%s: %s: %s in %s reads or writes beyond its buffers\n",
-             run->c->file, run->c->title, symbol, set->library);
+    snprintf(kernel_running, sizeof kernel_running,
+             "%s: %s: kernel_%d of %s reads or writes beyond its buffers\n", run->c->file, run->c->title,
+             run->symbols[i], set->name);
     KernelFunction *function;
-    *(void **)&function = dlsym(library, symbol);
+    *(void **)&function = set->code.kernels[run->symbols[i]];
     kernel_launch(&buffers, &run->drafts[i], function);
   }
   double off = kernel_compare(&buffers);

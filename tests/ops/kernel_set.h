@@ -3,8 +3,8 @@
 #pragma once
 #include "compiler/emit/writer.h"
 #include "compiler/passes/pass.h"
+#include "runtime/device/jit.h"
 #include "tests/ops/host_run.h"
-#include <sys/types.h>
 
 typedef struct KernelConfig {
   int elem_bytes, vector_bytes;
@@ -33,8 +33,8 @@ typedef struct KernelSet {
   int n_runs, run_capacity;
   const char **texts;
   int n_texts, text_capacity;
-  char library[256]; // where the texts are a shared library
-  pid_t compiler;
+  char name[16]; // f32_v64
+  MlaCode code;  // of the texts, where they are C
 } KernelSet;
 
 // ---- writing ----

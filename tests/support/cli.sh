@@ -41,3 +41,11 @@ train() {
 }
 
 same_files() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
+
+# wait_lines PID FILE N: until the file has N lines, or the process has ended.
+wait_lines() {
+  while kill -0 "$1" 2>/dev/null; do
+    [ -e "$2" ] && [ "$(grep -c . "$2")" -ge "$3" ] && break
+    sleep 0.005
+  done
+}
