@@ -6,8 +6,9 @@
 //
 // test_acceptance_models PAGE [OPTIONS [BATCH]]: one page, with other options, planned for BATCH images (of which 3 run): with ""
 // and 128 the very kernels that a user gets, which takes minutes.
-// timeout: 900
+// timeout: 1800
 // label: slow
+#include "runtime/device/cpu_count.h"
 #include "tests/acceptance/trial.h"
 #include "tests/cuda/pages.h"
 #include <sys/wait.h>
@@ -120,7 +121,7 @@ static int wait_for_one(void) {
 
 // As many pages at once as there are processors. Returns those that are wrong.
 static int check_pages(const Shipped *shipped, int n) {
-  int n_wrong = 0, n_running = 0, at_once = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  int n_wrong = 0, n_running = 0, at_once = mla_cpu_count();
   for (int i = 0; i < n; i++) {
     if (n_running == at_once) n_wrong += wait_for_one(), n_running--;
     int failed = start_page(&shipped[i]);

@@ -4,7 +4,7 @@
 . "$MLAANC_SOURCE/tests/support/cli.sh"
 python=${MLAANC_TORCH:-python3}
 "$python" -c 'import torch' 2>/dev/null || exit 77
-expect 0 "$python" "$MLAANC_SOURCE/bench/gpu.py" --quick --device cpu --methods e2e,dgl,infopro_softmax,man,mlaan --compile '' --out "$TEST_TMP"
+expect 0 "$python" "$MLAANC_SOURCE/bench/gpu.py" --quick --minutes 14 --device cpu --methods e2e,dgl,infopro_softmax,man,mlaan --compile '' --out "$TEST_TMP"
 cat "$TEST_TMP/out"
 table=$(ls "$TEST_TMP"/*-cpu-bench.md)
 [ "$(json 'len(j["same_losses"]), all(c["ok"] for c in j["same_losses"]), sum(r["side"] == "mlaanc" for r in j["rows"])' "${table%.md}.json")" = "(5, True, 5)" ] ||

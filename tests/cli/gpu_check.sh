@@ -1,5 +1,4 @@
 # label: slow
-# timeout: 600
 # The check of a GPU, as far as it goes without one: the whole way on the emulation, and a table of failures, each with
 # its reason, on a machine where nothing of CUDA is found.
 . "$MLAANC_SOURCE/tests/support/cli.sh"

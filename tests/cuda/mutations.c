@@ -2,7 +2,6 @@
 // a step is run. The emulation must say what is wrong, in which kernel, and where. Rules make the changes, wherever a kernel
 // has a place for one, so that they follow the emitter; all changed kernels are compiled together.
 // label: slow
-// timeout: 600
 #include "tests/acceptance/trial.h"
 #include "tests/cuda/pages.h"
 #include <regex.h>

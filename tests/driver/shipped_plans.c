@@ -1,6 +1,5 @@
 // The predicted peak is what a run allocates: every shipped model and example, several batch sizes of a few. (The command
 // says the same numbers: cli/plan_is_allocated.sh. Random models: random_models.c.)
-// timeout: 600
 // label: slow
 #include "compiler/driver/plan.h"
 #include "compiler/driver/session.h"

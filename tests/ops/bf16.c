@@ -3,7 +3,6 @@
 // stored (host values, rounded) and compared with the host reference of the same numbers; for products those are rounded
 // operands. So what remains is a result's own rounding, and sums in float32. With the machine's instructions; products
 // also with the prelude's stand-ins, on shorter vectors.
-// timeout: 600
 // label: slow
 #include "tests/ops/case_graph.h"
 #include "tests/ops/kernel_run.h"
