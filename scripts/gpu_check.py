@@ -290,7 +290,7 @@ def fixtures_of(args):
 def correctness_quick(checker):
     """A small part of everything, for a device that is slow."""
     cases = [os.path.join(ROOT, "tests", "ops", f"{name}.case") for name in ("relu", "channel_sum", "linear")]
-    tiny = Model("tiny", TINY, write_data(checker, "squares", "make_idx.py", 20, 6, 12), "--batch", 16)
+    tiny = Model("tiny", TINY, write_data(checker, "squares", "make_idx.py", 12, 6, 12), "--batch", 8)
     checker.judge(check_program, "kernels", "3 operators' cases", "test_ops_cuda", cases)
     checker.judge(check_steps, "steps", "tiny f64, beside reference f64", tiny, "f64", "reference", "f64")
     checker.judge(check_steps, "steps", "tiny f32, beside cpu f32", tiny, "f32", "cpu", "f32")

@@ -2,6 +2,7 @@
 # Must-fail programs: every tests/errors/*.mlaan gets exactly the messages of the .err beside it, exit status 1 and no
 # sanitizer report. A first line "# args: ..." is added to the command. --bless rewrites the .err files; review the diff.
 # usage: tests/run_errors.sh [MLAANC] [--bless]
+# label: damage
 program=${MLAANC:-build/bin/mlaanc}
 bless=false
 for arg; do

@@ -154,6 +154,7 @@ static void compile_pages(Arena *arena, Shipped *shipped, int n, int d, int batc
   Pools pools = {.of_elem = {{.arena = arena}, {.arena = arena}}};
   for (int i = 0; i < n; i++) {
     shipped[i].compiled[d] = compile_for(arena, shipped[i].page, devices[d], batch);
+    if (d == 0) page_quickly(arena, shipped[i].compiled[d].program);
     take_kernels(&pools, shipped[i].compiled[d].program);
   }
   printf("%s: %d pages, %d launches of %d kernels\n", devices[d], n, pools.n_launches, pools.n_kernels);

@@ -102,6 +102,7 @@ static void compile_all(Arena *arena, Trial *trials, MlaElem elem) {
     if (elem == MLA_F32 && !twins[i].in_single) continue;
     trial_compile(&trials[i], twins[i].model, twins[i].sets, BATCH, "cpu", elem);
     MlaProgram *program = arena_copy(arena, trials[i].program, sizeof *program);
+    page_quickly(arena, program);
     pool_take(&pool, program);
     trials[i].program = like = program;
   }

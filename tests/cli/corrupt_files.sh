@@ -1,4 +1,5 @@
 # Truncated and damaged checkpoints, plans and data: an error with the file's name, status 1, nothing worse.
+# label: damage
 . "$MLAANC_SOURCE/tests/support/cli.sh"
 make_data
 train run --epochs 1

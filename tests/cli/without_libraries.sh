@@ -11,7 +11,7 @@ case "$*" in *matio* | *libjpeg* | *libarchive*) exit 1 ;; esac
 PATH=${PATH#*:} exec pkg-config "$@"
 SHIM
 chmod +x shim/pkg-config
-expect 0 cmake -S "$MLAANC_SOURCE" -B build -DCMAKE_BUILD_TYPE=Debug -DPKG_CONFIG_EXECUTABLE="$TEST_TMP/shim/pkg-config"
+expect 0 cmake -S "$MLAANC_SOURCE" -B build -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O0 -DPKG_CONFIG_EXECUTABLE="$TEST_TMP/shim/pkg-config"
 PATH="$TEST_TMP/shim:$PATH" expect 0 cmake --build build --target mlaanc -j 2
 "$TEST_TMP/build/bin/mlaanc" --list-formats >formats || fail "--list-formats"
 sed -n 's/^LIBRARY([a-z]*, "\([^"]*\)", "\([^"]*\)".*/\2 \1/p' build/generated/data_libraries.def >packages

@@ -1,4 +1,5 @@
 # Damaged and unfitting fixtures and maps: status 1 and a message that names the file and what is wrong in it.
+# label: damage
 . "$MLAANC_SOURCE/tests/support/cli.sh"
 own=$MLAANC_SOURCE/tests/parity/fixtures/man_resnet8_k3
 maps=$MLAANC_SOURCE/tests/parity

@@ -1,6 +1,7 @@
 // timeout: 600
 // JPEG data sets that are not whole: every message names the file and the record; `on_bad skip` leaves the record out;
 // no cut and no flipped bit does more than that.
+// label: damage
 #include "tests/runtime/data_images.h"
 
 static Pass pass, whole;
