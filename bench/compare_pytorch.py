@@ -10,7 +10,8 @@ the same weights and the same images and must get the same losses, for three ste
 in rounds: mlaanc, and every way of running PyTorch that may be the fastest: eager and through torch.compile (--compile),
 channels-last and contiguous, with memory allocators that return memory or keep it. Who waits takes no processor time. The
 fastest way is what mlaanc is compared with; a way that is far behind after a round takes no further part. Figures are
-medians. What the time (--minutes) does not suffice for is said. The tables and JSON are written after every method."""
+medians; while a median is far above the least, as when other guests of the same machine come and go, there are more
+rounds. What the time (--minutes) does not suffice for is said. The tables and JSON are written after every method."""
 
 import argparse
 import collections
@@ -35,6 +36,8 @@ METHODS = "e2e,dgl,infopro_softmax,man,mlaan"
 VARIANTS = {"mlaan": ["mlaan", "mlaan_shared"]}  # as published; and with the work of cascades done once
 FAR_BEHIND = 1.15
 LEAST_ROUNDS = 2  # whatever time is left: no figure of one turn only
+UNSETTLED = 1.15  # the median beside the least
+MORE_ROUNDS = 3  # times as many, if the figures do not settle
 OWN_SECONDS = 60  # kept for mlaanc beside itself, which is measured last
 
 Job = collections.namedtuple("Job", "method net threads precision")
@@ -120,6 +123,9 @@ class Side:
 
     def step(self):
         return statistics.median(self.seconds)
+
+    def is_settled(self):
+        return self.step() < UNSETTLED * min(self.seconds)
 
     def figures(self):
         return {**self.about, "name": self.name, "step_seconds": self.step(), "least_seconds": min(self.seconds),
@@ -227,11 +233,14 @@ class Comparison:
                     theirs.append(self.torch_side(stack, variant, ours, ends, job, way, max(end - time.time(), 0) + 45))
                 except Exception as error:  # PyTorch's compiler may fail in many ways; the others go on
                     self.skip(f"{what}: {first_line(error)}")
-            for number in range(args.rounds):
+            for number in range(MORE_ROUNDS * args.rounds):
+                sides = [mine] + [side for side in theirs if side.is_in]
+                if number >= args.rounds and all(side.is_settled() for side in sides):
+                    break
                 if number >= LEAST_ROUNDS and time.time() > end:
                     self.skip(f"{describe(job)}: rounds after {number} (no time left)")
                     break
-                for side in [mine] + [side for side in theirs if side.is_in]:
+                for side in sides:
                     side.take_turn()
                 for side in theirs:
                     best = min(other.step() for other in theirs if other.about["variant"] == side.about["variant"])
@@ -279,7 +288,10 @@ class Comparison:
             sides["PyTorch e2e"] = self.torch_side(stack, "e2e", e2e, [], Job("e2e", net, cores, "f32"), way, 60)
             for name in ("e2e", "PyTorch e2e"):
                 sides[f"{name}, beside a busy process"] = Side(name, in_company(sides[name].turn), {})
-            for _ in range(self.args.rounds):
+            for number in range(MORE_ROUNDS * self.args.rounds):
+                alone = [side for name, side in sides.items() if "busy" not in name]
+                if number >= self.args.rounds and all(side.is_settled() for side in alone):
+                    break
                 for side in sides.values():
                     side.take_turn()
         self.report["own"] = [{**side.figures(), "name": name, "process": None, "threads": 1 if "1 thread" in name else cores}
