@@ -7,6 +7,7 @@
 //   ./conv_bench [threads [seconds per kernel [f32 or bf16 [name of one shape]]]]
 #include "compiler/emit/c/conv.h"
 #include "tests/support/kernels.h"
+#include "tests/support/layer_case.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -124,19 +125,9 @@ static int partials_of(long weight_bytes, int batch) {
 }
 
 static void bench_shape(const Shape *s, bool is_bf16, Pool *pool, double seconds) {
-  const int out_h = (s->h + 2 * s->pad - s->kernel) / s->stride + 1,
-            out_w = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
-  const ConvSpec spec = {.shape = {.in_h = s->h,
-                                   .in_w = s->w,
-                                   .in_c = s->in_c,
-                                   .out_h = out_h,
-                                   .out_w = out_w,
-                                   .out_c = s->out_c,
-                                   .kernel_h = s->kernel,
-                                   .kernel_w = s->kernel,
-                                   .stride = s->stride,
-                                   .pad = s->pad,
-                                   .groups = 1},
+  const LayerShape shape =
+      layer_case(s->h, s->w, s->in_c, s->out_c, s->kernel, s->kernel, s->stride, s->pad, 1);
+  const ConvSpec spec = {.shape = shape,
                          .elem_bytes = 4,
                          .vector_bytes = 64,
                          .batch = s->batch,
@@ -156,13 +147,13 @@ static void bench_shape(const Shape *s, bool is_bf16, Pool *pool, double seconds
   if (!lib) exit(1);
   const double compile_time = now() - start;
   float *x = buffer((long)s->batch * s->h * s->w * s->in_c),
-        *g = buffer((long)s->batch * out_h * out_w * s->out_c);
+        *g = buffer((long)s->batch * shape.out_h * shape.out_w * s->out_c);
   float *w = buffer(n_weights), *partial = buffer(n_weights * n_partials);
   for (int i = 0; i < pool->n_threads; i++)
     pool->scratch[i] = aligned_alloc(
         64, (size_t)(forward.scratch_bytes + grad_input.scratch_bytes + grad_weight.scratch_bytes + 127) /
                 64 * 64);
-  const double flops = 2.0 * s->batch * out_h * out_w * (double)n_weights;
+  const double flops = 2.0 * s->batch * shape.out_h * shape.out_w * (double)n_weights;
   void *const fwd_buf[] = {x, w, g}, *const bwd_buf[] = {g, w, x}, *const gw_buf[] = {x, g, partial},
               *const fin_buf[] = {partial, w};
   printf("%-14s", s->name);

@@ -120,8 +120,8 @@ void balance_choose(const Model *model, const Options *options, Arena *arena, Ch
       .more = ARENA_ARRAY(arena, int64_t, n)};
   search(&balancing);
   chosen->n_trials = balancing.splits.n_trials;
-  chosen->text =
-      "take(units(), -1)"; // not every unit can end a module: loading such a split says what is wrong
+  // Not every unit can end a module; loading this split says what is wrong.
+  chosen->text = "take(units(), -1)";
   if (!balancing.best.is_valid) return;
   if (!options->is_silent) say(&balancing);
   chosen->text = trial_text(arena, &balancing.splits, balancing.best.ends);

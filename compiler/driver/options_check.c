@@ -37,7 +37,6 @@ static int add_number(Arena *arena, Override *overrides, int n, const char *name
   return n + 1;
 }
 
-// The --set list, then the options that are short for one. False: a value is not NAME=VALUE.
 bool options_settings(Arena *arena, const Options *options, SemaOptions *sema) {
   Override *overrides = ARENA_ARRAY(arena, Override, options->sets.n + 4);
   int n = 0;

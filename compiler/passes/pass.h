@@ -6,6 +6,14 @@
 #include "compiler/ir/model.h"
 #include <stdio.h>
 
+// What a choice takes, by a plan of a copy of the graph in which the values `given_up` ([nodes], NULL: none) are computed
+// again. The result lives in `arena`.
+typedef struct RerunTrial {
+  int64_t work_bytes;
+  int64_t *module_live; // [modules]
+} RerunTrial;
+typedef RerunTrial RerunPlanner(void *context, const bool *given_up, Arena *arena);
+
 typedef struct PassCtx {
   Arena *scratch; // reset when the pass returns
   const Model *model;
@@ -16,7 +24,9 @@ typedef struct PassCtx {
   int overlap;      // modules whose work may run at the same time
   ProductFusion products;
   bool stores_bf16;
-  const bool *given_up; // [nodes] what pass_rerun computes again; NULL: nothing
+  RerunPlanner *plan_rerun; // by which pass_rerun chooses; NULL: `given_up` is what it computes again
+  void *planner;            // its context
+  const bool *given_up;     // [nodes]; NULL: nothing
 } PassCtx;
 
 #define PASS(name, ...) void pass_##name(Graph *graph, PassCtx *ctx);

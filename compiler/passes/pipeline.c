@@ -1,6 +1,6 @@
 // Runs the rows of passes.def over the graphs of a model; dumps, times and verifies between them.
 #include "compiler/ir/verify.h"
-#include "compiler/passes/rerun.h"
+#include "compiler/passes/pass.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +125,7 @@ static RerunTrial plan_rerun(void *context, const bool *given_up, Arena *arena) 
   Arena *copies = arena_new();
   Graph *graph = graph_copy(pipeline->graph, copies);
   ctx.scratch = arena_new();
+  ctx.plan_rerun = NULL;
   ctx.given_up = given_up;
   for (int i = 0, is_behind = 0; i < N_PASSES; i++) {
     is_behind |= passes[i].run == pass_rerun;
@@ -138,26 +139,20 @@ static RerunTrial plan_rerun(void *context, const bool *given_up, Arena *arena) 
   return trial;
 }
 
-static void choose_rerun(Pipeline *pipeline, Arena *arena) {
-  if (!pipeline->ctx.model->recompute || !pipeline->ctx.is_training) return;
-  pipeline->ctx.given_up = rerun_choose(pipeline->graph, arena, plan_rerun, pipeline);
-}
-
 static void run_graph(Pipeline *pipeline) {
   pipeline->graph->batch = pipeline->options->batch;
   pipeline->graph->elem_bytes = pipeline->options->elem_bytes;
   pipeline->graph->sums = pipeline->options->sums;
   verify(pipeline, "elaboration");
   arena_reset(pipeline->ctx.scratch);
-  Arena *choice = arena_new();
+  pipeline->ctx.plan_rerun = plan_rerun;
+  pipeline->ctx.planner = pipeline;
   for (int i = 0; i < N_PASSES; i++) {
     const PassRow *pass = &passes[i];
     if (pass->training_only && !pipeline->ctx.is_training) continue;
-    if (pass->run == pass_rerun) choose_rerun(pipeline, choice);
     if (!is_disabled(pipeline->options, pass)) run_pass(pipeline, pass);
     if (pipeline->options->stop_after && !strcmp(pipeline->options->stop_after, pass->name)) break;
   }
-  arena_free(choice);
 }
 
 static void run_other(Pipeline *train, Graph *graph, const char *name, PassCtx ctx, const char *what) {

@@ -1,7 +1,7 @@
 // Where the model says `recompute on`: values that are given up after the forward pass are computed again before their backward
 // pass.
 //
-// needs: pruned graph with its backward pass; PassCtx.given_up, see rerun_choice.c
+// needs: pruned graph with its backward pass; PassCtx.plan_rerun, by which rerun_choice.c says what is worth it
 // gives: backward reads clones (Node.recompute) of the forward values that are given up
 // breaks: order of the nodes; repaired here
 //
@@ -49,11 +49,13 @@ static void give_clones(Rerun *rerun, NodeId reader) {
 }
 
 void pass_rerun(Graph *graph, PassCtx *ctx) {
-  if (!ctx->given_up) return;
+  const bool *given_up = ctx->given_up;
+  if (ctx->plan_rerun) given_up = ctx->model->recompute ? rerun_choose(graph, ctx) : NULL;
+  if (!given_up) return;
   Rerun rerun = {.graph = graph,
                  .n_old = graph->n_nodes,
                  .n_forward = ARENA_ARRAY(ctx->scratch, int, graph->n_nodes),
-                 .given_up = ctx->given_up,
+                 .given_up = given_up,
                  .clones = ARENA_ARRAY(ctx->scratch, NodeId, graph->n_nodes)};
   count_readers(&rerun);
   for (NodeId id = 1; id < rerun.n_old; id++)

@@ -20,15 +20,8 @@ int rerun_ways(const Cuts *cuts, Segments *ways, int most, Arena *arena);
 // Marks the values of a segment, or takes the marks back.
 void rerun_mark(const Graph *graph, int module, const Segment *segment, bool *given_up, bool is_given_up);
 
-// Plans a copy of the graph in which `given_up` values ([nodes], NULL: none) are computed again.
-typedef struct RerunTrial {
-  int64_t work_bytes;
-  int64_t *module_live;
-} RerunTrial;
-typedef RerunTrial (*RerunPlanner)(void *context, const bool *given_up, Arena *arena);
-
-// The values that are worth it; NULL: none.
-const bool *rerun_choose(const Graph *graph, Arena *arena, RerunPlanner planner, void *context);
+// The values that are worth it, in ctx->scratch; NULL: none.
+const bool *rerun_choose(const Graph *graph, const PassCtx *ctx);
 
 // Made by the module in its forward pass, and grows with the batch.
 bool rerun_is_inner(const Graph *graph, NodeId id, int module);

@@ -15,9 +15,8 @@ enum { MOST_WAYS = 16, LEAST_GAIN = 50 /* one in LEAST_GAIN */ };
 
 typedef struct Choosing {
   const Graph *graph;
+  const PassCtx *ctx;
   Arena *arena;
-  RerunPlanner planner;
-  void *context;
   Cuts **cuts;        // [modules]
   Segments *segments; // [modules] as they are given up now
   int64_t *live;      // [modules] what they took
@@ -27,7 +26,7 @@ typedef struct Choosing {
 } Choosing;
 
 static RerunTrial plan(const Choosing *choosing, const bool *given_up) {
-  return choosing->planner(choosing->context, given_up, choosing->arena);
+  return choosing->ctx->plan_rerun(choosing->ctx->planner, given_up, choosing->arena);
 }
 
 static void mark(Choosing *choosing, int module, int segment, bool is_given_up) {
@@ -120,11 +119,11 @@ static int64_t keep_again(Choosing *choosing, int64_t limit) {
   return limit;
 }
 
-const bool *rerun_choose(const Graph *graph, Arena *arena, RerunPlanner planner, void *context) {
+const bool *rerun_choose(const Graph *graph, const PassCtx *ctx) {
+  Arena *arena = ctx->scratch;
   Choosing choosing = {.graph = graph,
+                       .ctx = ctx,
                        .arena = arena,
-                       .planner = planner,
-                       .context = context,
                        .cuts = ARENA_ARRAY(arena, Cuts *, graph->n_modules),
                        .segments = ARENA_ARRAY(arena, Segments, graph->n_modules),
                        .live = ARENA_ARRAY(arena, int64_t, graph->n_modules),

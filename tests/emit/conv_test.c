@@ -7,6 +7,7 @@
 
 #include "compiler/emit/c/conv.h"
 #include "tests/support/kernels.h"
+#include "tests/support/layer_case.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -48,17 +49,8 @@ enum { N_MACHINES = sizeof machines / sizeof *machines };
 
 static ConvSpec spec_of(int index, KernelMachine machine) {
   const Case *c = &cases[index];
-  return (ConvSpec){.shape = {.in_h = c->h,
-                              .in_w = c->w,
-                              .in_c = c->in_c,
-                              .out_h = (c->h + 2 * c->pad - c->kernel_h) / c->stride + 1,
-                              .out_w = (c->w + 2 * c->pad - c->kernel_w) / c->stride + 1,
-                              .out_c = c->out_c,
-                              .kernel_h = c->kernel_h,
-                              .kernel_w = c->kernel_w,
-                              .stride = c->stride,
-                              .pad = c->pad,
-                              .groups = c->groups},
+  return (ConvSpec){.shape = layer_case(c->h, c->w, c->in_c, c->out_c, c->kernel_h, c->kernel_w, c->stride,
+                                        c->pad, c->groups),
                     .elem_bytes = machine.elem_bytes,
                     .vector_bytes = machine.vector_bytes,
                     .batch = c->batch,

@@ -5,6 +5,7 @@
 // operands rounded in the same way; those too small for them must be exact.
 #include "compiler/emit/cuda/matrix.h"
 #include "runtime/device/device.h"
+#include "tests/support/layer_case.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -176,17 +177,8 @@ static void run_grad_weight(Bench *bench, const char *name, const MatrixLayer *l
 static void add_case(Bench *bench, int index, int64_t batch) {
   const Case *c = &cases[index];
   const char *name = arena_printf(bench->arena, "conv%d_%s", index, batch == BATCH ? "own" : "many");
-  MatrixLayer layer = {.shape = {.in_h = c->h,
-                                 .in_w = c->w,
-                                 .in_c = c->in_c,
-                                 .out_h = (c->h + 2 * c->pad - c->kernel_h) / c->stride + 1,
-                                 .out_w = (c->w + 2 * c->pad - c->kernel_w) / c->stride + 1,
-                                 .out_c = c->out_c,
-                                 .kernel_h = c->kernel_h,
-                                 .kernel_w = c->kernel_w,
-                                 .stride = c->stride,
-                                 .pad = c->pad,
-                                 .groups = c->groups},
+  MatrixLayer layer = {.shape = layer_case(c->h, c->w, c->in_c, c->out_c, c->kernel_h, c->kernel_w, c->stride,
+                                           c->pad, c->groups),
                        .elem_bytes = bench->elem_bytes,
                        .batch = batch,
                        .math = bench->math};
